@@ -1,0 +1,67 @@
+"""A picture of the confusion matrix at the end of each run."""
+
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lesionseg.callbacks.tensorboard import tensorboard_writers
+from lesionseg.training.module import SegmentationModule
+
+CLASSES = ("skin", "lesion")
+
+
+class ConfusionMatrixPicture(Callback):
+    """Draws the confusion matrix of all pixels, of the last validation and of the test.
+
+    Args:
+        metric: Name of the metric in the configuration that computes it.
+        folder: Where `confusion_matrix_<phase>.png` goes; TensorBoard gets it as `<phase>/confusion_matrix`.
+    """
+
+    def __init__(self, *, metric: str, folder: Path | str) -> None:
+        self.metric = metric
+        self.folder = Path(folder)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draws the last validation's."""
+        self._draw(trainer, pl_module, "val")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draws the test's."""
+        self._draw(trainer, pl_module, "test")
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule, phase: str) -> None:
+        matrices = pl_module.matrices if isinstance(pl_module, SegmentationModule) else {}
+        matrix = matrices.get(f"{phase}/{self.metric}")
+        if matrix is None or not trainer.is_global_zero:
+            return
+        figure = draw_confusion_matrix(matrix.cpu().numpy(), title=f"all pixels of the {phase} images")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        figure.savefig(self.folder / f"confusion_matrix_{phase}.png", dpi=120)
+        for writer in tensorboard_writers(trainer):
+            writer.add_figure(f"{phase}/confusion_matrix", figure, trainer.global_step)
+
+
+def draw_confusion_matrix(matrix: NDArray[np.int64], *, title: str) -> Figure:
+    """Draws pixel counts, rows truth and columns prediction, shaded by each row's shares.
+
+    Args:
+        matrix: (2, 2) numbers of pixels; skin first, lesion second.
+        title: Above the picture.
+    """
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(4.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{share:.1%}\n{int(matrix[row, column]):,} px"
+        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else "0.15")
+    axes.set_xticks(range(2), [f"{name}" for name in CLASSES])
+    axes.set_yticks(range(2), CLASSES, rotation=90, va="center")
+    axes.set_xlabel("prediction")
+    axes.set_ylabel("truth")
+    axes.set_title(title, fontsize=10)
+    return figure

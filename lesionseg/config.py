@@ -1,0 +1,60 @@
+"""The configuration: where it is found, and the closed schema of each verb's root."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+PACKAGE = Path(__file__).parent
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
+"""An installed wheel carries `conf` inside the package; in a checkout or an editable install it stands beside it."""
+
+
+@dataclass
+class TrainConfig:
+    """Every key that `conf/train.yaml` and the command line may set; values and units are explained there."""
+
+    name: str = MISSING
+    seed: int = MISSING
+    image_size: int = MISSING
+    batch_size: int = MISSING
+    num_workers: int | None = MISSING
+    monitor: str = MISSING
+    monitor_mode: str = MISSING
+    run_dir: str = MISSING
+    data: Any = MISSING
+    augmentation: Any = MISSING
+    model: Any = MISSING
+    segmenter: Any = MISSING
+    loss: Any = MISSING
+    metrics: Any = MISSING
+    optimizer: Any = MISSING
+    scheduler: Any = MISSING
+    callbacks: Any = MISSING
+    logger: Any = MISSING
+    trainer: Any = MISSING
+
+
+@dataclass
+class EvaluateConfig:
+    """Every key that `conf/evaluate.yaml` and the command line may set; values and units are explained there."""
+
+    checkpoint: str = MISSING
+    part: str = MISSING
+    batch_size: int = MISSING
+    num_workers: int | None = MISSING
+    run_dir: str = MISSING
+    data: Any = None
+    metrics: Any = MISSING
+    callbacks: Any = MISSING
+    logger: Any = MISSING
+    trainer: Any = MISSING
+
+
+def register_schemas() -> None:
+    """Tells Hydra the schemas, so that it refuses a wrong key or type before anything is imported."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=TrainConfig)
+    store.store(name="evaluate_schema", node=EvaluateConfig)

@@ -1,0 +1,74 @@
+"""Synthetic dermoscopy: images the project draws itself, so that everything runs before any download."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionseg.data.sample import Sample
+from lesionseg.data.source import PARTS, Part, Source
+from lesionseg.data.synthetic_image import draw_dermoscopy
+from lesionseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class SyntheticSample(Sample):
+    """A drawn image, fixed by its seed."""
+
+    seed: int
+    size: int
+
+    def image(self) -> NDArray[np.uint8]:
+        """Draws the image; see `draw_dermoscopy`."""
+        return draw_dermoscopy(self.seed, self.size)[0]
+
+    def mask(self) -> NDArray[np.uint8]:
+        """Draws the mask; see `draw_dermoscopy`."""
+        return draw_dermoscopy(self.seed, self.size)[1]
+
+    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Draws both at once."""
+        return draw_dermoscopy(self.seed, self.size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(Source):
+    """Drawn dermoscopic images with exact masks.
+
+    A stand-in for real data in tests, demonstrations and first runs: results on it say nothing about patients.
+    Licence: the project's own. Parts never share an image: each sample's seed is derived from its part and number.
+
+    Attributes:
+        seed: Another seed gives other images.
+        size: Height and width in pixels.
+        train: Number of training images.
+        validation: Number of validation images.
+        test: Number of test images; 0 for none.
+    """
+
+    seed: int
+    size: int
+    train: int
+    validation: int
+    test: int
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        counts = {"train": self.train, "validation": self.validation, "test": self.test}
+        if self.train < 1 or self.validation < 1 or self.test < 0 or self.size < 32:
+            raise InputError(
+                f"data has {counts} images of size {self.size}; allowed: at least 1 to train and to validate on, "
+                "a size of at least 32"
+            )
+
+    def samples(self, part: Part) -> Sequence[SyntheticSample]:
+        """Lists the part's samples, `train_0000` and so on."""
+        count = {"train": self.train, "validation": self.validation, "test": self.test}[part]
+        return [
+            SyntheticSample(f"{part}_{number:04d}", self._sample_seed(part, number), self.size)
+            for number in range(count)
+        ]
+
+    def _sample_seed(self, part: Part, number: int) -> int:
+        return int(np.random.SeedSequence([self.seed, PARTS.index(part), number]).generate_state(1)[0])

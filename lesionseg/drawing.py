@@ -1,0 +1,90 @@
+"""Pictures for people: contours of truth and prediction on the photograph."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.uint8]
+
+TRUTH = (0, 200, 83)
+"""RGB green."""
+PREDICTION = (255, 64, 200)
+"""RGB pink: skin and lesions have neither, and the two stay apart for colour-blind readers by lightness."""
+TILE = 256
+"""Height and width of one picture of a sheet, in pixels."""
+CAPTION = 22
+"""Height of the line of text above each picture, in pixels."""
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def draw_contours(image: Array, target: Array, prediction: Array, *, thickness: int) -> Array:
+    """Draws the outline of the truth (green) and of the prediction (pink).
+
+    Args:
+        image: (H, W, 3) uint8 RGB; left as it is.
+        target: (H, W) in {0, 1}.
+        prediction: (H, W) in {0, 1}.
+        thickness: Of the lines in pixels.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    drawn = image.copy()
+    for mask, colour in ((target, TRUTH), (prediction, PREDICTION)):
+        contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(drawn, contours, -1, colour, thickness, cv2.LINE_AA)
+    return drawn
+
+
+def sample_sheet(
+    images: Sequence[Array], targets: Sequence[Array], predictions: Sequence[Array], captions: Sequence[str]
+) -> Array:
+    """Lays samples out two a row, each as photograph and as photograph with both outlines, below a legend.
+
+    Args:
+        images: Each (H, W, 3) uint8 RGB.
+        targets: Each (H, W) in {0, 1}.
+        predictions: Each (H, W) in {0, 1}.
+        captions: A short line for each.
+
+    Returns:
+        The sheet, (height, width, 3) uint8 RGB.
+    """
+    pairs = [_pair(*sample) for sample in zip(images, targets, predictions, captions, strict=True)]
+    if len(pairs) % 2:
+        pairs.append(np.full_like(pairs[0], 255))
+    rows = [np.hstack([_margin(left), _margin(right)]) for left, right in zip(pairs[::2], pairs[1::2], strict=True)]
+    return np.vstack([_legend(rows[0].shape[1]), *rows])
+
+
+def _pair(image: Array, target: Array, prediction: Array, caption: str) -> Array:
+    """Draws one sample: (CAPTION + TILE, 2 TILE, 3)."""
+    photograph = _enlarge(image, cv2.INTER_CUBIC)
+    # Enlarging the masks first gives thin, smooth lines whatever the network's size is.
+    outlines = draw_contours(photograph, _enlarge_mask(target), _enlarge_mask(prediction), thickness=2)
+    head = np.full((CAPTION, 2 * TILE, 3), 255, np.uint8)
+    cv2.putText(head, caption, (2, CAPTION - 7), FONT, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
+    return np.vstack([head, np.hstack([photograph, outlines])])
+
+
+def _enlarge(image: Array, interpolation: int) -> Array:
+    return np.asarray(cv2.resize(image, (TILE, TILE), interpolation=interpolation), np.uint8)
+
+
+def _enlarge_mask(mask: Array) -> Array:
+    return (_enlarge(mask.astype(np.uint8) * np.uint8(255), cv2.INTER_LINEAR) > 127).astype(np.uint8)
+
+
+def _margin(tile: Array) -> Array:
+    return np.pad(tile, ((2, 6), (6, 6), (0, 0)), constant_values=255)
+
+
+def _legend(width: int) -> Array:
+    """Says which colour is which."""
+    legend = np.full((28, width, 3), 255, np.uint8)
+    for left, (name, colour) in zip((8, 110), (("truth", TRUTH), ("prediction", PREDICTION)), strict=True):
+        cv2.line(legend, (left, 14), (left + 28, 14), colour, 3, cv2.LINE_AA)
+        cv2.putText(legend, name, (left + 36, 19), FONT, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
+    return legend

@@ -1,0 +1,72 @@
+"""From a command line to a verb: composing, and turning a user's mistake into one message and exit code 2."""
+
+import os
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from lesionseg.config import CONF, register_schemas
+from lesionseg.errors import InputError
+
+WRONG_INPUT = 2
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def launch(config_name: str, verb: Callable[[DictConfig], Any]) -> None:
+    """Composes `conf/<config_name>.yaml` with the command line and runs the verb on it.
+
+    A user's mistake ends with a message and exit code 2; `HYDRA_FULL_ERROR=1` shows its traceback instead. Anything
+    else is a fault of the program and keeps its traceback.
+    """
+    register_schemas()
+    wants_traceback = os.environ.get(FULL_ERROR) == "1"
+    os.environ[FULL_ERROR] = "1"  # Hydra then raises what it would print and end with exit code 1
+
+    def end(error: Exception) -> NoReturn:
+        if wants_traceback:
+            raise error
+        print(f"\nlesionseg: {explain(error)}", file=sys.stderr)
+        sys.exit(WRONG_INPUT)
+
+    def run(cfg: DictConfig) -> Any:
+        try:
+            return verb(cfg)
+        except InputError as error:
+            end(error)  # at once: what passes through Hydra gets its own lines around it
+
+    try:
+        hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(run)()
+    except (HydraException, OmegaConfBaseException) as error:
+        end(error)
+    except KeyboardInterrupt:
+        print("\nlesionseg: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def explain(error: BaseException) -> str:
+    """Words an error for its user: what was found and, for an unknown key, what is allowed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
+            return _unknown_key(cause)
+        cause = cause.__cause__
+    reason = f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else ""
+    return f"{error}{reason}"
+
+
+def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
+    """Names the unknown key, the likely one and the allowed ones."""
+    parent: Any = error.parent_node
+    key = str(error.key)
+    allowed = sorted(str(name) for name in parent) if isinstance(parent, DictConfig) else []
+    place = error.full_key.rpartition(".")[0] if error.full_key else ""
+    likely = get_close_matches(key, allowed, n=1)
+    hint = f" Did you mean {likely[0]}?" if likely else ""
+    where = f"'{place}'" if place else "the configuration"
+    return f"there is no key '{key}' in {where}.{hint}\nAllowed there: {', '.join(allowed)}"

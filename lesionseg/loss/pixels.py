@@ -1,0 +1,36 @@
+"""What every loss is given: one row of float32 pixels per image."""
+
+from torch import Tensor
+
+
+def pixel_rows(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Check one batch and lay each image out as a row of pixels.
+
+    The float32 comes from here: sums over 65536 pixels of a 256 x 256 image lose everything but the first two or three
+    digits in bfloat16, whose neighbour of 256 is 258.
+
+    Args:
+        logits: Unbounded scores (B, 1, H, W), any floating point dtype.
+        mask: Ground truth (B, 1, H, W) in {0, 1}, as uint8, bool or floating point.
+
+    Returns:
+        Logits and mask, each (B, H * W) float32, on their own devices. The gradient flows back through the logits.
+
+    Raises:
+        ValueError: If the two shapes differ or are not (B, 1, H, W), the batch has no pixel, or the logits are integers
+            (a mask in the place of the logits).
+
+    Example:
+        >>> import torch
+        >>> logits, mask = pixel_rows(torch.zeros(2, 1, 3, 3, dtype=torch.bfloat16), torch.ones(2, 1, 3, 3).bool())
+        >>> logits.shape, logits.dtype, mask.dtype
+        (torch.Size([2, 9]), torch.float32, torch.float32)
+    """
+    if logits.shape != mask.shape or logits.ndim != 4 or logits.shape[1] != 1 or logits.numel() == 0:
+        raise ValueError(
+            f"A loss got logits of shape {tuple(logits.shape)} and a mask of shape {tuple(mask.shape)}; both must be "
+            "the same non-empty (B, 1, H, W). Resize the logits to the mask, or add the channel with mask[:, None]."
+        )
+    if not logits.is_floating_point():
+        raise ValueError(f"A loss got logits of dtype {logits.dtype}; pass the model's floating point output.")
+    return logits.flatten(1).float(), mask.flatten(1).float()

@@ -1,0 +1,77 @@
+"""The segmenter: everything between 8-bit pixels and a mask, so that training and deployment cannot disagree."""
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Network(Protocol):
+    """What the segmenter needs of a network: normalised image in, logits out, sizes in multiples of `stride`."""
+
+    stride: int
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) float -> (B, 1, H, W) logits."""
+
+
+class Segmenter(nn.Module):
+    """Normalise, pad, network, crop; then sigmoid and threshold. This is what gets checkpointed and exported.
+
+    Args:
+        network: An `nn.Module` with an integer `stride`; H and W reach it as multiples of that.
+        mean: Mean of each of the red, green and blue channels, in grey levels 0..255.
+        std: Standard deviation likewise, above 0.
+        threshold: A pixel is lesion where its probability is above this, in (0, 1).
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float], threshold: float) -> None:
+        super().__init__()
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise ValueError(f"segmenter.mean is {mean} and std {std}; allowed: three numbers each, std above 0")
+        if not 0 < threshold < 1:
+            raise ValueError(f"segmenter.threshold is {threshold}; allowed: between 0 and 1")
+        self.network = network
+        self.threshold = threshold
+        self.register_buffer("mean", torch.tensor(list(mean)).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(list(std)).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Computes logits.
+
+        Args:
+            image: (B, 3, H, W) RGB 0..255, uint8 or floating point; any H and W, odd ones too.
+
+        Returns:
+            (B, 1, H, W) float32 logits.
+        """
+        height, width = image.shape[-2:]
+        normalised = (image.to(self.mean.dtype) - self.mean) / self.std  # (B, 3, H, W)
+        padded = pad_to_multiple(normalised, cast(Network, self.network).stride)
+        logits: Tensor = self.network(padded)[..., :height, :width]  # (B, 1, H, W)
+        return logits.float()
+
+    def probability(self, image: Tensor) -> Tensor:
+        """Returns each pixel's lesion probability, (B, 1, H, W) float32 in [0, 1], for an image as in `forward`."""
+        return torch.sigmoid(self(image))
+
+    def mask(self, image: Tensor) -> Tensor:
+        """Returns the decision, (B, 1, H, W) bool, true where the lesion is, for an image as in `forward`."""
+        return self.probability(image) > self.threshold
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Pads (B, C, H, W) at the right and bottom to multiples of `multiple` by repeating the last row and column.
+
+    Repeated skin is less of a surprise to the network than zeros; sizes that fit are returned untouched.
+    """
+    bottom, right = (-image.shape[-2]) % multiple, (-image.shape[-1]) % multiple
+    return functional.pad(image, (0, right, 0, bottom), mode="replicate") if bottom or right else image

@@ -1,0 +1,162 @@
+"""The U-Net: encoder, bottleneck, decoder and the skips between them, readable from top to bottom."""
+
+import math
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from lesionseg.model.blocks import BLOCKS, Activation, BlockType, ConvolutionUnit, Normalisation
+
+Upsampling = Literal["bilinear", "nearest", "transposed"]
+
+LESION_SHARE = 0.2
+"""Lesions cover about a fifth of the pixels (ISIC 2017 training: 19.4 %); the first output starts there."""
+
+
+class UNet(nn.Module):
+    """A U-Net (Ronneberger et al., 2015) for one foreground class.
+
+    With `base_channels=32, depth=4` the stages are 32, 64, 128 and 256 channels wide and the bottleneck 512.
+
+    Args:
+        base_channels: Width of the first stage, 1 to 512; each stage doubles it.
+        max_channels: No stage is wider than this, which saves memory in deep networks.
+        depth: How many times the encoder halves the resolution, 1 to 7.
+        blocks_per_stage: Blocks in each encoder stage and the bottleneck, 1 to 8; the decoder has one a stage.
+        block: `plain` (two convolutions) or `residual`.
+        normalisation: `batch`, `group`, `instance` or `none`.
+        activation: `relu`, `leaky_relu`, `gelu` or `silu`.
+        upsampling: `bilinear`, `nearest`, or `transposed` (a learnt 2 x 2 convolution).
+        stem_stride: 1 keeps full resolution; 2 or 4 start with strided convolutions and end with bilinear
+            up-sampling of the logits: a lesion is one smooth blob, so little is lost and most of the time is saved.
+        dropout: Share of the bottleneck's channels dropped in training, 0 (none) to below 1.
+        activation_checkpointing: Recompute each stage in the backward pass instead of keeping its activations:
+            about half the memory for about a third more time. The result is the same.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_channels: int,
+        max_channels: int,
+        depth: int,
+        blocks_per_stage: int,
+        block: BlockType,
+        normalisation: Normalisation,
+        activation: Activation,
+        upsampling: Upsampling,
+        stem_stride: Literal[1, 2, 4],
+        dropout: float,
+        activation_checkpointing: bool,
+    ) -> None:
+        super().__init__()
+        _check_range("base_channels", base_channels, 1, 512)
+        _check_range("max_channels", max_channels, base_channels, 4096)
+        _check_range("depth", depth, 1, 7)
+        _check_range("blocks_per_stage", blocks_per_stage, 1, 8)
+        if not 0 <= dropout < 1:
+            raise ValueError(f"model.dropout is {dropout}; allowed: 0 (none) to below 1")
+        self.stride = stem_stride * 2**depth
+        self.stem_stride = stem_stride
+        self.activation_checkpointing = activation_checkpointing
+
+        def stage(in_channels: int, out_channels: int, blocks: int = 1) -> nn.Sequential:
+            channels = [in_channels] + [out_channels] * blocks
+            return nn.Sequential(
+                *(
+                    BLOCKS[block](before, after, normalisation=normalisation, activation=activation)
+                    for before, after in pairwise(channels)
+                )
+            )
+
+        widths = [min(base_channels * 2**level, max_channels) for level in range(depth + 1)]
+        self.stem = nn.Sequential()
+        in_channels = 3
+        while stem_stride > 1:  # stride 4: 3 -> base / 2 -> base channels
+            out_channels = widths[0] if stem_stride == 2 else max(widths[0] // 2, 1)
+            self.stem.append(
+                ConvolutionUnit(in_channels, out_channels, normalisation=normalisation, activation=activation, stride=2)
+            )
+            in_channels, stem_stride = out_channels, stem_stride // 2  # type: ignore[assignment]
+
+        self.encoder = nn.ModuleList(
+            stage(before, after, blocks_per_stage) for before, after in pairwise([in_channels, *widths[:-1]])
+        )
+        self.downsample = nn.MaxPool2d(2)
+        self.bottleneck = stage(widths[-2], widths[-1], blocks_per_stage)
+        self.dropout = nn.Dropout2d(dropout)
+        deep_to_shallow = list(zip(widths[:0:-1], widths[-2::-1], strict=True))  # (512, 256), (256, 128) ...
+        self.upsample = nn.ModuleList(_upsampling_layer(upsampling, deep) for deep, _ in deep_to_shallow)
+        self.decoder = nn.ModuleList(stage(deep + shallow, shallow) for deep, shallow in deep_to_shallow)
+        self.head = nn.Conv2d(widths[0], 1, 1)
+        _initialise(self)
+        nn.init.constant_(self.head.bias, math.log(LESION_SHARE / (1 - LESION_SHARE)))  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Computes the logits of a normalised image.
+
+        Args:
+            image: (B, 3, H, W) floating point; H and W are multiples of `stride`. The segmenter pads any other size.
+
+        Returns:
+            (B, 1, H, W) logits of the image's dtype (under autocast, of the autocast's).
+
+        Raises:
+            ValueError: H or W is no multiple of `stride`.
+        """
+        if image.shape[-2] % self.stride or image.shape[-1] % self.stride:
+            raise ValueError(
+                f"the image is {image.shape[-2]} x {image.shape[-1]} pixels; "
+                f"this U-Net takes multiples of {self.stride}"
+            )
+        # Shapes for stem_stride 1, base_channels 32, depth 4; with a stem, H and W are 2 or 4 times smaller.
+        features = self.stem(image)  # (B, 3, H, W)
+        skips: list[Tensor] = []
+        for stage in self.encoder:
+            features = self._run(stage, features)  # (B, 32, H, W), (B, 64, H/2, W/2) ...
+            skips.append(features)
+            features = self.downsample(features)
+        features = self.dropout(self._run(self.bottleneck, features))  # (B, 512, H/16, W/16)
+        for upsample, stage in zip(self.upsample, self.decoder, strict=True):
+            features = torch.cat([upsample(features), skips.pop()], dim=1)  # (B, 512 + 256, H/8, W/8) ...
+            features = self._run(stage, features)  # (B, 256, H/8, W/8) ...
+        logits: Tensor = self.head(features)  # (B, 1, H, W)
+        if self.stem_stride > 1:
+            logits = functional.interpolate(logits, scale_factor=float(self.stem_stride), mode="bilinear")
+        return logits
+
+    def _run(self, stage: nn.Module, features: Tensor) -> Tensor:
+        """Runs a stage, keeping its activations or, when asked to, only its input."""
+        if self.activation_checkpointing and self.training:
+            recomputed: Tensor = checkpoint(stage, features, use_reentrant=False)
+            return recomputed
+        kept: Tensor = stage(features)
+        return kept
+
+
+def _check_range(name: str, value: int, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
+        raise ValueError(f"model.{name} is {value}; allowed: {lowest} to {highest}")
+
+
+def _upsampling_layer(upsampling: Upsampling, channels: int) -> nn.Module:
+    """Doubles the resolution: (B, channels, H, W) -> (B, channels, 2 H, 2 W)."""
+    if upsampling == "transposed":
+        return nn.ConvTranspose2d(channels, channels, 2, stride=2)
+    return nn.Upsample(scale_factor=2, mode=upsampling)
+
+
+def _initialise(network: nn.Module) -> None:
+    """He et al. (2015) initialisation, which keeps the variance through rectifiers from layer to layer."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

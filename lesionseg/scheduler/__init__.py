@@ -1,0 +1,1 @@
+"""Learning-rate schedules; each file has one function that gives Lightning's scheduler settings."""

@@ -1,0 +1,37 @@
+"""One cycle: up to the highest learning rate and down again."""
+
+from lightning.pytorch.utilities.types import LRSchedulerConfigType
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+
+from lesionseg.scheduler.length import TrainingLength
+
+
+def onecycle(
+    optimizer: Optimizer,
+    length: TrainingLength,
+    *,
+    warmup_share: float,
+    first_factor: float,
+    final_factor: float,
+) -> list[LRSchedulerConfigType]:
+    """Rises and falls along cosines once (Smith & Topin, Super-Convergence, 2018).
+
+    The optimizer's momentum (Adam's first beta) moves the other way between 0.95 and 0.85, as in the paper.
+
+    Args:
+        optimizer: Its learning rate is the highest reached.
+        length: Of the training.
+        warmup_share: Share of the training that rises, between 0 and 1.
+        first_factor: The first learning rate as a share of the highest.
+        final_factor: The last learning rate as a share of the highest.
+    """
+    schedule = OneCycleLR(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=length.total_steps,
+        pct_start=warmup_share,
+        div_factor=1 / first_factor,
+        final_div_factor=first_factor / final_factor,
+    )
+    return [{"scheduler": schedule, "interval": "step", "name": "learning_rate"}]

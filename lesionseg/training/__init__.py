@@ -1,0 +1,1 @@
+"""The training loop's side of Lightning."""

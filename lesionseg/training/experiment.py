@@ -1,0 +1,160 @@
+"""One training from configuration to results: build, record, fit, test, report."""
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+from torchmetrics import MetricCollection
+
+from lesionseg.check import build
+from lesionseg.checkpoint import AtomicCheckpointIO, read, record, segmenter_state
+from lesionseg.data.datamodule import LesionDataModule
+from lesionseg.environment import environment
+from lesionseg.hardware import fastest_precision
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.training.module import SegmentationModule
+from lesionseg.training.summary import print_results, print_whereabouts
+
+log = logging.getLogger(__name__)
+
+# Lightning 2.6 asks torch 2.13 about its own internals in an older way; there is nothing a user could do about it.
+warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec. is deprecated", category=FutureWarning)
+# Validation images are in memory already: worker processes would only copy them.
+warnings.filterwarnings("ignore", message="The '(val|test)_dataloader' does not have many workers")
+
+
+class Experiment:
+    """Everything one training needs, built from its configuration.
+
+    Building reads no image; `run` does. The configuration has passed `check`.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.run_dir = Path(cfg.run_dir)
+        seed_everything(cfg.seed, workers=True, verbose=False)
+        self.data = LesionDataModule(
+            build("data", cfg.data),
+            image_size=cfg.image_size,
+            batch_size=cfg.batch_size,
+            num_workers=cfg.num_workers,
+            seed=cfg.seed,
+            augment=build("augmentation", cfg.augmentation),
+        )
+        self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+        self.module = build_module(cfg, record(self.config, self.data.split))
+        self.trainer = build_trainer(cfg)
+        self.monitor = cfg.monitor
+
+    def run(self) -> dict[str, float]:
+        """Fits, tests the best checkpoint where there is a test part, and writes the results down."""
+        self._write_record()
+        self.trainer.fit(self.module, datamodule=self.data)
+        best = self._use_best_weights()
+        results = best | self._test()
+        self._write_results(results)
+        return results
+
+    def _write_record(self) -> None:
+        """Leaves what is needed to repeat the run, before it starts."""
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True)
+        (self.run_dir / "config.yaml").write_text(text, encoding="utf-8")
+        write_json(self.run_dir / "environment.json", environment())
+        write_json(self.run_dir / "split.json", self.data.split)
+        for logger in self._tensorboards():
+            logger.experiment.add_text("config", f"```yaml\n{text}\n```")
+
+    def _use_best_weights(self) -> dict[str, float]:
+        """Puts the best checkpoint's weights into the module and returns what its epoch logged."""
+        checkpointing = self.trainer.checkpoint_callback
+        if not isinstance(checkpointing, ModelCheckpoint) or not checkpointing.best_model_path:
+            log.info("No best checkpoint was kept: the weights are the last ones.")
+            return {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        best = read(Path(checkpointing.best_model_path))
+        self.module.segmenter.load_state_dict(segmenter_state(best))
+        return dict(best["lesionseg"]["metrics"]) | {"epoch": float(best["epoch"])}
+
+    def _test(self) -> dict[str, float]:
+        """Scores the test part; never any other in its place."""
+        if not self.data.has_test:
+            log.info("The data source has no test part at hand: the test is skipped.")
+            return {}
+        return dict(self.trainer.test(self.module, datamodule=self.data, verbose=False)[0])
+
+    def _write_results(self, results: dict[str, float]) -> None:
+        """Writes metrics.json, fills TensorBoard's HPARAMS tab and tells where everything is."""
+        write_json(self.run_dir / "metrics.json", results)
+        for logger in self._tensorboards():
+            logger.log_hyperparams(
+                hyperparameters(self.config), {f"best/{name}": value for name, value in results.items()}
+            )
+            logger.experiment.flush()
+        if self.trainer.is_global_zero:
+            print_results(results)
+            print_whereabouts(self.run_dir, self.trainer.checkpoint_callback)
+
+    def _tensorboards(self) -> list[TensorBoardLogger]:
+        loggers = self.trainer.loggers if self.trainer.is_global_zero else []
+        return [logger for logger in loggers if isinstance(logger, TensorBoardLogger)]
+
+
+def build_module(cfg: DictConfig, contents: dict[str, Any]) -> SegmentationModule:
+    """Builds the Lightning module of a training; `contents` goes into its checkpoints."""
+    segmenter = Segmenter(build("model", cfg.model), **OmegaConf.to_container(cfg.segmenter))  # type: ignore[arg-type]
+    segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's own types
+    return SegmentationModule(
+        segmenter,
+        loss=build("loss", cfg.loss),
+        metrics=MetricCollection(configured(cfg.metrics, "metrics")),
+        optimizer=build("optimizer", cfg.optimizer),
+        scheduler=build("scheduler", cfg.scheduler),
+        record=contents,
+    )
+
+
+def build_trainer(cfg: DictConfig) -> Trainer:
+    """Builds the trainer with callbacks, loggers and the checkpoint writer."""
+    node = cfg.trainer.copy()
+    if node.precision == "auto":
+        node.precision = fastest_precision(node.accelerator)
+    callbacks = list(configured(cfg.callbacks, "callbacks").values())
+    return build(  # type: ignore[no-any-return]
+        "trainer",
+        node,
+        callbacks=callbacks,
+        logger=list(configured(cfg.logger, "logger").values()),
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=cfg.run_dir,
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+        enable_model_summary=False,
+    )
+
+
+def configured(group: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Builds each part of a mapping group; one set to null is left out."""
+    return {str(key): build(f"{name}.{key}", node) for key, node in group.items() if node is not None}
+
+
+def hyperparameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | int | bool]:
+    """Flattens a configuration to `model/depth: 4` pairs, as the HPARAMS tab wants them; paths do not belong there."""
+    flat: dict[str, str | float | int | bool] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= hyperparameters(value, f"{prefix}{key}/")
+        elif key not in ("run_dir", "_partial_", "path", "folder", "dirpath", "save_dir"):
+            flat[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+    return flat
+
+
+def write_json(path: Path, contents: Any) -> None:
+    """Writes plain values for people and programs alike."""
+    path.write_text(json.dumps(contents, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,163 @@
+"""The Lightning module: one step for every phase."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
+from lightning.pytorch.utilities import GradClipAlgorithmType
+from lightning.pytorch.utilities.types import LRSchedulerConfigType
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+from torchmetrics import MetricCollection
+
+from lesionseg.data.dataset import Batch
+from lesionseg.errors import InputError
+from lesionseg.loss.combined import CombinedLoss
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.scheduler.length import TrainingLength
+from lesionseg.training.parameter_groups import parameter_groups
+
+Phase = Literal["train", "val", "test"]
+OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
+SchedulerFactory = Callable[[Optimizer, TrainingLength], list[LRSchedulerConfigType]]
+
+
+class SegmentationModule(LightningModule):
+    """Trains, validates and tests a segmenter.
+
+    Logs `<phase>/loss`, each loss term as `<phase>/loss_<term>` and each metric as `<phase>/<metric>`, once an epoch.
+    Training and validation are scored at the network's size; the test at each ground truth's own size.
+
+    Args:
+        segmenter: What is trained.
+        loss: Of logits and mask; None when the module only tests.
+        metrics: Prototype of every phase's metrics.
+        optimizer: Makes the optimizer from parameter groups; None when the module only tests.
+        scheduler: Makes Lightning's scheduler settings; None when the module only tests.
+        record: Plain values that every checkpoint carries, see `lesionseg.checkpoint`.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        *,
+        metrics: MetricCollection,
+        loss: CombinedLoss | None = None,
+        optimizer: OptimizerFactory | None = None,
+        scheduler: SchedulerFactory | None = None,
+        record: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        self.loss = loss
+        self.metrics = nn.ModuleDict({f"{phase}_metrics": metrics.clone() for phase in ("train", "val", "test")})
+        self.matrices: dict[str, Tensor] = {}
+        """The latest result of every metric that is no single number, by name, for example `val/confusion_matrix`."""
+        self._optimizer = optimizer
+        self._scheduler = scheduler
+        self._record = record
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Returns logits; see `Segmenter.forward`."""
+        logits: Tensor = self.segmenter(image)
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss to minimise."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Scores at the network's size."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Scores at the ground truth's own size: probabilities are resized, then thresholded."""
+        probability = self.segmenter.probability(batch["image"])
+        for index, mask in enumerate(batch["full_size_mask"]):
+            full_size = functional.interpolate(probability[index : index + 1], size=mask.shape[-2:], mode="bilinear")
+            self.metrics_of("test").update(full_size > self.segmenter.threshold, mask.unsqueeze(0))
+
+    def on_train_epoch_end(self) -> None:
+        """Logs the training metrics."""
+        self._log_metrics("train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the validation metrics."""
+        self._log_metrics("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the test metrics."""
+        self._log_metrics("test")
+
+    def configure_optimizers(self) -> Any:
+        """Builds optimizer and schedules.
+
+        Raises:
+            InputError: A schedule is asked for without an end to the training.
+        """
+        if self._optimizer is None or self._scheduler is None:
+            return None
+        optimizer = self._optimizer(parameter_groups(self.segmenter))
+        return [optimizer], self._scheduler(optimizer, self._length())
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips gradients, with fused optimizers too.
+
+        Lightning refuses to clip for a fused optimizer under any mixed precision, because fp16 gradients are scaled
+        until its step. In bf16 nothing is scaled, so the plain way is right.
+        """
+        precision = self.trainer.precision_plugin
+        if isinstance(precision, MixedPrecision) and precision.scaler is None:
+            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or GradClipAlgorithmType.NORM)
+            Precision.clip_gradients(precision, optimizer, gradient_clip_val or 0, algorithm)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Makes the checkpoint self-contained: what made it, and what its epoch scored."""
+        metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        checkpoint["lesionseg"] = {**(self._record or {}), "metrics": metrics}
+
+    def metrics_of(self, phase: Phase) -> MetricCollection:
+        """Returns a phase's metrics."""
+        collection = self.metrics[f"{phase}_metrics"]
+        if not isinstance(collection, MetricCollection):
+            raise TypeError(f"metrics of {phase} are {type(collection).__name__}")
+        return collection
+
+    def _step(self, batch: Batch, phase: Phase) -> Tensor:
+        """Forward pass, loss and metrics of one batch; nothing here waits for the device."""
+        if self.loss is None:
+            raise TypeError("this module has no loss: it can only test")
+        logits = self.segmenter(batch["image"])  # (B, 1, H, W)
+        terms = self.loss.terms_of(logits, batch["mask"])
+        loss = self.loss.total(terms)
+        logged = {f"{phase}/loss": loss} | {f"{phase}/loss_{name}": value for name, value in terms.items()}
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(logits), sync_dist=True)
+        prediction = torch.sigmoid(logits.detach()) > self.segmenter.threshold
+        self.metrics_of(phase).update(prediction, batch["mask"])
+        return loss
+
+    def _log_metrics(self, phase: Phase) -> None:
+        """Logs the epoch's numbers and keeps its matrices."""
+        metrics = self.metrics_of(phase)
+        results = {f"{phase}/{name}": value for name, value in metrics.compute().items()}
+        metrics.reset()
+        self.log_dict({name: value for name, value in results.items() if value.ndim == 0})
+        self.matrices |= {name: value for name, value in results.items() if value.ndim > 0}
+
+    def _length(self) -> TrainingLength:
+        total = self.trainer.estimated_stepping_batches
+        epochs = self.trainer.max_epochs
+        if math.isinf(total) or epochs is None:
+            raise InputError("the training has no end; set trainer.max_epochs or trainer.max_steps")
+        return TrainingLength(int(total), max(int(total) // max(epochs, 1), 1))

@@ -1,0 +1,51 @@
+"""The last words of a run: a table of results, where everything is, and the command to look at it."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from rich.console import Console
+from rich.table import Table
+
+PHASES = {"val": "validation", "test": "test"}
+
+
+def print_results(results: Mapping[str, float]) -> None:
+    """Prints a table with a row for each metric and a column for each phase that has been scored."""
+    phases = [phase for phase in PHASES if any(name.startswith(f"{phase}/") for name in results)]
+    table = Table(title="best checkpoint", title_justify="left", header_style="bold")
+    table.add_column("metric")
+    for phase in phases:
+        table.add_column(PHASES[phase], justify="right")
+    names = dict.fromkeys(name.split("/", 1)[1] for name in results if name.split("/")[0] in phases)
+    for name in names:
+        values = [results.get(f"{phase}/{name}") for phase in phases]
+        table.add_row(name.replace("_", " "), *("" if value is None else f"{value:.4f}" for value in values))
+    Console().print(table)
+
+
+def print_whereabouts(run_dir: Path, checkpointing: Checkpoint | None) -> None:
+    """Prints the files a user wants next and the commands to open them."""
+    lines = {"run folder": _short(run_dir)}
+    if isinstance(checkpointing, ModelCheckpoint) and checkpointing.best_model_path:
+        best = _short(Path(checkpointing.best_model_path))
+        lines |= {
+            "best checkpoint": best,
+            "score it again": f"python -m lesionseg.evaluate checkpoint={shlex.quote(best)}",
+        }
+    pictures = sorted(path.name for path in run_dir.glob("*.png"))
+    if pictures:
+        lines["pictures"] = ", ".join(pictures)
+    if (run_dir / "tensorboard").is_dir():
+        lines["TensorBoard"] = f"tensorboard --logdir {shlex.quote(_short(run_dir))}"
+    width = max(map(len, lines))
+    # Printed plainly: a path that is wrapped or coloured cannot be copied.
+    print("\n".join(f"{name:<{width}}  {text}" for name, text in lines.items()), flush=True)
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, where that is shorter."""
+    absolute = str(path.absolute())
+    return min(absolute, os.path.relpath(absolute), key=len)
