@@ -16,6 +16,7 @@ from pydantic.errors import PydanticUserError
 
 import lesionseg.augmentation  # noqa: F401  (keeps albumentations, named in YAMLs, from asking a server)
 from lesionseg.errors import InputError, raise_all
+from lesionseg.scheduler.length import TrainingLength
 
 HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 SMALLEST_IMAGE = 32
@@ -134,6 +135,7 @@ def _buildable(cfg: DictConfig) -> Iterator[str]:
         yield from refusals
         if not refusals:
             yield from _image_size(cfg)
+        yield from _optimisation(cfg)
 
 
 def _refusal(name: str, node: DictConfig) -> Iterator[str]:
@@ -141,6 +143,19 @@ def _refusal(name: str, node: DictConfig) -> Iterator[str]:
         build(name, node)
     except InputError as error:
         yield str(error)
+
+
+def _optimisation(cfg: DictConfig) -> Iterator[str]:
+    """Tries optimizer and scheduler, which are built only once there are weights, on a weight of one number."""
+    try:
+        optimizer = build("optimizer", cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError) as error:
+        yield f"optimizer: {error}"
+        return
+    try:
+        build("scheduler", cfg.scheduler)(optimizer, TrainingLength(total_steps=10, steps_per_epoch=1))
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        yield f"scheduler: {error}"
 
 
 def _image_size(cfg: DictConfig) -> Iterator[str]:
@@ -176,9 +191,6 @@ def build(name: str, node: Any, **arguments: Any) -> Any:
     try:
         return instantiate(node, **arguments)
     except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, InputError):
-            raise cause from error
-        if isinstance(cause, ValueError | TypeError):
-            raise InputError(f"{name}: {cause}") from error
-        raise
+        cause = error.__cause__ or error
+        # Constructors only look at their settings, so whatever they raise is about these.
+        raise (cause if isinstance(cause, InputError) else InputError(f"{name}: {cause}")) from error

@@ -1,6 +1,6 @@
 """The configuration: where it is found, and the closed schema of each verb's root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class TrainConfig:
     optimizer: Any = MISSING
     scheduler: Any = MISSING
     callbacks: Any = MISSING
-    logger: Any = MISSING
+    logger: Any = field(default_factory=dict)  # empty when no logger is chosen
     trainer: Any = MISSING
 
 
@@ -49,7 +49,7 @@ class EvaluateConfig:
     data: Any = None
     metrics: Any = MISSING
     callbacks: Any = MISSING
-    logger: Any = MISSING
+    logger: Any = field(default_factory=dict)  # empty when no logger is chosen
     trainer: Any = MISSING
 
 

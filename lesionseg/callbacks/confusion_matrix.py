@@ -11,6 +11,7 @@ from lesionseg.callbacks.tensorboard import tensorboard_writers
 from lesionseg.training.module import SegmentationModule
 
 CLASSES = ("skin", "lesion")
+PHASE_NAMES = {"val": "last validation's", "test": "scored"}
 
 
 class ConfusionMatrixPicture(Callback):
@@ -38,7 +39,7 @@ class ConfusionMatrixPicture(Callback):
         matrix = matrices.get(f"{phase}/{self.metric}")
         if matrix is None or not trainer.is_global_zero:
             return
-        figure = draw_confusion_matrix(matrix.cpu().numpy(), title=f"all pixels of the {phase} images")
+        figure = draw_confusion_matrix(matrix.cpu().numpy(), title=f"all pixels of the {PHASE_NAMES[phase]} images")
         self.folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(self.folder / f"confusion_matrix_{phase}.png", dpi=120)
         for writer in tensorboard_writers(trainer):

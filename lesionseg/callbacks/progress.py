@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
@@ -53,6 +54,14 @@ class Progress(RichProgressBar):
         super().on_train_epoch_end(trainer, pl_module)
         if trainer.is_global_zero:
             self._print(self._line(trainer))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keeps the best value, so that a resumed run does not call its first epoch the best."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores the best value."""
+        self._best = state_dict["best"]
 
     def _line(self, trainer: Trainer) -> str:
         epochs_done = trainer.current_epoch + 1 - self._first_epoch

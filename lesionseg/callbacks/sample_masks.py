@@ -22,7 +22,7 @@ class SampleMasks(Callback):
 
     Args:
         count: How many samples.
-        every_epochs: A picture after every so many epochs, the first one included.
+        every_epochs: A picture after every so many epochs, and after the first and the last.
         path: The file of the latest picture.
     """
 
@@ -39,7 +39,8 @@ class SampleMasks(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Draws at the first batch, when the weights to be validated (the averaged ones) are in place."""
-        due = trainer.current_epoch % self.every_epochs == 0 or trainer.current_epoch + 1 == trainer.max_epochs
+        epoch = trainer.current_epoch + 1
+        due = epoch % self.every_epochs == 0 or epoch in (1, trainer.max_epochs)
         if batch_idx == 0 and due and not trainer.sanity_checking and trainer.is_global_zero:
             self._log(trainer, self._draw(trainer, pl_module))
 

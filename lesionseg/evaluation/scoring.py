@@ -39,6 +39,6 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
     results = dict(build_trainer(cfg).test(module, datamodule=data, verbose=False)[0])
     run_dir = Path(cfg.run_dir)
     write_json(run_dir / "metrics.json", {"checkpoint": cfg.checkpoint, "part": cfg.part, "metrics": results})
-    print_results(results)
+    print_results(results, title="at the ground truth's own size", headings={"test": cfg.part})
     print_whereabouts(run_dir, None)
     return results

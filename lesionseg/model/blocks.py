@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Normalisation = Literal["batch", "group", "instance", "none"]
 Activation = Literal["relu", "leaky_relu", "gelu", "silu"]
@@ -30,7 +32,9 @@ def normalisation_layer(normalisation: Normalisation, channels: int) -> nn.Modul
         return nn.GroupNorm(groups, channels)
     if normalisation == "instance":
         return nn.InstanceNorm2d(channels, affine=True)
-    return nn.Identity()
+    if normalisation == "none":
+        return nn.Identity()
+    raise ValueError(f"model.normalisation is {normalisation}; allowed: batch, group, instance, none")
 
 
 class ConvolutionUnit(nn.Sequential):
@@ -86,6 +90,34 @@ class ResidualBlock(nn.Module):
         """Returns activation(shortcut + convolutions): (B, in, H, W) -> (B, out, H, W)."""
         activated: Tensor = self.activation(self.shortcut(features) + self.second(self.first(features)))
         return activated
+
+
+class PyramidPooling(nn.Module):
+    """Adds what the whole image, its halves and its thirds look like (Zhao et al., PSPNet, 2017).
+
+    A U-Net of moderate depth sees a neighbourhood; which of several dark spots is the lesion takes the whole picture.
+    """
+
+    bins = (1, 2, 3)
+
+    def __init__(self, channels: int, *, normalisation: Normalisation, activation: Activation) -> None:
+        super().__init__()
+        narrow = max(channels // 4, 1)
+        self.narrow = nn.ModuleList(nn.Conv2d(channels, narrow, 1, bias=False) for _ in self.bins)
+        self.join = nn.Sequential(
+            nn.Conv2d(channels + len(self.bins) * narrow, channels, 1, bias=normalisation == "none"),
+            normalisation_layer(normalisation, channels),
+            ACTIVATIONS[activation](),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Joins features with their pooled context: (B, channels, H, W) -> (B, channels, H, W)."""
+        joined = [features]
+        for bins, narrow in zip(self.bins, self.narrow, strict=True):
+            pooled = narrow(functional.adaptive_avg_pool2d(features, bins))  # (B, channels / 4, bins, bins)
+            joined.append(functional.interpolate(pooled, size=features.shape[-2:], mode="bilinear"))
+        context: Tensor = self.join(torch.cat(joined, dim=1))
+        return context
 
 
 BLOCKS: dict[BlockType, type[PlainBlock] | type[ResidualBlock]] = {"plain": PlainBlock, "residual": ResidualBlock}

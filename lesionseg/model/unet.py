@@ -9,7 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from lesionseg.model.blocks import BLOCKS, Activation, BlockType, ConvolutionUnit, Normalisation
+from lesionseg.model.blocks import (
+    BLOCKS,
+    Activation,
+    BlockType,
+    ConvolutionUnit,
+    Normalisation,
+    PyramidPooling,
+    ResidualBlock,
+)
 
 Upsampling = Literal["bilinear", "nearest", "transposed"]
 
@@ -25,12 +33,14 @@ class UNet(nn.Module):
     Args:
         base_channels: Width of the first stage, 1 to 512; each stage doubles it.
         max_channels: No stage is wider than this, which saves memory in deep networks.
+        decoder_max_channels: No decoder stage is wider than this: the decoder only has to place the border.
         depth: How many times the encoder halves the resolution, 1 to 7.
         blocks_per_stage: Blocks in each encoder stage and the bottleneck, 1 to 8; the decoder has one a stage.
         block: `plain` (two convolutions) or `residual`.
         normalisation: `batch`, `group`, `instance` or `none`.
         activation: `relu`, `leaky_relu`, `gelu` or `silu`.
         upsampling: `bilinear`, `nearest`, or `transposed` (a learnt 2 x 2 convolution).
+        context: Pool the whole image's context into the bottleneck (see `PyramidPooling`).
         stem_stride: 1 keeps full resolution; 2 or 4 start with strided convolutions and end with bilinear
             up-sampling of the logits: a lesion is one smooth blob, so little is lost and most of the time is saved.
         dropout: Share of the bottleneck's channels dropped in training, 0 (none) to below 1.
@@ -46,12 +56,14 @@ class UNet(nn.Module):
         *,
         base_channels: int,
         max_channels: int,
+        decoder_max_channels: int,
         depth: int,
         blocks_per_stage: int,
         block: BlockType,
         normalisation: Normalisation,
         activation: Activation,
         upsampling: Upsampling,
+        context: bool,
         stem_stride: Literal[1, 2, 4],
         dropout: float,
         activation_checkpointing: bool,
@@ -59,10 +71,13 @@ class UNet(nn.Module):
         super().__init__()
         _check_range("base_channels", base_channels, 1, 512)
         _check_range("max_channels", max_channels, base_channels, 4096)
+        _check_range("decoder_max_channels", decoder_max_channels, 1, 4096)
         _check_range("depth", depth, 1, 7)
         _check_range("blocks_per_stage", blocks_per_stage, 1, 8)
         if not 0 <= dropout < 1:
             raise ValueError(f"model.dropout is {dropout}; allowed: 0 (none) to below 1")
+        if stem_stride not in (1, 2, 4):
+            raise ValueError(f"model.stem_stride is {stem_stride}; allowed: 1, 2, 4")
         self.stride = stem_stride * 2**depth
         self.stem_stride = stem_stride
         self.activation_checkpointing = activation_checkpointing
@@ -91,12 +106,20 @@ class UNet(nn.Module):
         )
         self.downsample = nn.MaxPool2d(2)
         self.bottleneck = stage(widths[-2], widths[-1], blocks_per_stage)
+        self.context: nn.Module = nn.Identity()
+        if context:
+            self.context = PyramidPooling(widths[-1], normalisation=normalisation, activation=activation)
         self.dropout = nn.Dropout2d(dropout)
-        deep_to_shallow = list(zip(widths[:0:-1], widths[-2::-1], strict=True))  # (512, 256), (256, 128) ...
-        self.upsample = nn.ModuleList(_upsampling_layer(upsampling, deep) for deep, _ in deep_to_shallow)
-        self.decoder = nn.ModuleList(stage(deep + shallow, shallow) for deep, shallow in deep_to_shallow)
-        self.head = nn.Conv2d(widths[0], 1, 1)
+        skips = widths[-2::-1]  # 256, 128, 64, 32: deep to shallow
+        decoded = [min(width, decoder_max_channels) for width in skips]
+        self.upsample = nn.ModuleList(
+            _upsampling_layer(upsampling, deep, shallow) for deep, shallow in pairwise([widths[-1], *decoded])
+        )
+        self.decoder = nn.ModuleList(stage(width + skip, width) for width, skip in zip(decoded, skips, strict=True))
+        self.head = nn.Conv2d(decoded[-1], 1, 1)
         _initialise(self)
+        # Every pixel starts at the lesions' usual share: small weights, and the bias at its logit.
+        nn.init.normal_(self.head.weight, std=0.01)
         nn.init.constant_(self.head.bias, math.log(LESION_SHARE / (1 - LESION_SHARE)))  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> Tensor:
@@ -123,9 +146,9 @@ class UNet(nn.Module):
             features = self._run(stage, features)  # (B, 32, H, W), (B, 64, H/2, W/2) ...
             skips.append(features)
             features = self.downsample(features)
-        features = self.dropout(self._run(self.bottleneck, features))  # (B, 512, H/16, W/16)
+        features = self.dropout(self.context(self._run(self.bottleneck, features)))  # (B, 512, H/16, W/16)
         for upsample, stage in zip(self.upsample, self.decoder, strict=True):
-            features = torch.cat([upsample(features), skips.pop()], dim=1)  # (B, 512 + 256, H/8, W/8) ...
+            features = torch.cat([upsample(features), skips.pop()], dim=1)  # (B, 256 + 256, H/8, W/8) ...
             features = self._run(stage, features)  # (B, 256, H/8, W/8) ...
         logits: Tensor = self.head(features)  # (B, 1, H, W)
         if self.stem_stride > 1:
@@ -146,17 +169,23 @@ def _check_range(name: str, value: int, lowest: int, highest: int) -> None:
         raise ValueError(f"model.{name} is {value}; allowed: {lowest} to {highest}")
 
 
-def _upsampling_layer(upsampling: Upsampling, channels: int) -> nn.Module:
-    """Doubles the resolution: (B, channels, H, W) -> (B, channels, 2 H, 2 W)."""
+def _upsampling_layer(upsampling: Upsampling, deep: int, shallow: int) -> nn.Module:
+    """Doubles the resolution and narrows: (B, deep, H, W) -> (B, shallow, 2 H, 2 W)."""
     if upsampling == "transposed":
-        return nn.ConvTranspose2d(channels, channels, 2, stride=2)
-    return nn.Upsample(scale_factor=2, mode=upsampling)
+        return nn.ConvTranspose2d(deep, shallow, 2, stride=2)
+    # Narrowing first is the same linear map as narrowing last, at a quarter of the cost.
+    return nn.Sequential(nn.Conv2d(deep, shallow, 1, bias=False), nn.Upsample(scale_factor=2, mode=upsampling))
 
 
 def _initialise(network: nn.Module) -> None:
-    """He et al. (2015) initialisation, which keeps the variance through rectifiers from layer to layer."""
+    """Initialises weights so that the variance stays the same through the layers (He et al., 2015).
+
+    A residual block starts as its shortcut: its last scale is 0 (Goyal et al., Accurate, Large Minibatch SGD, 2017).
+    """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+        if isinstance(layer, ResidualBlock) and isinstance(scale := getattr(layer.second[1], "weight", None), Tensor):
+            nn.init.zeros_(scale)

@@ -26,11 +26,13 @@ def onecycle(
         first_factor: The first learning rate as a share of the highest.
         final_factor: The last learning rate as a share of the highest.
     """
+    # torch divides by the length of the rise less one step, which a training of a few steps can make 0.
+    one_step = warmup_share * length.total_steps == 1
     schedule = OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=length.total_steps,
-        pct_start=warmup_share,
+        pct_start=warmup_share * (1.001 if one_step else 1),
         div_factor=1 / first_factor,
         final_div_factor=first_factor / final_factor,
     )

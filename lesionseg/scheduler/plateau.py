@@ -19,7 +19,7 @@ def plateau(
     patience: int,
     warmup_epochs: float,
 ) -> list[LRSchedulerConfigType]:
-    """Multiplies the learning rate by `factor` after `patience` epochs in which `monitor` did not improve.
+    """Multiplies the learning rate by `factor` once more than `patience` epochs passed without improvement.
 
     Args:
         optimizer: Its learning rate is the first and highest one.

@@ -12,6 +12,7 @@ import yaml
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
@@ -19,6 +20,7 @@ from lesionseg.check import build
 from lesionseg.checkpoint import AtomicCheckpointIO, read, record, segmenter_state
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.environment import environment
+from lesionseg.errors import InputError
 from lesionseg.hardware import fastest_precision
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.module import SegmentationModule
@@ -27,7 +29,7 @@ from lesionseg.training.summary import print_results, print_whereabouts
 log = logging.getLogger(__name__)
 
 # Lightning 2.6 asks torch 2.13 about its own internals in an older way; there is nothing a user could do about it.
-warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec. is deprecated", category=FutureWarning)
+warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
 # Validation images are in memory already: worker processes would only copy them.
 warnings.filterwarnings("ignore", message="The '(val|test)_dataloader' does not have many workers")
 
@@ -52,12 +54,14 @@ class Experiment:
         self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
         self.module = build_module(cfg, record(self.config, self.data.split))
         self.trainer = build_trainer(cfg)
-        self.monitor = cfg.monitor
 
     def run(self) -> dict[str, float]:
         """Fits, tests the best checkpoint where there is a test part, and writes the results down."""
         self._write_record()
-        self.trainer.fit(self.module, datamodule=self.data)
+        try:
+            self.trainer.fit(self.module, datamodule=self.data)
+        except MisconfigurationException as error:  # Lightning's word for settings that do not go together
+            raise InputError(str(error)) from error
         best = self._use_best_weights()
         results = best | self._test()
         self._write_results(results)
@@ -99,7 +103,7 @@ class Experiment:
             )
             logger.experiment.flush()
         if self.trainer.is_global_zero:
-            print_results(results)
+            print_results(results, title="best checkpoint", headings={"val": "validation", "test": "test"})
             print_whereabouts(self.run_dir, self.trainer.checkpoint_callback)
 
     def _tensorboards(self) -> list[TensorBoardLogger]:

@@ -9,16 +9,19 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.console import Console
 from rich.table import Table
 
-PHASES = {"val": "validation", "test": "test"}
+def print_results(results: Mapping[str, float], *, title: str, headings: Mapping[str, str]) -> None:
+    """Prints a table with a row for each metric and a column for each phase that has been scored.
 
-
-def print_results(results: Mapping[str, float]) -> None:
-    """Prints a table with a row for each metric and a column for each phase that has been scored."""
-    phases = [phase for phase in PHASES if any(name.startswith(f"{phase}/") for name in results)]
-    table = Table(title="best checkpoint", title_justify="left", header_style="bold")
+    Args:
+        results: Values by `<phase>/<metric>`.
+        title: Above the table.
+        headings: What people call each phase.
+    """
+    phases = [phase for phase in headings if any(name.startswith(f"{phase}/") for name in results)]
+    table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("metric")
     for phase in phases:
-        table.add_column(PHASES[phase], justify="right")
+        table.add_column(headings[phase], justify="right")
     names = dict.fromkeys(name.split("/", 1)[1] for name in results if name.split("/")[0] in phases)
     for name in names:
         values = [results.get(f"{phase}/{name}") for phase in phases]

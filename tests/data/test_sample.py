@@ -19,7 +19,7 @@ def write(path: Path, value: int = 0, size: tuple[int, int] = (6, 4)) -> Path:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Two images with masks, and images darker than one another: a mix-up would show."""
+    """Two images with their masks, written in another order than they are listed."""
     for name in ("b", "a"):
         write(tmp_path / "images" / f"{name}.jpg")
         write(tmp_path / "masks" / f"{name}_segmentation.png")
@@ -37,7 +37,9 @@ def test_pairs_are_found_by_name_and_sorted(folders: tuple[Path, Path]) -> None:
     assert list(found) == ["a", "b"]
 
 
-@pytest.mark.parametrize("name", ["c_segmentation.png", "c_Segmentation.png", "c_SEGMENTATION.PNG", "c_segmentation.bmp"])
+@pytest.mark.parametrize(
+    "name", ["c_segmentation.png", "c_Segmentation.png", "c_SEGMENTATION.PNG", "c_segmentation.bmp"]
+)
 def test_the_suffix_counts_in_any_case_and_any_format(folders: tuple[Path, Path], name: str) -> None:
     write(folders[0] / "c.JPG")
     write(folders[1] / name)
@@ -50,7 +52,7 @@ def test_without_a_suffix_stems_are_equal(tmp_path: Path) -> None:
     assert pairs((tmp_path / "images", tmp_path / "masks"), suffix="") == {"a": ("a.tif", "a.png")}
 
 
-def test_both_may_lie_in_one_folder_where_neither_is_the_other(tmp_path: Path) -> None:
+def test_an_image_may_itself_end_in_the_suffix(tmp_path: Path) -> None:
     write(tmp_path / "images" / "a_segmentation.png")
     write(tmp_path / "masks" / "a_segmentation_segmentation.png")
     found = pairs((tmp_path / "images", tmp_path / "masks"))

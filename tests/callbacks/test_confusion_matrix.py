@@ -1,0 +1,80 @@
+"""The confusion matrix as a picture: every count and share in the right place."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torchmetrics import MetricCollection
+
+from lesionseg.callbacks.confusion_matrix import ConfusionMatrixPicture, draw_confusion_matrix
+from lesionseg.metrics.confusion_matrix import ConfusionMatrix
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.training.module import SegmentationModule
+
+
+@pytest.fixture
+def module() -> SegmentationModule:
+    segmenter = Segmenter(torch.nn.Identity(), mean=[0.0] * 3, std=[1.0] * 3, threshold=0.5)
+    return SegmentationModule(segmenter, metrics=MetricCollection({"confusion_matrix": ConfusionMatrix()}))
+
+
+def trainer(*loggers: Any, first: bool = True) -> Any:
+    return SimpleNamespace(is_global_zero=first, loggers=list(loggers), global_step=12)
+
+
+def texts(matrix: list[list[int]]) -> dict[tuple[int, int], str]:
+    (axes,) = draw_confusion_matrix(np.array(matrix), title="all pixels").axes
+    return {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in axes.texts}
+
+
+def test_counts_and_shares_of_each_truth_stand_in_rows() -> None:
+    assert texts([[900, 100], [50, 150]]) == {
+        (0, 0): "90.0%\n900 px",
+        (0, 1): "10.0%\n100 px",
+        (1, 0): "25.0%\n50 px",
+        (1, 1): "75.0%\n150 px",
+    }
+
+
+def test_a_truth_without_pixels_has_shares_of_nothing() -> None:
+    assert texts([[1_234_567, 0], [0, 0]])[1, 1] == "0.0%\n0 px"
+    assert texts([[1_234_567, 0], [0, 0]])[0, 0] == "100.0%\n1,234,567 px"
+
+
+def test_axes_say_truth_prediction_and_the_classes() -> None:
+    (axes,) = draw_confusion_matrix(np.eye(2, dtype=np.int64), title="all pixels").axes
+    assert (axes.get_ylabel(), axes.get_xlabel(), axes.get_title()) == ("truth", "prediction", "all pixels")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["skin", "lesion"]
+
+
+@pytest.mark.parametrize(("hook", "phase"), [("on_fit_end", "val"), ("on_test_end", "test")])
+def test_each_phase_has_a_picture_of_its_own(tmp_path: Path, module: SegmentationModule, hook: str, phase: str) -> None:
+    module.matrices = {f"{phase}/confusion_matrix": torch.tensor([[5, 1], [2, 8]])}
+    callback = ConfusionMatrixPicture(metric="confusion_matrix", folder=tmp_path / "run")
+    getattr(callback, hook)(trainer(), module)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [f"confusion_matrix_{phase}.png"]
+
+
+def test_tensorboard_gets_it_too(tmp_path: Path, module: SegmentationModule) -> None:
+    logger = TensorBoardLogger(tmp_path / "tb", name="", version="")
+    module.matrices = {"val/confusion_matrix": torch.tensor([[5, 1], [2, 8]])}
+    ConfusionMatrixPicture(metric="confusion_matrix", folder=tmp_path).on_fit_end(trainer(logger), module)
+    logger.experiment.close()
+    events = EventAccumulator(str(tmp_path / "tb")).Reload()
+    assert events.Tags()["images"] == ["val/confusion_matrix"]
+    assert events.Images("val/confusion_matrix")[0].step == 12
+
+
+def test_without_the_metric_or_on_another_process_nothing_is_drawn(tmp_path: Path, module: SegmentationModule) -> None:
+    callback = ConfusionMatrixPicture(metric="confusion_matrix", folder=tmp_path / "run")
+    callback.on_fit_end(trainer(), module)
+    callback.on_fit_end(trainer(), LightningModule())
+    module.matrices = {"val/confusion_matrix": torch.eye(2)}
+    callback.on_fit_end(trainer(first=False), module)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,71 @@
+"""What every schedule must do, whoever wrote it: add `conf/scheduler/mine.yaml` and it is tested here."""
+
+import copy
+from typing import Any
+
+import pytest
+from hydra.utils import instantiate
+from torch.optim import Optimizer
+
+from lesionseg.config import CONF
+from lesionseg.scheduler.length import TrainingLength
+
+NAMES = sorted(path.stem for path in (CONF / "scheduler").glob("*.yaml"))
+LENGTHS = [(1, 1), (2, 1), (4, 4), (7, 1), (8, 8), (60, 20)]
+"""(steps in all, steps an epoch): few and many, one epoch and one step an epoch."""
+
+
+@pytest.fixture(params=NAMES)
+def schedule(request: pytest.FixtureRequest, compose: Any) -> Any:
+    return instantiate(compose([f"scheduler={request.param}"]).scheduler)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_the_rate_is_above_nothing_and_never_above_the_optimizers(
+    schedule: Any, rates: Any, length: tuple[int, int]
+) -> None:
+    found = rates(schedule, total_steps=length[0], steps_per_epoch=length[1])
+    assert min(found) > 0
+    assert max(found) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("length", [(60, 20), (40, 8)])
+def test_the_optimizers_rate_is_reached(schedule: Any, rates: Any, length: tuple[int, int]) -> None:
+    assert max(rates(schedule, total_steps=length[0], steps_per_epoch=length[1])) == pytest.approx(1, abs=0.01)
+
+
+def test_lightning_is_told_what_to_do(schedule: Any, optimizer: Optimizer) -> None:
+    settings = schedule(optimizer, TrainingLength(60, 20))
+    names = [setting["name"] for setting in settings]
+    assert names[0] == "learning_rate"
+    assert len(set(names)) == len(names)
+    for setting in settings:
+        assert setting["interval"] in ("step", "epoch")
+        assert setting["scheduler"].optimizer is optimizer
+
+
+def test_a_resumed_schedule_goes_on_where_it_stopped(schedule: Any, optimizer: Optimizer) -> None:
+    """Lightning restores the optimizer and each schedule by their state dicts."""
+
+    def run(settings: Any, steps: int) -> list[float]:
+        found = []
+        for _ in range(steps):
+            optimizer.step()
+            for setting in settings:
+                if setting["interval"] == "step":
+                    setting["scheduler"].step()
+            found.append(optimizer.param_groups[0]["lr"])
+        return found
+
+    first = schedule(optimizer, TrainingLength(40, 10))
+    run(first, 15)
+    states = copy.deepcopy(([setting["scheduler"].state_dict() for setting in first], optimizer.state_dict()))
+    expected = run(first, 20)
+
+    optimizer.param_groups[0]["lr"] = 2.0
+    optimizer.param_groups[0].pop("initial_lr", None)
+    second = schedule(optimizer, TrainingLength(40, 10))
+    optimizer.load_state_dict(states[1])
+    for setting, state in zip(second, states[0], strict=True):
+        setting["scheduler"].load_state_dict(state)
+    assert run(second, 20) == pytest.approx(expected)

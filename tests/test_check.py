@@ -1,0 +1,86 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from lesionseg.check import check
+from lesionseg.config import CONF
+from lesionseg.errors import InputError
+
+Compose = Callable[[Sequence[str]], DictConfig]
+
+FAULTS = {
+    "a batch of nothing": (["batch_size=0"], "batch_size is 0; allowed: at least 1"),
+    "a negative number of workers": (["num_workers=-1"], "num_workers is -1"),
+    "a negative seed": (["seed=-1"], "seed is -1"),
+    "an image too small for anybody": (["image_size=20"], "image_size is 20; allowed: at least 32"),
+    "an image too small for the model": (["image_size=33", "model.depth=6"], "allowed: at least 128"),
+    "a mode that is none": (["monitor_mode=highest"], "allowed: min, max"),
+    "a monitor that is not logged": (["monitor=val/dcie"], "val/dice"),
+    "a monitor whose metric was taken out": (["metrics.dice=null"], "monitor is val/dice"),
+    "a word for a number": (["model.depth=deep"], "depth is 'deep'"),
+    "an option that does not exist": (["model.normalisation=batchnorm"], "'batch', 'group', 'instance' or 'none'"),
+    "a width of nothing": (["model.base_channels=0"], "base_channels is 0; allowed: 1 to 512"),
+    "a stem stride that is none": (["model.stem_stride=3"], "stem_stride is 3"),
+    "a dropout above one": (["model.dropout=1.5"], "dropout is 1.5"),
+    "an unknown argument of a step": (["+augmentation.steps.blur.prob=0.9"], "no argument prob; allowed: blur_limit"),
+    "an unknown argument of a partial": (["+optimizer.momentum=0.9"], "no argument momentum"),
+    "an unknown argument of a nested part": (["+loss.terms.dice.power=2"], "no argument power"),
+    "a target that does not exist": (["model._target_=lesionseg.model.unet.VNet"], "VNet"),
+    "a missing folder": (["data=folder", "data.root=/no/such/folder"], "/no/such/folder"),
+    "a missing official folder": (["data=isic2017", "data.root=/no/such/folder"], "challenge.isic-archive.com"),
+    "no loss at all": (["loss.terms.bce=null", "loss.terms.dice=null"], "loss"),
+    "a learning rate below zero": (["optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
+    "a factor that raises the rate": (["scheduler.factor=2"], "scheduler: Factor should be < 1.0"),
+    "an unknown precision": (["trainer.precision=bf17"], "precision is 'bf17'"),
+    "a step that is no transform": (["augmentation.steps.blur._target_=torch.nn.ReLU"], "torch.nn"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "message"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_fault_is_named(compose: Compose, overrides: list[str], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check(compose(overrides))
+    assert message in str(caught.value)
+
+
+def test_all_faults_are_named_at_once(compose: Compose) -> None:
+    with pytest.raises(InputError) as caught:
+        check(compose(["batch_size=0", "model.depth=deep", "+optimizer.momentum=0.9"]))
+    assert all(word in str(caught.value) for word in ("batch_size", "depth", "momentum"))
+
+
+def yamls(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+GROUPS = (
+    "data",
+    "augmentation",
+    "model",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "callbacks",
+    "logger",
+    "trainer",
+    "experiment",
+)
+
+
+@pytest.mark.parametrize(("group", "name"), [(group, name) for group in GROUPS for name in yamls(group)])
+def test_every_yaml_passes(compose: Compose, isic2017_root: Path, group: str, name: str) -> None:
+    overrides = [f"{group}={name}"] if group != "experiment" else [f"experiment={name}"]
+    cfg = compose(overrides)
+    if "root" in cfg.data:
+        cfg.data.root = str(isic2017_root)
+    if group == "callbacks":
+        cfg.metrics = OmegaConf.create(cfg.metrics)
+    check(cfg)
+
+
+def test_null_takes_a_named_part_out(compose: Compose) -> None:
+    check(
+        compose(["augmentation.steps.hair=null", "callbacks.ema=null", "loss.terms.dice=null", "metrics.recall=null"])
+    )

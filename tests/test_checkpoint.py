@@ -1,0 +1,154 @@
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lesionseg.checkpoint import AtomicCheckpointIO, build_stored, read, segmenter_of, source_of
+from lesionseg.data.source import Source
+from lesionseg.data.synthetic import Synthetic
+from lesionseg.errors import InputError
+from lesionseg.model.segmenter import Segmenter
+
+
+def saved(path: Path, checkpoint: dict[str, Any]) -> Path:
+    torch.save(checkpoint, path)
+    return path
+
+
+@pytest.fixture
+def checkpoint(smoke_run: Path) -> dict[str, Any]:
+    return read(smoke_run / "checkpoints" / "best.ckpt")
+
+
+class Payload:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.marker),)
+
+
+def test_it_holds_what_a_stranger_needs(checkpoint: dict[str, Any]) -> None:
+    contents = checkpoint["lesionseg"]
+    assert contents["config"]["model"]["_target_"] == "lesionseg.model.unet.UNet"
+    assert contents["config"]["segmenter"]["threshold"] == 0.5
+    assert len(contents["split"]["sha256"]) == 64
+    assert set(contents["split"]["parts"]) == {"train", "validation", "test"}
+    assert contents["code"]["version"]
+    assert contents["libraries"]["torch"] == torch.__version__
+    assert 0 <= contents["metrics"]["val/dice"] <= 1
+
+
+def test_the_segmenter_is_rebuilt_from_the_file_alone(checkpoint: dict[str, Any]) -> None:
+    segmenter = segmenter_of(checkpoint)
+    assert isinstance(segmenter, Segmenter)
+    assert not segmenter.training
+    stored = checkpoint["state_dict"]["segmenter.network.head.weight"]
+    assert torch.equal(segmenter.state_dict()["network.head.weight"], stored)
+
+
+def test_the_source_is_rebuilt_from_the_file_alone(checkpoint: dict[str, Any]) -> None:
+    source = source_of(checkpoint)
+    assert isinstance(source, Synthetic)
+    assert [sample.id for sample in source.samples("test")] == checkpoint["lesionseg"]["split"]["parts"]["test"]
+
+
+def test_the_average_is_what_is_kept(checkpoint: dict[str, Any]) -> None:
+    name = "segmenter.network.head.weight"
+    assert not torch.equal(checkpoint["state_dict"][name], checkpoint["current_model_state"][name])
+
+
+def test_code_in_the_file_is_refused_and_not_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    path = saved(tmp_path / "evil.ckpt", {"lesionseg": Payload(marker)})
+    with pytest.raises(InputError, match=r"evil\.ckpt"):
+        read(path)
+    assert not marker.exists()
+
+
+def test_a_plain_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    path = tmp_path / "evil.ckpt"
+    path.write_bytes(pickle.dumps(Payload(marker)))
+    with pytest.raises(InputError):
+        read(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("kept", [0, 10, 1000, -1])
+def test_a_cut_file_is_refused(tmp_path: Path, smoke_run: Path, kept: int) -> None:
+    path = tmp_path / "cut.ckpt"
+    path.write_bytes((smoke_run / "checkpoints" / "best.ckpt").read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"cut\.ckpt"):
+        read(path)
+
+
+@pytest.mark.parametrize("contents", [{"state_dict": {}}, {"lesionseg": {"format": 99}}, [1, 2], {"lesionseg": 3}])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, contents: Any) -> None:
+    with pytest.raises(InputError, match="not a lesionseg checkpoint"):
+        read(saved(tmp_path / "other.ckpt", contents))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "torch.nn.Linear",
+        "lesionseg.model.unet.torch",
+        "lesionseg.model.unet.Tensor",
+        "lesionseg.model.segmenter.nn.Module",
+        "lesionseg.model.segmenter.Network",
+        "lesionseg.model.unet.pairwise",
+        "lesionseg.checkpoint.sys.exit",
+        "lesionseg.model..unet.UNet",
+        "lesionseg.model.nothing.UNet",
+        "lesionseg.data.folder.Folder",
+        "",
+    ],
+)
+def test_only_networks_of_lesionseg_are_built(checkpoint: dict[str, Any], target: str) -> None:
+    checkpoint["lesionseg"]["config"]["model"]["_target_"] = target
+    with pytest.raises(InputError, match="asks for"):
+        segmenter_of(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"base_channels": {"_target_": "os.system", "command": "true"}},
+        {"_args_": [1]},
+        {"base_channels": 10**9},
+        {"base_channels": "${oc.env:HOME}"},
+        {"colour": "red"},
+        {"depth": 6},
+    ],
+)
+def test_other_settings_than_it_was_trained_with_are_refused(
+    checkpoint: dict[str, Any], setting: dict[str, Any]
+) -> None:
+    checkpoint["lesionseg"]["config"]["model"].update(setting)
+    with pytest.raises(InputError):
+        segmenter_of(checkpoint)
+
+
+def test_an_abstract_class_is_refused() -> None:
+    with pytest.raises(InputError):
+        build_stored({"_target_": "lesionseg.data.source.Source"}, Source, "lesionseg.data")  # type: ignore[type-abstract]
+
+
+def test_a_failed_write_leaves_the_previous_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
+
+    def full_disk(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        AtomicCheckpointIO().save_checkpoint({"epoch": 2}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]

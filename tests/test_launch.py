@@ -1,0 +1,70 @@
+"""The command line as a user meets it: whole processes, their exit codes and what they print."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(tmp_path: Path, *arguments: str, verb: str = "train") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"lesionseg.{verb}", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
+    return subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+MISTAKES = {
+    "a mistyped key": (["model.base_chanels=8"], ["base_chanels", "Did you mean base_channels?"]),
+    "a mistyped root key": (["batchsize=8"], ["batchsize", "Did you mean batch_size?"]),
+    "a mistyped choice": (["model=unett"], ["unett", "unet_small"]),
+    "a wrong type": (["seed=zero"], ["seed", "zero"]),
+    "a line that cannot be parsed": (["model.depth"], ["model.depth"]),
+    "a refused value": (["batch_size=0"], ["batch_size is 0"]),
+    "a missing folder": (["data=folder", "data.root=nowhere"], ["nowhere", "data.root"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_ends_with_one_message_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    done = run(tmp_path, "checkpoint=nowhere.ckpt", verb="evaluate")
+    assert done.returncode == 2
+    assert "nowhere.ckpt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_checkpoint_must_be_given(tmp_path: Path) -> None:
+    done = run(tmp_path, verb="evaluate")
+    assert done.returncode == 2
+    assert "checkpoint" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate"])
+def test_help_lists_groups_and_needs_no_torch(tmp_path: Path, verb: str) -> None:
+    code = (
+        "import sys; sys.argv = ['x', '--help']\n"
+        f"from lesionseg.{verb} import main\n"
+        "try:\n    main()\nfinally:\n    assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "model: unet, unet_fast, unet_small" in done.stdout or verb == "evaluate"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_multirun_leaves_one_folder_a_job(tmp_path: Path) -> None:
+    done = run(tmp_path, "-m", "experiment=smoke", "model.base_channels=4,6", "trainer.max_epochs=1")
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("logs/smoke/sweep_*/*/checkpoints/best.ckpt"))) == 2

@@ -1,0 +1,66 @@
+"""The README's commands are what users type first: they must be those that work."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import hydra
+import pytest
+
+from lesionseg.config import CONF, register_schemas
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for block in re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+VERBS = [command[2:] for command in COMMANDS if command[:2] == ["python", "-m"] and "--help" not in command]
+
+
+def test_there_is_one_command_to_run_and_one_to_test() -> None:
+    assert "pip install -c constraints.txt -e . && python -m lesionseg.train\n" in README
+    assert "pip install -c constraints.txt -e '.[dev]' && pytest -n 2\n" in README
+
+
+def test_ci_runs_the_test_command() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "pip install -c constraints.txt -e '.[dev]' && pytest -n 2" in ci
+
+
+@pytest.mark.parametrize("command", VERBS, ids=" ".join)
+def test_every_command_composes(command: list[str]) -> None:
+    verb, overrides = command[0].removeprefix("lesionseg."), [word for word in command[1:] if word != "-m"]
+    single = [re.sub(r"=([^\[,]+),.*", r"=\1", word) for word in overrides]  # the first job of a sweep
+    register_schemas()
+    with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        cfg = hydra.compose(verb, overrides=[*single, "run_dir=unset"])
+    assert cfg.run_dir == "unset"
+
+
+def test_every_option_named_in_the_table_is_a_file_and_every_file_is_named() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|$", README, flags=re.MULTILINE))
+    for group, text in rows.items():
+        files = {path.stem for path in (CONF / group).glob("*.yaml")}
+        named = set(re.findall(r"`(\w+)`", text))
+        assert named & files, group
+        if group in ("data", "model", "loss", "optimizer", "scheduler", "logger", "trainer", "experiment"):
+            assert files <= named, f"{group}: {files - named} not in the README"
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_smoke_runs_from_any_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lesionseg.train", "experiment=smoke", "trainer.max_epochs=1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "best checkpoint" in done.stdout
+    assert "tensorboard --logdir" in done.stdout
+    assert len(list(tmp_path.glob("logs/smoke/*/checkpoints/best.ckpt"))) == 1

@@ -1,0 +1,123 @@
+"""What a training leaves behind and promises."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from omegaconf import DictConfig
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from lesionseg.errors import InputError
+from lesionseg.train import train
+
+Compose = Callable[[Sequence[str]], DictConfig]
+
+
+@pytest.fixture(scope="module")
+def events(smoke_run: Path) -> EventAccumulator:
+    accumulator = EventAccumulator(str(smoke_run / "tensorboard"))
+    accumulator.Reload()
+    return accumulator
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.yaml",
+        "environment.json",
+        "split.json",
+        "metrics.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "curves.png",
+        "samples.png",
+        "confusion_matrix_val.png",
+        "confusion_matrix_test.png",
+        "csv/metrics.csv",
+    ],
+)
+def test_a_run_leaves(smoke_run: Path, name: str) -> None:
+    assert (smoke_run / name).stat().st_size > 0
+
+
+def test_tensorboard_has_curves_pictures_and_the_configuration(events: EventAccumulator) -> None:
+    tags = events.Tags()
+    assert {"train/loss", "train/loss_bce", "val/loss_dice", "val/dice", "val/pooled_jaccard", "test/jaccard"} <= set(
+        tags["scalars"]
+    )
+    assert {"samples/val", "test/confusion_matrix"} <= set(tags["images"])
+    assert any(tag.startswith("config") for tag in tags["tensors"])
+
+
+def test_the_hparams_tab_has_the_best_metrics(smoke_run: Path, events: EventAccumulator) -> None:
+    results = json.loads((smoke_run / "metrics.json").read_text())
+    assert events.Scalars("best/val/dice")[-1].value == pytest.approx(results["val/dice"])
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_the_record_says_what_was_run(smoke_run: Path) -> None:
+    config = yaml.safe_load((smoke_run / "config.yaml").read_text())
+    record = json.loads((smoke_run / "environment.json").read_text())
+    assert config["seed"] == 0
+    assert record["libraries"]["torch"] == torch.__version__
+    assert "git_commit" in record["code"]
+
+
+def test_results_are_those_of_the_best_epoch(smoke_run: Path) -> None:
+    results = json.loads((smoke_run / "metrics.json").read_text())
+    best = torch.load(smoke_run / "checkpoints" / "best.ckpt", weights_only=True)["lesionseg"]["metrics"]
+    assert results["val/dice"] == best["val/dice"]
+    assert 0 <= results["test/dice"] <= 1
+
+
+def test_the_same_command_twice_gives_the_same_numbers(compose: Compose, smoke_run: Path, tmp_path: Path) -> None:
+    again = train(compose(["experiment=smoke"]))
+    assert again == json.loads((smoke_run / "metrics.json").read_text())
+
+
+def test_another_seed_gives_other_numbers(compose: Compose, smoke_run: Path) -> None:
+    other = train(compose(["experiment=smoke", "seed=1"]))
+    assert other != json.loads((smoke_run / "metrics.json").read_text())
+
+
+def test_without_a_test_part_nothing_is_tested(compose: Compose, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        results = train(compose(["experiment=smoke", "data.test=0", "trainer.max_epochs=1"]))
+    assert not any(name.startswith("test/") for name in results)
+    assert "the test is skipped" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["scheduler=onecycle", "optimizer=adamw"],
+        ["scheduler=cosine", "optimizer=sgd", "trainer.precision=32-true"],
+        ["scheduler=poly", "callbacks.ema=null", "num_workers=2"],
+        ["scheduler=none", "trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=null"],
+        ["model=unet_fast", "loss=[bce,lovasz]", "model.base_channels=4", "model.max_channels=16"],
+        ["model.activation_checkpointing=true", "image_size=65"],
+        ["trainer.fast_dev_run=true"],
+        ["callbacks.checkpoint=null", "logger=[]", "callbacks.learning_rate_monitor=null"],
+        ["data.cache=none", "augmentation=none", "metrics=dice"],
+        ["trainer.deterministic=true", "loss=[focal,tversky,boundary]"],
+    ],
+    ids=" ".join,
+)
+def test_parts_can_be_exchanged(compose: Compose, overrides: list[str]) -> None:
+    results = train(compose(["experiment=smoke", "trainer.max_epochs=1", *overrides]))
+    assert math.isfinite(results["val/dice"])
+
+
+def test_settings_that_lightning_refuses_are_a_users_mistake(compose: Compose) -> None:
+    with pytest.raises(InputError, match="LearningRateMonitor"):
+        train(compose(["experiment=smoke", "logger=[]"]))
+
+
+def test_it_learns(compose: Compose) -> None:
+    """Chance is far below: the mean shape reaches a Dice of about 0.6 at best, everything-lesion 0.3."""
+    overrides = ["experiment=smoke", "data.train=128", "trainer.max_epochs=8", "model.base_channels=12", "seed=2"]
+    assert train(compose([*overrides, "augmentation=none", "optimizer.lr=0.004"]))["val/dice"] > 0.8

@@ -1,0 +1,47 @@
+"""An installed wheel works as the checkout does: it carries its configuration."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with nothing but the wheel's contents, as site-packages would have them."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "dist")]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def test_it_holds_every_yaml(installed: Path) -> None:
+    expected = {path.relative_to(ROOT / "conf") for path in (ROOT / "conf").rglob("*.yaml")}
+    assert {
+        path.relative_to(installed / "lesionseg" / "conf") for path in (installed / "lesionseg").rglob("*.yaml")
+    } == expected
+
+
+def test_it_trains_and_evaluates_without_the_checkout(installed: Path, tmp_path: Path) -> None:
+    def run(verb: str, *arguments: str) -> str:
+        # -S and the explicit path keep the editable install of the checkout out of the way.
+        code = (
+            f"import sys; sys.path.insert(0, {str(installed)!r})\n"
+            f"import lesionseg; assert lesionseg.__file__.startswith({str(installed)!r}), lesionseg.__file__\n"
+            f"sys.argv = ['lesionseg.{verb}', *{list(arguments)!r}]\n"
+            f"from lesionseg.{verb} import main; main()"
+        )
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("train", "experiment=smoke", "trainer.max_epochs=1")
+    (best,) = tmp_path.glob("logs/smoke/*/checkpoints/best.ckpt")
+    assert "dice" in run("evaluate", f"checkpoint={best}")
