@@ -67,7 +67,8 @@ class Progress(RichProgressBar):
         epochs_done = trainer.current_epoch + 1 - self._first_epoch
         now = time.monotonic()
         parts = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"]
-        values = trainer.callback_metrics
+        validated = (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0
+        values = {name: value for name, value in trainer.callback_metrics.items() if validated or "val/" not in name}
         parts += [f"{name} {float(values[name]):.4f}" for name in ("train/loss", "val/loss") if name in values]
         if self.monitor in values:
             parts.append(self._monitored(float(values[self.monitor])))

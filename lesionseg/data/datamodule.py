@@ -118,6 +118,8 @@ class LesionDataModule(LightningDataModule):
             worker_init_fn=_start_worker if workers else None,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
+            # One of its own, or every pass over the validation data would move the training's random state along.
+            generator=torch.Generator().manual_seed(self.seed),
         )
 
 

@@ -129,7 +129,7 @@ class UNet(nn.Module):
             image: (B, 3, H, W) floating point; H and W are multiples of `stride`. The segmenter pads any other size.
 
         Returns:
-            (B, 1, H, W) logits of the image's dtype (under autocast, of the autocast's).
+            (B, 1, H, W) logits, float32 with a stem, else of the image's dtype (under autocast, of the autocast's).
 
         Raises:
             ValueError: H or W is no multiple of `stride`.
@@ -152,7 +152,8 @@ class UNet(nn.Module):
             features = self._run(stage, features)  # (B, 256, H/8, W/8) ...
         logits: Tensor = self.head(features)  # (B, 1, H, W)
         if self.stem_stride > 1:
-            logits = functional.interpolate(logits, scale_factor=float(self.stem_stride), mode="bilinear")
+            # In float32: in bf16 the gradients of 16 or more pixels, added up, would lose what sets them apart.
+            logits = functional.interpolate(logits.float(), scale_factor=float(self.stem_stride), mode="bilinear")
         return logits
 
     def _run(self, stage: nn.Module, features: Tensor) -> Tensor:

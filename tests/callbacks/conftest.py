@@ -40,7 +40,7 @@ class Scripted(LightningModule):
 def fit(tmp_path: Path) -> Fit:
     """Fits for one epoch a value and returns the trainer."""
 
-    def run(values: Values, callbacks: Sequence[Callback], *, sanity_steps: int = 0) -> Trainer:
+    def run(values: Values, callbacks: Sequence[Callback], *, sanity_steps: int = 0, validate_every: int = 1) -> Trainer:
         trainer = Trainer(
             accelerator="cpu",
             max_epochs=len(next(iter(values.values()))),
@@ -49,6 +49,7 @@ def fit(tmp_path: Path) -> Fit:
             enable_checkpointing=False,
             enable_model_summary=False,
             num_sanity_val_steps=sanity_steps,
+            check_val_every_n_epoch=validate_every,
             default_root_dir=tmp_path,
         )
         loader = DataLoader([torch.zeros(1), torch.zeros(1)])  # type: ignore[arg-type]

@@ -83,3 +83,8 @@ def test_a_resumed_run_remembers_the_best(fit: Any, capsys: pytest.CaptureFixtur
     epoch_lines(capsys)
     fit({"val/dice": [0.5]}, [after])
     assert "(best 0.6000)" in epoch_lines(capsys)[0]
+
+
+def test_an_epoch_without_a_validation_shows_no_old_value(fit: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(VALUES, [Progress(monitor="val/dice", mode="max")], validate_every=2)
+    assert ["val/dice" in line for line in epoch_lines(capsys)] == [False, True, False, True]
