@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lesionseg.errors import InputError
 from lesionseg.train import train
+from lesionseg.training.experiment import hyperparameters
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
@@ -55,8 +56,21 @@ def test_tensorboard_has_curves_pictures_and_the_configuration(events: EventAccu
 
 def test_the_hparams_tab_has_the_best_metrics(smoke_run: Path, events: EventAccumulator) -> None:
     results = json.loads((smoke_run / "metrics.json").read_text())
-    assert events.Scalars("best/val/dice")[-1].value == pytest.approx(results["val/dice"])
+    assert events.Scalars("result/val/dice")[-1].value == pytest.approx(results["val/dice"])
     assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_the_hparams_tab_names_classes_and_settings() -> None:
+    config = {
+        **dict.fromkeys(("seed", "image_size", "batch_size", "data", "loss", "scheduler"), 1),
+        "model": {"_target_": "lesionseg.model.unet.UNet", "depth": 4},
+        "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "betas": [0.9, 0.999]},
+        "run_dir": "elsewhere",
+    }
+    table = hyperparameters(config)
+    assert (table["model"], table["model/depth"]) == ("UNet", 4)
+    assert (table["optimizer"], table["optimizer/betas"]) == ("Adam", "[0.9, 0.999]")
+    assert not {"run_dir", "optimizer/_partial_"} & set(table)
 
 
 def test_the_record_says_what_was_run(smoke_run: Path) -> None:

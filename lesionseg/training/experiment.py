@@ -3,16 +3,16 @@
 import json
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
 # Validation images are in memory already: worker processes would only copy them.
 warnings.filterwarnings("ignore", message="The '(val|test)_dataloader' does not have many workers")
+
+
+HYPERPARAMETERS = ("seed", "image_size", "batch_size", "data", "model", "loss", "optimizer", "scheduler")
 
 
 class Experiment:
@@ -98,9 +101,8 @@ class Experiment:
         """Writes metrics.json, fills TensorBoard's HPARAMS tab and tells where everything is."""
         write_json(self.run_dir / "metrics.json", results)
         for logger in self._tensorboards():
-            logger.log_hyperparams(
-                hyperparameters(self.config), {f"best/{name}": value for name, value in results.items()}
-            )
+            scores = {f"result/{name}": value for name, value in results.items() if name.startswith(("val/", "test/"))}
+            logger.log_hyperparams(hyperparameters(self.config), scores)
             logger.experiment.flush()
         if self.trainer.is_global_zero:
             print_results(results, title="best checkpoint", headings={"val": "validation", "test": "test"})
@@ -148,15 +150,26 @@ def configured(group: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {str(key): build(f"{name}.{key}", node) for key, node in group.items() if node is not None}
 
 
-def hyperparameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | int | bool]:
-    """Flattens a configuration to `model/depth: 4` pairs, as the HPARAMS tab wants them; paths do not belong there."""
-    flat: dict[str, str | float | int | bool] = {}
+def hyperparameters(config: Mapping[str, Any]) -> dict[str, str | float | int | bool]:
+    """Chooses what people tune and compare, as `model/depth: 4` pairs for the HPARAMS tab; the rest is in `config`."""
+    chosen = {name: config[name] for name in HYPERPARAMETERS}
+    return {name.removesuffix("/_target_"): _for_table(name, value) for name, value in _flat(chosen, "")}
+
+
+def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Walks nested settings as (`group/name`, value) pairs; `_partial_` is no setting but how Hydra builds."""
     for key, value in config.items():
         if isinstance(value, Mapping):
-            flat |= hyperparameters(value, f"{prefix}{key}/")
-        elif key not in ("run_dir", "_partial_", "path", "folder", "dirpath", "save_dir"):
-            flat[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
-    return flat
+            yield from _flat(value, f"{prefix}{key}/")
+        elif key != "_partial_":
+            yield f"{prefix}{key}", value
+
+
+def _for_table(name: str, value: Any) -> str | float | int | bool:
+    """Shortens a class to its name, and writes what is no plain value as text."""
+    if name.endswith("_target_"):
+        return str(value).rpartition(".")[2]
+    return value if isinstance(value, bool | int | float | str) else str(value)
 
 
 def write_json(path: Path, contents: Any) -> None:

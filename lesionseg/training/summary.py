@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.console import Console
 from rich.table import Table
 
+
 def print_results(results: Mapping[str, float], *, title: str, headings: Mapping[str, str]) -> None:
     """Prints a table with a row for each metric and a column for each phase that has been scored.
 

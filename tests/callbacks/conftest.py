@@ -40,7 +40,9 @@ class Scripted(LightningModule):
 def fit(tmp_path: Path) -> Fit:
     """Fits for one epoch a value and returns the trainer."""
 
-    def run(values: Values, callbacks: Sequence[Callback], *, sanity_steps: int = 0, validate_every: int = 1) -> Trainer:
+    def run(
+        values: Values, callbacks: Sequence[Callback], *, sanity_steps: int = 0, validate_every: int = 1
+    ) -> Trainer:
         trainer = Trainer(
             accelerator="cpu",
             max_epochs=len(next(iter(values.values()))),
