@@ -10,6 +10,7 @@ included. The bare loop has the moving average too, since it belongs to the reci
 """
 
 import argparse
+import logging
 import statistics
 import tempfile
 import time
@@ -119,11 +120,13 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--image-size", type=int, default=160)
     options = parser.parse_args()
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     register_schemas()
     batches = Batches(WARM_UP + options.batches, options.batch_size, options.image_size)
     ratios = []
     with tempfile.TemporaryDirectory() as folder, hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        without = ["callbacks.sample_masks=null", "callbacks.model_summary=null", "callbacks.checkpoint=null"]
+        without = ["callbacks.sample_masks=null", "callbacks.model_summary=null", "callbacks.progress=null"]
+        without += ["callbacks.checkpoint=null"]
         without += ["callbacks.early_stopping=null", "scheduler=none"]  # they act between epochs, not in the loop
         common = [f"run_dir={folder}", "model=unet_fast", "trainer=cpu", "trainer.max_epochs=1"]
         cfg = hydra.compose("train", overrides=[*common, *without])
