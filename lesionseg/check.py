@@ -33,7 +33,7 @@ def check(cfg: DictConfig) -> None:
     """
     findings = list(_root_numbers(cfg))
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
-    if plain["trainer"]["precision"] == "auto":  # lesionseg's own word, see lesionseg/hardware.py
+    if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/hardware.py
         del plain["trainer"]["precision"]
     for path, node in target_nodes(plain, ""):
         findings += [f"{path}: {text}" for text in _arguments(node)]
@@ -127,7 +127,7 @@ def _buildable(cfg: DictConfig) -> Iterator[str]:
     """Builds the parts that are cheap to build, so that each can say what it refuses."""
     for name in ("data", "augmentation", "loss", "metrics", "callbacks"):
         if cfg.get(name) is not None:
-            yield from _refusal(name, cfg[name])
+            yield from _refusal(name, cfg[name], needs_files=name == "data" and "model" in cfg)
     if "model" in cfg:
         # On the meta device nothing is allocated, however large the network.
         with torch.device("meta"):
@@ -138,9 +138,11 @@ def _buildable(cfg: DictConfig) -> Iterator[str]:
         yield from _optimisation(cfg)
 
 
-def _refusal(name: str, node: DictConfig) -> Iterator[str]:
+def _refusal(name: str, node: DictConfig, *, needs_files: bool = False) -> Iterator[str]:
     try:
-        build(name, node)
+        part = build(name, node)
+        if needs_files:
+            part.require()
     except InputError as error:
         yield str(error)
 
@@ -192,5 +194,7 @@ def build(name: str, node: Any, **arguments: Any) -> Any:
         return instantiate(node, **arguments)
     except InstantiationException as error:
         cause = error.__cause__ or error
+        if isinstance(cause, InputError):
+            raise cause from None
         # Constructors only look at their settings, so whatever they raise is about these.
-        raise (cause if isinstance(cause, InputError) else InputError(f"{name}: {cause}")) from error
+        raise InputError(f"{name}: {cause}") from error

@@ -124,7 +124,18 @@ def source_of(checkpoint: Mapping[str, Any]) -> Source:
     Raises:
         InputError: The stored configuration names anything but a source of `lesionseg.data`, or its root is gone.
     """
-    return build_stored(checkpoint["lesionseg"]["config"]["data"], Source, "lesionseg.data")  # type: ignore[type-abstract]
+    return _stored_source(checkpoint["lesionseg"]["config"]["data"])
+
+
+def _stored_source(node: Mapping[str, Any]) -> Source:
+    """Builds a source and, first, the sources that it combines, which are settings that map names to sources."""
+    settings: dict[str, Any] = {name: value for name, value in node.items() if name != "_convert_"}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            settings[name] = {
+                key: _stored_source(child) if isinstance(child, Mapping) else child for key, child in value.items()
+            }
+    return build_stored(settings, Source, "lesionseg.data")  # type: ignore[type-abstract]
 
 
 def build_stored(node: Mapping[str, Any], kind: type[Built], package: str) -> Built:
@@ -132,7 +143,7 @@ def build_stored(node: Mapping[str, Any], kind: type[Built], package: str) -> Bu
 
     A name is no proof (`lesionseg.x.sys.exit` starts with `lesionseg.` and is `sys.exit`), so the object that it
     resolves to is checked: a class of the wanted kind, defined in a module directly in `package`. Arguments are plain
-    values, so nothing further is built.
+    values (or parts of the same kind, built in the same way), so nothing further is built.
 
     Raises:
         InputError: Any of this does not hold, or the class refuses its arguments.
@@ -141,7 +152,7 @@ def build_stored(node: Mapping[str, Any], kind: type[Built], package: str) -> Bu
     target = str(node.get("_target_"))
     if not re.fullmatch(re.escape(package) + r"\.[a-z][a-z0-9_]*\.[A-Z][A-Za-z0-9]*", target):
         raise InputError(f"the file asks for {target}; allowed: a class in a module of {package}")
-    if any(isinstance(value, Mapping) or str(name).startswith("_") for name, value in arguments.items()):
+    if any(str(name).startswith("_") or not _is_plain(value, kind) for name, value in arguments.items()):
         raise InputError(f"the file gives {target} nested settings; allowed: plain values")
     module_name, class_name = target.rsplit(".", 1)
     try:
@@ -154,3 +165,10 @@ def build_stored(node: Mapping[str, Any], kind: type[Built], package: str) -> Bu
         return found(**arguments)
     except TypeError as error:
         raise InputError(f"{target} cannot be built as the file asks: {error}") from error
+
+
+def _is_plain(value: Any, kind: type[Any]) -> bool:
+    """Tells plain values, and mappings of parts that have been built already, from anything still to be built."""
+    if isinstance(value, Mapping):
+        return all(part is None or isinstance(part, kind) for part in value.values())
+    return True

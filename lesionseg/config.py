@@ -53,8 +53,29 @@ class EvaluateConfig:
     trainer: Any = MISSING
 
 
+@dataclass
+class DownloadConfig:
+    """Every key that `conf/download.yaml` and the command line may set; values and units are explained there."""
+
+    server: str = MISSING
+    keep_archives: bool = MISSING
+    timeout: float = MISSING
+    data: Any = MISSING
+
+
+@dataclass
+class CheckDataConfig:
+    """Every key that `conf/check_data.yaml` and the command line may set; values and units are explained there."""
+
+    image_size: int = MISSING
+    run_dir: str = MISSING
+    data: Any = MISSING
+
+
 def register_schemas() -> None:
     """Tells Hydra the schemas, so that it refuses a wrong key or type before anything is imported."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="evaluate_schema", node=EvaluateConfig)
+    store.store(name="check_data_schema", node=CheckDataConfig)
+    store.store(name="download_schema", node=DownloadConfig)

@@ -57,7 +57,12 @@ def explain(error: BaseException) -> str:
             return _unknown_key(cause)
         cause = cause.__cause__
     reason = f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else ""
-    return f"{error}{reason}"
+    return f"{_without_worker(str(error))}{reason}"
+
+
+def _without_worker(message: str) -> str:
+    """Takes out what torch puts around an error of a data worker: its traceback, which is no user's business."""
+    return message.rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].rstrip()
 
 
 def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:

@@ -2,12 +2,13 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from lesionseg.config import CONF, register_schemas
@@ -17,6 +18,15 @@ from lesionseg.data.isic2017 import FOLDERS
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 Compose = Callable[[Sequence[str]], DictConfig]
+MakeSource = Callable[..., Any]
+DrawPairs = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_test_writes_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LESIONSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture
@@ -76,3 +86,46 @@ def isic2017_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in names:
             (root / name).mkdir()
     return root
+
+
+@pytest.fixture(scope="session")
+def source_settings() -> dict[str, Any]:
+    """What every source has to be told, at its defaults."""
+    files = (CONF / "data" / "common" / f"{name}.yaml" for name in ("reading", "splitting"))
+    return {str(key): value for file in files for key, value in OmegaConf.load(file).items()}
+
+
+@pytest.fixture(scope="session")
+def synthetic(source_settings: dict[str, Any]) -> MakeSource:
+    """Makes a drawn source from the settings that differ: `synthetic(train=3)`."""
+    from lesionseg.data.synthetic import Synthetic
+
+    usual = source_settings | {"cache": "memory", "seed": 0, "size": 40, "train": 10, "validation": 3, "test": 5}
+    return lambda **changes: Synthetic(**(usual | changes))
+
+
+@pytest.fixture(scope="session")
+def folder_source(source_settings: dict[str, Any]) -> MakeSource:
+    """Makes a source of one's own images: `folder_source(root, split="hold_out")`."""
+    from lesionseg.data.folder import Folder
+
+    usual = source_settings | {"images": "images", "masks": "masks", "mask_suffix": "", "split": "auto"}
+    usual |= {"groups": None, "group_id_column": "image_id", "group_column": "lesion_id"}
+    return lambda root, **changes: Folder(**(usual | {"root": root} | changes))
+
+
+@pytest.fixture(scope="session")
+def draw_pairs() -> DrawPairs:
+    """Draws images/ and masks/ below a folder, one pair a stem: `draw_pairs(folder, {"a": 0, "copy of a": 0})`."""
+    from lesionseg.data.synthetic_image import draw_dermoscopy
+
+    def draw(folder: Path, seeds: Mapping[str, int], *, size: int = 64) -> Path:
+        for kind in ("images", "masks"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+        for stem, seed in seeds.items():
+            image, mask = draw_dermoscopy(seed, size)
+            Image.fromarray(image).save(folder / "images" / f"{stem}.png")
+            Image.fromarray(mask * 255).save(folder / "masks" / f"{stem}.png")
+        return folder
+
+    return draw

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lesionseg.checkpoint import AtomicCheckpointIO, build_stored, read, segmenter_of, source_of
+from lesionseg.data.combined import Combined
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
@@ -138,6 +139,97 @@ def test_other_settings_than_it_was_trained_with_are_refused(
 def test_an_abstract_class_is_refused() -> None:
     with pytest.raises(InputError):
         build_stored({"_target_": "lesionseg.data.source.Source"}, Source, "lesionseg.data")  # type: ignore[type-abstract]
+
+
+@pytest.fixture
+def drawn(source_settings: dict[str, Any]) -> dict[str, Any]:
+    """A source as a checkpoint stores it."""
+    sizes = {"seed": 0, "size": 32, "train": 2, "validation": 1, "test": 1}
+    return {"_target_": "lesionseg.data.synthetic.Synthetic"} | source_settings | {"cache": "none"} | sizes
+
+
+@pytest.fixture
+def both(source_settings: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    """Two sources as one, with Hydra's own word among the settings."""
+    sources = {"train": {"one": drawn, "none": None}, "test": {"two": drawn}}
+    return {"_target_": "lesionseg.data.combined.Combined", "_convert_": "all"} | source_settings | sources
+
+
+def stored(data: Any) -> dict[str, Any]:
+    """What `source_of` reads of a checkpoint."""
+    return {"lesionseg": {"config": {"data": data}}}
+
+
+def test_combined_sources_are_rebuilt_with_all_that_they_combine(both: dict[str, Any]) -> None:
+    source = source_of(stored(both))
+    assert isinstance(source, Combined)
+    assert source.listing().ids() == {
+        "train": ["one/train_0000", "one/train_0001"],
+        "validation": ["one/validation_0000"],
+        "test": ["two/test_0000", "two/train_0000", "two/train_0001", "two/validation_0000"],
+    }
+
+
+def test_combined_sources_within_combined_ones_are_rebuilt(both: dict[str, Any]) -> None:
+    source = source_of(stored(both | {"train": {"inner": both}}))
+    assert source.listing().ids()["train"] == ["inner/one/train_0000", "inner/one/train_0001"]
+
+
+HOSTILE = ("os.system", "subprocess.check_call", "lesionseg.data.combined.os.system", "lesionseg.checkpoint.os.system")
+
+
+@pytest.mark.parametrize("target", [*HOSTILE, "lesionseg.model.unet.UNet", "lesionseg.data.source.Source", ""])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_only_sources_of_lesionseg_are_built_at_any_depth(
+    tmp_path: Path, both: dict[str, Any], target: str, depth: int
+) -> None:
+    marker = tmp_path / "ran"
+    node: dict[str, Any] = {"_target_": target, "command": f"touch {marker}"}
+    for _ in range(depth):
+        node = both | {"train": {"one": node}}
+    with pytest.raises(InputError, match="the file asks for"):
+        source_of(stored(node))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("use", ["train", "test"])
+@pytest.mark.parametrize("place", ["the group itself", "a setting", "in a list"])
+def test_a_hostile_target_in_another_place_is_refused_and_not_run(
+    tmp_path: Path, both: dict[str, Any], drawn: dict[str, Any], use: str, place: str
+) -> None:
+    marker = tmp_path / "ran"
+    hostile = {"_target_": "os.system", "command": f"touch {marker}"}
+    values = {"the group itself": hostile, "a setting": {"one": drawn | {"seed": hostile}}, "in a list": [hostile]}
+    with pytest.raises(InputError):
+        source_of(stored(both | {use: values[place]}))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("child", ["os.system", 5, True, ["a"], [], {}, 0, ""], ids=repr)
+def test_what_is_no_source_is_not_combined(both: dict[str, Any], child: Any) -> None:
+    with pytest.raises(InputError):
+        source_of(stored(both | {"train": {"one": child}}))
+
+
+@pytest.mark.parametrize("group", ["os.system", 5, None, ["a"]], ids=repr)
+def test_sources_are_combined_by_name_or_not_at_all(both: dict[str, Any], group: Any) -> None:
+    with pytest.raises(InputError):
+        source_of(stored(both | {"train": group}))
+
+
+@pytest.mark.parametrize("setting", [{"_args_": [1]}, {"_partial_": True}, {"colour": "red"}, {"train": 0}])
+def test_settings_that_a_combined_source_does_not_have_are_refused(
+    both: dict[str, Any], drawn: dict[str, Any], setting: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError):
+        source_of(stored(drawn | setting))
+    with pytest.raises(InputError):
+        source_of(stored(both | {"train": {"one": drawn | setting}}))
+
+
+def test_parts_of_another_kind_are_no_plain_values(drawn: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="nested settings; allowed: plain values"):
+        build_stored(drawn | {"seed": {"a": 1}}, Source, "lesionseg.data")  # type: ignore[type-abstract]
 
 
 def test_a_failed_write_leaves_the_previous_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

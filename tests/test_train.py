@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -129,6 +130,48 @@ def test_parts_can_be_exchanged(compose: Compose, overrides: list[str]) -> None:
 def test_settings_that_lightning_refuses_are_a_users_mistake(compose: Compose) -> None:
     with pytest.raises(InputError, match="LearningRateMonitor"):
         train(compose(["experiment=smoke", "logger=[]"]))
+
+
+QUICK = ["model=unet_small", "model.base_channels=4", "image_size=32", "batch_size=2", "num_workers=0", "logger=csv"]
+QUICK += ["trainer.max_epochs=1", "callbacks.learning_rate_monitor=null", "callbacks.sample_masks=null"]
+
+
+@pytest.fixture
+def leaking(tmp_path: Path, draw_pairs: Any) -> Path:
+    """Folders as parts; `v` is `b` again."""
+    draw_pairs(tmp_path / "data" / "train", {"a": 0, "b": 1, "c": 2, "d": 3})
+    draw_pairs(tmp_path / "data" / "validation", {"u": 4, "v": 1})
+    return tmp_path / "data"
+
+
+def test_a_leaking_split_is_not_trained_on(compose: Compose, leaking: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"The split leaks.*\n.*b \(train\), v \(validation\)"):
+        train(compose([*QUICK, "data=folder", f"data.root={leaking}"]))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize(("policy", "trained_on", "dropped"), [("drop", "acd", ["b"]), ("allow", "abcd", [])])
+def test_a_leaking_split_may_be_trained_on_knowingly_and_the_checkpoint_says_so(
+    compose: Compose, leaking: Path, tmp_path: Path, policy: str, trained_on: str, dropped: list[str]
+) -> None:
+    train(compose([*QUICK, "data=folder", f"data.root={leaking}", f"data.leaks={policy}"]))
+    split = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["lesionseg"]["split"]
+    assert split["parts"] == {"train": list(trained_on), "validation": ["u", "v"], "test": []}
+    assert split["how"]["leaks"] == policy
+    assert split["how"]["known_leaks"] == [["b (train)", "v (validation)"]]
+    assert split["how"]["dropped"] == dropped
+    assert json.loads((tmp_path / "split.json").read_text()) == split
+
+
+def test_the_split_that_a_run_wrote_can_be_given_back(compose: Compose, photographs: Path, tmp_path: Path) -> None:
+    folder = [*QUICK, "data=folder", f"data.root={photographs}", "data.mask_suffix=_segmentation"]
+    train(compose([*folder, "data.leaks=drop", "data.split_seed=3"]))
+    first = json.loads((tmp_path / "split.json").read_text())
+    (tmp_path / "split.json").rename(tmp_path / "mine.json")
+    train(compose([*folder, f"data.split={tmp_path / 'mine.json'}"]))
+    again = json.loads((tmp_path / "split.json").read_text())
+    assert again["sha256"] == first["sha256"]
+    assert again["parts"] == first["parts"]
 
 
 def test_it_learns(compose: Compose) -> None:

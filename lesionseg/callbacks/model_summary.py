@@ -23,7 +23,7 @@ class ModelSummary(Callback):
         """Prints the table."""
         segmenter, data = pl_module.segmenter, trainer.datamodule  # type: ignore[attr-defined]
         if trainer.is_global_zero and isinstance(segmenter, Segmenter) and isinstance(data, LesionDataModule):
-            Console().print(summary_table(segmenter, data.image_size))
+            Console().print(summary_table(segmenter, data.cache.size))
             print(f"on {pl_module.device} in {trainer.precision}", flush=True)
 
 

@@ -1,66 +1,73 @@
 """Your own images: a folder of photographs and a folder of masks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from lesionseg.data.sample import FilePair, pair_by_stem
-from lesionseg.data.source import PARTS, Part, Source, existing_root
-from lesionseg.data.split import hold_out
+from lesionseg.data.metadata import read_groups
+from lesionseg.data.pairing import Pairing, pair_by_stem
+from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
 from lesionseg.errors import InputError
-
-HOW_TO_GET = (
-    "Give a folder with the two folders images/ and masks/ in it, or with train/, validation/ and optionally test/ "
-    "that hold images/ and masks/ each: data.root=..."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folder(Source):
-    """Images and masks paired by stem, jpg, png, bmp or tif, masks of 0/1 or 0/255.
+    """Images and masks paired by stem: jpg, png, bmp or tif, masks of 0/1 or 0/255, of any sizes.
 
-    With `train/`, `validation/` and (optionally) `test/` below the root, these are the parts. Otherwise all pairs are
-    shuffled with `split_seed` and cut; the test part is never used to choose anything.
+    With `train/`, `validation/` and (optionally) `test/` below the root, these are the official parts; otherwise the
+    pairs are cut. Licence and citation are your own data's.
 
     Attributes:
         root: The folder that holds them.
         images: Name of the folder of photographs.
         masks: Name of the folder of masks.
         mask_suffix: What a mask's stem has behind its image's, for example `_segmentation`.
-        validation_share: Share of all pairs kept for validation, above 0.
-        test_share: Share of all pairs kept for the test, 0 for none.
-        split_seed: Another seed gives another split; the same one always the same.
+        groups: A table below the root that says which patient or lesion each image shows, or None. Its columns are
+            `group_id_column` (the image) and `group_column`.
+        group_id_column: See `groups`.
+        group_column: See `groups`.
     """
+
+    HOW_TO_GET: ClassVar = (
+        "Give a folder with the two folders images/ and masks/ in it, or with train/, validation/ and optionally test/ "
+        "that hold images/ and masks/ each: data.root=..."
+    )
 
     root: Path
     images: str
     masks: str
     mask_suffix: str
-    validation_share: float
-    test_share: float
-    split_seed: int
+    groups: str | None
+    group_id_column: str
+    group_column: str
 
-    def __post_init__(self) -> None:
-        """Checks the root and the shares."""
-        existing_root(Path(self.root), HOW_TO_GET)
-        if self.validation_share <= 0 or self.test_share < 0 or self.validation_share + self.test_share >= 1:
-            raise InputError(
-                f"data.validation_share is {self.validation_share} and data.test_share {self.test_share}; allowed: "
-                "validation above 0, test at least 0, both together below 1"
-            )
+    def require(self) -> None:
+        """Checks that the root and its folders are there and hold images."""
+        self.listing()
 
-    def samples(self, part: Part) -> Sequence[FilePair]:
-        """Lists the part's pairs sorted by id."""
-        if (Path(self.root) / "train").is_dir():
-            return self._pairs(Path(self.root) / part) if part != "test" or (Path(self.root) / part).is_dir() else []
-        pairs = {pair.id: pair for pair in self._pairs(Path(self.root))}
-        ids = hold_out(
-            sorted(pairs), validation_share=self.validation_share, test_share=self.test_share, seed=self.split_seed
+    def listing(self) -> Listing:
+        """Lists the pairs, by part where the folders say so."""
+        root = existing_root(Path(self.root), self.HOW_TO_GET)
+        official = (root / "train").is_dir()
+        empty = Pairing([], [])
+        pairings = {part: self._part(root / part, part) if official else empty for part in PARTS}
+        if not official:
+            pairings["train"] = self._pairs(root)
+        return Listing(
+            {part: pairing.pairs for part, pairing in pairings.items()},
+            official=official,
+            faults=[fault for pairing in pairings.values() for fault in pairing.faults],
         )
-        return [pairs[id_] for id_ in ids[PARTS.index(part)]]
 
-    def _pairs(self, folder: Path) -> list[FilePair]:
-        pairs = pair_by_stem(folder / self.images, folder / self.masks, mask_suffix=self.mask_suffix)
-        if not pairs:
-            raise InputError(f"{(folder / self.images).absolute()} has no image. {HOW_TO_GET}")
-        return pairs
+    def _part(self, folder: Path, part: Part) -> Pairing:
+        return Pairing([], []) if part == "test" and not folder.is_dir() else self._pairs(folder)
+
+    def _pairs(self, folder: Path) -> Pairing:
+        groups = None
+        if self.groups is not None:
+            table = Path(self.root) / self.groups
+            groups = read_groups(table, id_column=self.group_id_column, group_column=self.group_column)
+        pairing = pair_by_stem(folder / self.images, folder / self.masks, mask_suffix=self.mask_suffix, groups=groups)
+        if not pairing.pairs and not pairing.faults:
+            raise InputError(f"{(folder / self.images).absolute()} has no image. {self.HOW_TO_GET}")
+        return pairing

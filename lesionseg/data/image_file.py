@@ -1,53 +1,133 @@
 """Reading images and masks from files: any common format in, plain 8-bit arrays out."""
 
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from lesionseg.data.grey_png import read_grey_png
 from lesionseg.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 LESION_ABOVE = 128
 """The ISIC challenge's rule: a pixel of an 8-bit mask is lesion where it is above this."""
+WHITE = 255
+SIXTEEN_TO_EIGHT = 257
+"""65535 / 255."""
+SHORTFALL = 0.9
+"""A JPEG may be decoded at a scale that gives this share of the pixels asked for: 252 rows enlarged to 256 differ from
+256 rows by 0.7 grey levels on average, and the next scale has four times as many."""
+
+
+class Photograph(NamedTuple):
+    """An image as read, perhaps at a reduced scale."""
+
+    pixels: NDArray[np.uint8]
+    """(h, w, 3) RGB 0..255."""
+    shape: tuple[int, int]
+    """(H, W) of the file itself, upright."""
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Reads a photograph at its own size, upright as its EXIF orientation says.
+    """Reads a photograph at its own size: (H, W, 3) uint8 RGB 0..255; see `read_photograph`."""
+    return read_photograph(path).pixels
 
-    Returns:
-        (H, W, 3) uint8 RGB 0..255; greyscale is repeated, transparency dropped.
+
+def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
+    """Reads a photograph upright as its EXIF orientation says.
+
+    Greyscale is repeated in all channels, transparency dropped, CMYK converted, and 16 bits are brought to 8 with
+    65535 as white.
+
+    Args:
+        path: A file of any of `IMAGE_SUFFIXES`, whatever its contents really are.
+        for_size: The result will be resized to (for_size, for_size): a JPEG of several times that size is decoded at
+            1/2, 1/4 or 1/8 of its own, which libjpeg does in the frequency domain for a fraction of the time.
 
     Raises:
-        InputError: The file cannot be read, is cut short, or is greyscale of more than 8 bits.
+        InputError: The file cannot be read, is cut short, or has 32 bits a channel.
     """
-    image = _open(path)
-    if image.mode.startswith(("I", "F")):  # Pillow would cut such values off at 255: a white picture
-        raise InputError(f"{path}: has more than 8 bits a pixel (Pillow's mode {image.mode}); convert it to 8 bits")
-    return np.asarray(image.convert("RGB"))
+    image = open_image(path, for_size=for_size)
+    if image.mode in ("I", "F"):  # no telling what is white there
+        raise InputError(f"{path}: has 32 bits a pixel (Pillow's mode {image.mode}); convert it to 8 or 16 bits")
+    pixels = _eight_bits(image) if image.mode.startswith("I;16") else image
+    width, height = image.info["file_size"]
+    return Photograph(np.asarray(pixels.convert("RGB")), (height, width))
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
-    """Reads a mask at its own size, from 1-bit, 0/1 or 0/255 files.
+    """Reads a mask at its own size: (H, W) uint8, 1 where the lesion is, else 0; see `read_white_mask`."""
+    return cv2.threshold(read_white_mask(path), 0, 1, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
+
+
+def read_white_mask(path: Path) -> NDArray[np.uint8]:
+    """Reads a mask at its own size, from 1-bit, 8-bit or 16-bit files, 0/1 or 0/255 (0/65535).
 
     Returns:
-        (H, W) uint8, 1 where the lesion is, else 0.
+        (H, W) uint8, 255 where the lesion is, else 0: the form that most files have and that can be averaged.
 
     Raises:
         InputError: The file cannot be read, or its largest value is neither 0, 1 nor above 128.
     """
-    grey = np.asarray(_open(path).convert("L"))
+    grey = read_grey(path)
     largest = int(grey.max())
     if 1 < largest <= LESION_ABOVE:
         raise InputError(f"{path}: the mask's largest value is {largest}; allowed: masks of 0 and 1, or of 0 and 255")
-    return (grey > (0 if largest == 1 else LESION_ABOVE)).astype(np.uint8)
+    if largest == WHITE and cv2.sumElems(grey)[0] == WHITE * cv2.countNonZero(grey):
+        return grey  # nearly always; comparing each of millions of pixels would take as long as reading them
+    threshold = LESION_ABOVE if largest > 1 else 0
+    return cv2.threshold(grey, threshold, WHITE, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
 
 
-def _open(path: Path) -> Image.Image:
-    """Decodes the whole file now, so that a damaged one is found here and not later."""
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Reads a mask file's grey levels, (H, W) uint8, without judging them.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    quick = read_grey_png(path)
+    if quick is not None:
+        return quick
+    image = open_image(path)
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return np.asarray(image.convert("L"))
+    largest = float(np.asarray(image).max())
+    if WHITE < largest <= LESION_ABOVE * SIXTEEN_TO_EIGHT or largest > WHITE * SIXTEEN_TO_EIGHT:
+        raise InputError(
+            f"{path}: the mask's largest value is {largest:.0f}; allowed: masks of 0 and 1, or of 0 and 255 "
+            "(0 and 65535 in 16 bits)"
+        )
+    return np.asarray(_eight_bits(image))
+
+
+def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
+    """Decodes the whole file now, so that a damaged one is found here and not later.
+
+    Returns:
+        Pillow's image, upright; `info["file_size"]` is the file's own (W, H), upright, and `info["format"]` its format.
+    """
     try:
         with Image.open(path) as image:
-            return ImageOps.exif_transpose(image)
+            file_size = image.size
+            if for_size is not None:
+                image.draft(None, (int(for_size * SHORTFALL), int(for_size * SHORTFALL)))
+            decoded_size, kind = image.size, image.format
+            upright = ImageOps.exif_transpose(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as an image ({error}); replace the file or take it out") from error
+    if 0 in upright.size:
+        raise InputError(f"{path}: has no pixels; replace the file or take it out")
+    turned = upright.size != decoded_size
+    upright.info["file_size"] = file_size[::-1] if turned else file_size
+    upright.info["format"] = kind
+    return upright
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Brings 16 bits to 8 as PNG's specification does (65535 is white); 0..255 in a 16-bit file stay as they are."""
+    values = np.asarray(image)
+    eight = values // SIXTEEN_TO_EIGHT if values.max(initial=0) > WHITE else values
+    return Image.fromarray(eight.astype(np.uint8))

@@ -1,43 +1,124 @@
-"""Splits: who is in which part, cut by a seed and written down with a hash."""
+"""Splits: groups of images dealt out by a seed, evenly by lesion size, and written down with a hash."""
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from sklearn.model_selection import train_test_split
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+from lesionseg.data.source import PARTS, Part
 from lesionseg.errors import InputError, raise_all
 
-
-def hold_out(
-    ids: Sequence[str], *, validation_share: float, test_share: float, seed: int
-) -> tuple[list[str], list[str], list[str]]:
-    """Cuts ids into training, validation and test, shuffled by `seed`, each sorted.
-
-    Raises:
-        InputError: There are too few ids for every part to get one.
-    """
-    validation_count = max(1, round(len(ids) * validation_share))
-    test_count = max(1, round(len(ids) * test_share)) if test_share > 0 else 0
-    if len(ids) - validation_count - test_count < 1:
-        raise InputError(f"{len(ids)} images are too few to split into training, validation and test; give at least 3")
-    rest, validation = train_test_split(sorted(ids), test_size=validation_count, random_state=seed)
-    train, test = train_test_split(rest, test_size=test_count, random_state=seed) if test_count else (rest, [])
-    return sorted(train), sorted(validation), sorted(test)
+MOST_BINS = 5
+"""Lesion sizes are told apart by fifths, or coarser where there are too few images."""
 
 
-def manifest(parts: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """Writes a split down: the sorted ids of each part and the SHA-256 of exactly that.
+def cut(ids: Sequence[str], *, share: float, groups: Sequence[int], sizes: Sequence[float], seed: int) -> set[str]:
+    """Takes a share of the images away, whole groups only, with the same mix of lesion sizes as the rest.
+
+    Args:
+        ids: Of the images, in any order.
+        share: Of the groups, above 0 and below 1; at least one group is taken and one left.
+        groups: A label for each image; images of one label stay together.
+        sizes: Each image's lesion size, in any unit.
+        seed: Fixes the draw.
 
     Raises:
-        InputError: An id is in more than one part: results on it would be worthless.
+        InputError: There are fewer than two groups.
     """
-    ids = {part: sorted(members) for part, members in sorted(parts.items())}
-    seen: dict[str, str] = {}
-    findings = []
-    for part, members in ids.items():
-        findings += [f"{id_} is in {seen[id_]} and in {part}" for id_ in members if id_ in seen]
-        seen.update(dict.fromkeys(members, part))
-    raise_all("The parts of the split overlap; take each image out of all parts but one:", findings)
+    order, units = _units(ids, groups)
+    count = int(units.max(initial=-1)) + 1
+    if count < 2:
+        raise InputError(f"{len(ids)} images of {count} lesions are too few to split; give at least 2 lesions")
+    taken = min(max(1, round(count * share)), count - 1)
+    means = np.bincount(units, np.asarray(sizes, float)[order]) / np.bincount(units)
+    strata = size_bins(means, most=min(MOST_BINS, taken, count - taken, count // 2))
+    _, chosen = train_test_split(np.arange(count), test_size=taken, random_state=seed, stratify=strata)
+    return {ids[index] for index in order[np.isin(units, chosen)]}
+
+
+def fold_of(
+    ids: Sequence[str], *, folds: int, fold: int, groups: Sequence[int], sizes: Sequence[float], seed: int
+) -> set[str]:
+    """Takes one fold of a cross-validation; the folds of one seed are disjoint and complete.
+
+    Args:
+        ids: Of the images, in any order.
+        folds: Number of folds.
+        fold: Which one, 0 to folds - 1.
+        groups: A label for each image; images of one label stay together.
+        sizes: Each image's lesion size; each fold gets the same mix.
+        seed: Fixes the draw.
+
+    Raises:
+        InputError: There are fewer groups than folds.
+    """
+    order, units = _units(ids, groups)
+    count = int(units.max(initial=-1)) + 1
+    if count < folds:
+        raise InputError(f"{len(ids)} images of {count} lesions cannot make {folds} folds; give a smaller data.folds")
+    strata = size_bins(np.asarray(sizes, float)[order], most=min(MOST_BINS, count // folds))
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    _, chosen = list(splitter.split(strata, strata, units))[fold]
+    return {ids[index] for index in order[chosen]}
+
+
+def size_bins(sizes: NDArray[np.float64], *, most: int) -> NDArray[np.int64]:
+    """Numbers sizes by quantile, 0 for the smallest: (N,) in 0..bins-1, bins as even as possible, at most `most`."""
+    ranks = np.argsort(np.argsort(sizes, kind="stable"), kind="stable")
+    return ranks * max(1, most) // max(1, len(sizes))
+
+
+def _units(ids: Sequence[str], groups: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sorts images by id and numbers their groups as they first appear: what a draw gives depends on nothing else."""
+    order = np.argsort(np.asarray(ids, str), kind="stable")
+    _, first, inverse = np.unique(np.asarray(groups)[order], return_index=True, return_inverse=True)
+    return order, np.argsort(np.argsort(first))[inverse]
+
+
+def manifest(parts: Mapping[Part, Sequence[str]], how: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes a split down: the sorted ids of each part, the SHA-256 of exactly that, and how it came about."""
+    ids = {part: sorted(parts.get(part, ())) for part in sorted(PARTS)}
+    return {"parts": ids, "sha256": _hash(ids), "how": dict(how)}
+
+
+def read_manifest(path: Path, known: Sequence[str]) -> dict[Part, list[str]]:
+    """Reads the parts of a manifest, as training writes them to split.json or as anyone may write them.
+
+    Args:
+        path: JSON: `{"parts": {"train": [ids], "validation": [ids], "test": [ids]}}`, of which `test` may be missing;
+            with `sha256`, the ids must be what was hashed.
+        known: Ids the source has; those that the manifest does not name are in no part.
+
+    Raises:
+        InputError: The file is missing or no manifest, names an unknown id or one twice, or was changed.
+    """
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+        parts = {part: [str(id_) for id_ in written["parts"].get(part, [])] for part in sorted(PARTS)}
+        unknown_parts = sorted(set(written["parts"]) - set(PARTS))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"data.split={path}: not a manifest ({type(error).__name__}: {error}); expected JSON with parts, and in it "
+            f"a list of ids for each of {', '.join(PARTS)}"
+        ) from error
+    everyone = [id_ for members in parts.values() for id_ in members]
+    findings = [f"there is no part {part}; allowed: {', '.join(PARTS)}" for part in unknown_parts]
+    findings += [f"the data have no image {id_}" for id_ in sorted(set(everyone) - set(known))]
+    findings += [f"{id_} is listed more than once" for id_, times in sorted(Counter(everyone).items()) if times > 1]
+    findings += [f"part {part} is empty" for part in ("train", "validation") if not parts[part]]
+    if written.get("sha256") not in (None, _hash(parts)):
+        findings.append("the ids are not those of its sha256; if the change was meant, take sha256 out")
+    raise_all(f"data.split={path} does not fit:", findings)
+    return {part: sorted(parts[part]) for part in PARTS}
+
+
+def _hash(parts: Mapping[Part, Sequence[str]]) -> str:
+    ids = {part: sorted(members) for part, members in parts.items()}
     canonical = json.dumps(ids, sort_keys=True, separators=(",", ":"))
-    return {"parts": ids, "sha256": hashlib.sha256(canonical.encode()).hexdigest()}
+    return hashlib.sha256(canonical.encode()).hexdigest()

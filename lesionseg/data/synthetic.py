@@ -1,13 +1,12 @@
 """Synthetic dermoscopy: images the project draws itself, so that everything runs before any download."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, Part, Source
+from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 
@@ -55,20 +54,24 @@ class Synthetic(Source):
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
+        super().__post_init__()
         counts = {"train": self.train, "validation": self.validation, "test": self.test}
         if self.train < 1 or self.validation < 1 or self.test < 0 or self.size < 32:
             raise InputError(
                 f"data has {counts} images of size {self.size}; allowed: at least 1 to train and to validate on, "
                 "a size of at least 32"
             )
+        if self.cache == "disk":
+            raise InputError(
+                "data.cache is disk, but drawn images have no files to know them by; allowed: memory, none"
+            )
 
-    def samples(self, part: Part) -> Sequence[SyntheticSample]:
-        """Lists the part's samples, `train_0000` and so on."""
-        count = {"train": self.train, "validation": self.validation, "test": self.test}[part]
-        return [
-            SyntheticSample(f"{part}_{number:04d}", self._sample_seed(part, number), self.size)
-            for number in range(count)
-        ]
+    def listing(self) -> Listing:
+        """Lists the parts' samples, `train_0000` and so on."""
+        counts: dict[Part, int] = {"train": self.train, "validation": self.validation, "test": self.test}
+        parts = {part: [self._sample(part, number) for number in range(count)] for part, count in counts.items()}
+        return Listing(parts, official=True)
 
-    def _sample_seed(self, part: Part, number: int) -> int:
-        return int(np.random.SeedSequence([self.seed, PARTS.index(part), number]).generate_state(1)[0])
+    def _sample(self, part: Part, number: int) -> SyntheticSample:
+        seed = np.random.SeedSequence([self.seed, PARTS.index(part), number]).generate_state(1)[0]
+        return SyntheticSample(f"{part}_{number:04d}", int(seed), self.size)

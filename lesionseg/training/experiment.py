@@ -38,9 +38,9 @@ HYPERPARAMETERS = ("seed", "image_size", "batch_size", "data", "model", "loss", 
 
 
 class Experiment:
-    """Everything one training needs, built from its configuration.
+    """Everything one training needs, built from its configuration, which has passed `check`.
 
-    Building reads no image; `run` does. The configuration has passed `check`.
+    Building splits the data, for which images may have to be read and compared; `run` does the rest.
     """
 
     def __init__(self, cfg: DictConfig) -> None:

@@ -12,7 +12,6 @@ from torchmetrics import MetricCollection
 
 from lesionseg.callbacks.model_summary import ModelSummary, summary_table
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.data.synthetic import Synthetic
 from lesionseg.metrics.dice import Dice
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.unet import UNet
@@ -78,8 +77,8 @@ def test_looking_changes_nothing(segmenter: Segmenter) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_it_is_printed_once_at_the_start(segmenter: Segmenter, capsys: Any, first: bool) -> None:
-    source = Synthetic(cache="none", seed=0, size=32, train=1, validation=1, test=0)
+def test_it_is_printed_once_at_the_start(segmenter: Segmenter, synthetic: Any, capsys: Any, first: bool) -> None:
+    source = synthetic(cache="none", size=32, train=1, validation=1, test=0)
     data = LesionDataModule(source, image_size=32, batch_size=1, num_workers=0, seed=0, augment=None)
     module = SegmentationModule(segmenter, metrics=MetricCollection({"dice": Dice()}))
     trainer: Any = SimpleNamespace(datamodule=data, is_global_zero=first, precision="32-true")

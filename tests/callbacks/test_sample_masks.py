@@ -16,7 +16,7 @@ from torchmetrics import MetricCollection
 import lesionseg.callbacks.sample_masks
 from lesionseg.callbacks.sample_masks import SampleMasks
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.data.synthetic import Synthetic
+from lesionseg.data.source import Source
 from lesionseg.metrics.dice import Dice
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.module import SegmentationModule
@@ -42,15 +42,13 @@ def module() -> SegmentationModule:
 
 
 @pytest.fixture
-def trainer() -> Any:
-    data = LesionDataModule(
-        Synthetic(cache="memory", seed=0, size=32, train=2, validation=5, test=0),
-        image_size=32,
-        batch_size=4,
-        num_workers=0,
-        seed=0,
-        augment=None,
-    )
+def source(synthetic: Any) -> Source:
+    return synthetic(size=32, train=2, validation=5, test=0)
+
+
+@pytest.fixture
+def trainer(source: Source) -> Any:
+    data = LesionDataModule(source, image_size=32, batch_size=4, num_workers=0, seed=0, augment=None)
     data.setup("fit")
     return SimpleNamespace(
         datamodule=data,
@@ -109,14 +107,14 @@ def test_fewer_samples_than_asked_for_are_drawn_once_each(
 
 
 def test_the_picture_shows_truth_and_what_the_model_says_now(
-    tmp_path: Path, trainer: Any, module: SegmentationModule, sheets: list[Any]
+    tmp_path: Path, trainer: Any, source: Source, module: SegmentationModule, sheets: list[Any]
 ) -> None:
     callback = SampleMasks(count=2, every_epochs=1, path=tmp_path / "s.png")
     start_batch(callback, trainer, module)
     nn.init.constant_(module.segmenter.network.bias, -5.0)  # type: ignore[arg-type]
     start_batch(callback, trainer, module)
     (_, targets, everywhere, captions), (_, _, nowhere, empty_captions) = sheets
-    assert np.array_equal(targets[0], trainer.datamodule.source.samples("validation")[0].mask())
+    assert np.array_equal(targets[0], source.samples("validation")[0].mask())
     assert all(mask.all() for mask in everywhere)
     assert not any(mask.any() for mask in nowhere)
     share = targets[0].mean()

@@ -1,24 +1,54 @@
 """Any common file in, plain 8-bit arrays out; what cannot be used is refused by name."""
 
+import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data.image_file import read_image, read_mask
+from lesionseg.data.image_file import read_grey, read_image, read_mask, read_photograph, read_white_mask
 from lesionseg.errors import InputError
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8)
 """Three rows of two pixels, so that a swap of axes or of channels shows."""
 LESION = np.array([[0, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]], np.uint8)
-EXIF_ORIENTATION = 0x0112
+CORNERS = np.array([[20, 80], [140, 220]], np.uint8)
+"""Grey of the upper left, upper right, lower left and lower right quarter."""
+UPRIGHT = {
+    1: [[20, 80], [140, 220]],
+    2: [[80, 20], [220, 140]],
+    3: [[220, 140], [80, 20]],
+    4: [[140, 220], [20, 80]],
+    5: [[20, 140], [80, 220]],
+    6: [[140, 20], [220, 80]],
+    7: [[220, 80], [140, 20]],
+    8: [[80, 220], [20, 140]],
+}
+"""EXIF 2.32's table of orientations, applied to `CORNERS` by hand."""
+
+Read = Callable[[Path], object]
 
 
 def save(path: Path, pixels: np.ndarray, mode: str | None = None) -> Path:
     image = Image.fromarray(pixels)
     (image if mode is None else image.convert(mode)).save(path)
     return path
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    """A ramp in each channel: what a reduced decoding and a full one must agree on."""
+    y, x = np.mgrid[:height, :width].astype(float)
+    return np.dstack([255 * x / width, 255 * y / height, 127 * (x / width + y / height)]).astype(np.uint8)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff", ".PNG"])
@@ -36,9 +66,21 @@ def test_a_jpeg_keeps_its_colour(tmp_path: Path, suffix: str) -> None:
     assert np.abs(image.astype(int) - colour).max() <= 3
 
 
-def test_greyscale_is_repeated_in_all_channels(tmp_path: Path) -> None:
-    grey = np.array([[0, 100], [200, 255]], np.uint8)
-    assert np.array_equal(read_image(save(tmp_path / "a.png", grey)), np.stack([grey] * 3, axis=-1))
+@pytest.mark.parametrize("name", ["läsion 1.jpg", "皮肤 病变.jpg", "a.b.c.jpg", "100% [x].jpg", "e\u0301.jpg"])
+def test_names_may_have_spaces_dots_and_any_letters(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "Größe und Farbe"
+    folder.mkdir()
+    Image.new("RGB", (5, 4)).save(folder / name)
+    assert read_image(folder / name).shape == (4, 5, 3)
+
+
+# What the colours of an image mean
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_greyscale_is_repeated_in_all_channels(tmp_path: Path, suffix: str) -> None:
+    image = read_image(save(tmp_path / f"a{suffix}", np.full((16, 8), 100, np.uint8)))
+    assert np.array_equal(image, np.full((16, 8, 3), 100))
 
 
 def test_a_palette_gives_its_colours(tmp_path: Path) -> None:
@@ -54,43 +96,137 @@ def test_transparency_is_dropped(tmp_path: Path) -> None:
     assert np.array_equal(read_image(save(tmp_path / "a.png", np.concatenate([COLOURS, alpha], axis=-1))), COLOURS)
 
 
-def test_an_image_of_more_than_8_bits_is_refused_rather_than_cut_off(tmp_path: Path) -> None:
-    path = save(tmp_path / "deep.png", np.array([[1000, 40000]], np.uint16))
-    with pytest.raises(InputError, match=r"deep\.png.*8 bits"):
+def test_a_cmyk_jpeg_is_not_read_as_a_negative(tmp_path: Path) -> None:
+    """Cyan alone absorbs red alone: (1 - C) (1 - K) of the light is left."""
+    Image.new("CMYK", (16, 16), (200, 0, 0, 0)).save(tmp_path / "a.jpg", quality=100)
+    assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - [55, 255, 255]).max() <= 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bits_of_grey_become_8_with_65535_as_white(tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / f"a{suffix}", np.array([[0, 257, 25700, 65535]], np.uint16))
+    image = read_image(path)
+    assert image.dtype == np.uint8
+    assert image[0].tolist() == [[0] * 3, [1] * 3, [100] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_8_bits_in_a_16_bit_file_stay_as_they_are(tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / f"a{suffix}", np.array([[0, 1, 100, 255]], np.uint16))
+    assert read_image(path)[0, :, 0].tolist() == [0, 1, 100, 255]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bits_of_colour_become_8(tmp_path: Path, suffix: str) -> None:
+    """Written by OpenCV, whose channels are blue, green, red."""
+    cv2.imwrite(str(tmp_path / f"a{suffix}"), np.array([[[65535, 0, 25700]]], np.uint16))
+    assert read_image(tmp_path / f"a{suffix}").tolist() == [[[100, 0, 255]]]
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_32_bits_are_refused_because_nobody_knows_what_is_white(tmp_path: Path, kind: type) -> None:
+    path = save(tmp_path / "deep.tif", np.array([[0, 1, 70000]], kind))
+    with pytest.raises(InputError, match=r"deep\.tif: has 32 bits a pixel .*; convert it to 8 or 16 bits"):
         read_image(path)
 
 
-@pytest.mark.parametrize(
-    ("orientation", "upright"),
-    [
-        (1, [[1, 2], [3, 4]]),
-        (2, [[2, 1], [4, 3]]),
-        (3, [[4, 3], [2, 1]]),
-        (4, [[3, 4], [1, 2]]),
-        (5, [[1, 3], [2, 4]]),
-        (6, [[3, 1], [4, 2]]),
-        (7, [[4, 2], [3, 1]]),
-        (8, [[2, 4], [1, 3]]),
-    ],
-)
-def test_images_and_masks_stand_upright_as_exif_says(
-    tmp_path: Path, orientation: int, upright: list[list[int]]
+# Which way up
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_images_and_masks_stand_upright_as_exif_says(tmp_path: Path, orientation: int) -> None:
+    Image.fromarray(CORNERS).save(tmp_path / "a.png", exif=exif(orientation))
+    assert read_image(tmp_path / "a.png")[..., 0].tolist() == UPRIGHT[orientation]
+    Image.fromarray((CORNERS == 20).astype(np.uint8) * 255).save(tmp_path / "m.png", exif=exif(orientation))
+    assert read_mask(tmp_path / "m.png").tolist() == (np.array(UPRIGHT[orientation]) == 20).astype(int).tolist()
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("for_size", [None, 32])
+def test_a_turned_jpeg_is_upright_at_any_scale(tmp_path: Path, orientation: int, for_size: int | None) -> None:
+    """320 x 256 pixels, of which a size of 32 needs an eighth."""
+    stored = np.kron(CORNERS, np.ones((128, 160), np.uint8))
+    Image.fromarray(np.dstack([stored] * 3)).save(tmp_path / "a.jpg", exif=exif(orientation), quality=95)
+    pixels, shape = read_photograph(tmp_path / "a.jpg", for_size=for_size)
+    assert shape == ((256, 320) if orientation < 5 else (320, 256))
+    scale = 1 if for_size is None else 8
+    assert pixels.shape == (shape[0] // scale, shape[1] // scale, 3)
+    height, width = pixels.shape[:2]
+    quarters = pixels[height // 4 :: height // 2, width // 4 :: width // 2, 0]
+    assert np.abs(quarters.astype(int) - UPRIGHT[orientation]).max() <= 3
+
+
+# Decoding at a reduced scale
+
+
+@pytest.mark.parametrize("size", [(512, 512), (767, 1022), (333, 1000), (1000, 64)])
+@pytest.mark.parametrize("for_size", [32, 100, 128, 256, 570])
+def test_a_reduced_decoding_still_has_nine_tenths_of_the_pixels_asked_for(
+    tmp_path: Path, size: tuple[int, int], for_size: int
 ) -> None:
-    """What each orientation means is EXIF 2.32's table: where the stored first row and first column belong."""
-    exif = Image.Exif()
-    exif[EXIF_ORIENTATION] = orientation
-    stored = np.array([[1, 2], [3, 4]], np.uint8)
-    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
-    assert read_image(tmp_path / "a.png")[..., 0].tolist() == upright
-    Image.fromarray((stored == 1).astype(np.uint8) * 255).save(tmp_path / "m.png", exif=exif)
-    assert read_mask(tmp_path / "m.png").tolist() == (np.array(upright) == 1).astype(int).tolist()
+    """Where the file itself has fewer, it is not reduced on that account."""
+    photograph = read_photograph(save(tmp_path / "a.jpg", smooth(*size)), for_size=for_size)
+    assert photograph.shape == size
+    assert all(got >= min(own, 0.9 * for_size - 1) for got, own in zip(photograph.pixels.shape[:2], size, strict=True))
 
 
-def test_a_turned_jpeg_changes_its_sides(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[EXIF_ORIENTATION] = 6
-    Image.new("RGB", (40, 16)).save(tmp_path / "a.jpg", exif=exif)
-    assert read_image(tmp_path / "a.jpg").shape == (40, 16, 3)
+@pytest.mark.parametrize(("for_size", "scale"), [(640, 1), (400, 1), (355, 2), (320, 2), (177, 4), (88, 8), (20, 8)])
+def test_a_jpeg_is_decoded_at_the_smallest_scale_that_suffices(tmp_path: Path, for_size: int, scale: int) -> None:
+    pixels, shape = read_photograph(save(tmp_path / "a.jpg", smooth(640, 640)), for_size=for_size)
+    assert shape == (640, 640)
+    assert pixels.shape == (640 // scale, 640 // scale, 3)
+
+
+@pytest.mark.parametrize("for_size", [100, 200, 256])
+def test_a_reduced_decoding_shows_the_same_picture(tmp_path: Path, for_size: int) -> None:
+    path = save(tmp_path / "a.jpg", smooth(806, 1030))
+    reduced, full = read_photograph(path, for_size=for_size).pixels, read_image(path)
+    assert reduced.shape < full.shape
+    resized = [cv2.resize(pixels, (for_size, for_size), interpolation=cv2.INTER_AREA) for pixels in (reduced, full)]
+    assert cv2.absdiff(*resized).mean() < 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+def test_only_jpegs_are_reduced(tmp_path: Path, suffix: str) -> None:
+    image = smooth(300, 200)
+    photograph = read_photograph(save(tmp_path / f"a{suffix}", image), for_size=20)
+    assert photograph.shape == (300, 200)
+    assert np.array_equal(photograph.pixels, image)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_jpegs_without_rgb_are_reduced_too(tmp_path: Path, mode: str) -> None:
+    photograph = read_photograph(save(tmp_path / "a.jpg", smooth(320, 320), mode), for_size=40)
+    assert photograph.pixels.shape == (40, 40, 3)
+
+
+# Files that are not what their name says
+
+
+def test_a_png_named_jpg_is_read(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", COLOURS).rename(tmp_path / "a.jpg")
+    assert np.array_equal(read_photograph(tmp_path / "a.jpg", for_size=32).pixels, COLOURS)
+
+
+def test_a_mask_named_png_that_is_none_is_read(tmp_path: Path) -> None:
+    save(tmp_path / "m.bmp", LESION * np.uint8(255)).rename(tmp_path / "m.png")
+    assert np.array_equal(read_mask(tmp_path / "m.png"), LESION)
+
+
+@pytest.mark.parametrize(("for_size", "side"), [(None, 256), (32, 32)])
+def test_of_a_phones_file_of_several_pictures_the_first_is_read(
+    tmp_path: Path, for_size: int | None, side: int
+) -> None:
+    """MPO: a JPEG with a depth map or a second view behind it."""
+    first, second = Image.new("RGB", (256, 256), (200, 10, 10)), Image.new("RGB", (256, 256), (10, 10, 200))
+    first.save(tmp_path / "a.mpo", save_all=True, append_images=[second])
+    photograph = read_photograph((tmp_path / "a.mpo").rename(tmp_path / "a.jpg"), for_size=for_size)
+    assert photograph.shape == (256, 256)
+    assert photograph.pixels.shape == (side, side, 3)
+    assert np.abs(photograph.pixels.astype(int) - [200, 10, 10]).max() <= 3
+
+
+# Masks
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
@@ -100,9 +236,32 @@ def test_a_turned_jpeg_changes_its_sides(tmp_path: Path) -> None:
     ids=["1-bit", "0/255", "0/1", "palette", "RGB 0/255", "RGB 0/1", "0/200"],
 )
 def test_every_way_to_store_a_mask_gives_zeros_and_ones(tmp_path: Path, suffix: str, scale: int, mode: str) -> None:
-    mask = read_mask(save(tmp_path / f"m{suffix}", LESION * np.uint8(scale), mode))
-    assert mask.dtype == np.uint8
-    assert np.array_equal(mask, LESION)
+    path = save(tmp_path / f"m{suffix}", LESION * np.uint8(scale), mode)
+    assert read_mask(path).dtype == read_white_mask(path).dtype == np.uint8
+    assert np.array_equal(read_mask(path), LESION)
+    assert np.array_equal(read_white_mask(path), LESION * 255)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("white", [1, 255, 40000, 65535])
+def test_masks_of_16_bits_give_zeros_and_ones(tmp_path: Path, suffix: str, white: int) -> None:
+    path = save(tmp_path / f"m{suffix}", LESION * np.uint16(white))
+    assert np.array_equal(read_mask(path), LESION)
+    assert np.array_equal(read_white_mask(path), LESION * 255)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+@pytest.mark.parametrize("white", [1, 255, 65535])
+def test_masks_of_32_bits_give_zeros_and_ones(tmp_path: Path, kind: type, white: int) -> None:
+    assert np.array_equal(read_mask(save(tmp_path / "m.tif", LESION.astype(kind) * kind(white))), LESION)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+@pytest.mark.parametrize("white", [66000, 2**24 - 1])
+def test_a_mask_of_more_than_16_bits_is_never_read_as_empty(tmp_path: Path, kind: type, white: int) -> None:
+    path = save(tmp_path / "odd.tif", LESION.astype(kind) * kind(white))
+    with pytest.raises(InputError, match=r"odd\.tif"):
+        read_mask(path)
 
 
 def test_a_mask_with_transparency_is_read_by_its_colour(tmp_path: Path) -> None:
@@ -110,28 +269,56 @@ def test_a_mask_with_transparency_is_read_by_its_colour(tmp_path: Path) -> None:
     assert np.array_equal(read_mask(save(tmp_path / "m.png", pixels)), LESION)
 
 
-def test_lesion_is_above_128_as_the_challenge_counts(tmp_path: Path) -> None:
-    path = save(tmp_path / "m.png", np.array([[0, 1, 127, 128, 129, 254, 255]], np.uint8))
+def test_a_mask_kept_as_jpeg_is_read_by_the_threshold(tmp_path: Path) -> None:
+    """JPEG leaves grey around edges; with 8 x 8 blocks of one value there is little of it."""
+    lesion = np.kron(LESION, np.ones((8, 8), np.uint8))
+    Image.fromarray(lesion * np.uint8(255)).save(tmp_path / "m.jpg", quality=75)
+    assert np.array_equal(read_mask(tmp_path / "m.jpg"), lesion)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_lesion_is_above_128_as_the_challenge_counts(tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / f"m{suffix}", np.array([[0, 1, 127, 128, 129, 254, 255]], np.uint8))
     assert read_mask(path).tolist() == [[0, 0, 0, 0, 1, 1, 1]]
+    assert read_white_mask(path).tolist() == [[0, 0, 0, 0, 255, 255, 255]]
+
+
+def test_grey_levels_are_given_unjudged(tmp_path: Path) -> None:
+    levels = np.array([[0, 1, 38, 128, 129, 255]], np.uint8)
+    assert np.array_equal(read_grey(save(tmp_path / "m.png", levels)), levels)
 
 
 @pytest.mark.parametrize(("value", "lesion"), [(0, 0), (1, 1), (255, 1)])
 def test_a_mask_may_be_empty_or_full(tmp_path: Path, value: int, lesion: int) -> None:
-    mask = read_mask(save(tmp_path / "m.png", np.full((3, 4), value, np.uint8)))
-    assert np.array_equal(mask, np.full((3, 4), lesion))
+    path = save(tmp_path / "m.png", np.full((3, 4), value, np.uint8))
+    assert np.array_equal(read_mask(path), np.full((3, 4), lesion))
+    assert np.array_equal(read_white_mask(path), np.full((3, 4), lesion * 255))
 
 
+@pytest.mark.parametrize("read", [read_mask, read_white_mask])
 @pytest.mark.parametrize("largest", [2, 38, 100, 128])
-def test_a_mask_of_other_values_is_refused(tmp_path: Path, largest: int) -> None:
-    path = save(tmp_path / "odd.png", LESION * np.uint8(largest))
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_mask_of_other_values_is_refused(tmp_path: Path, read: Read, largest: int, kind: type) -> None:
+    path = save(tmp_path / "odd.png", LESION.astype(kind) * kind(largest))
     with pytest.raises(InputError, match=rf"odd\.png.* {largest}; allowed: masks of 0 and 1, or of 0 and 255"):
+        read(path)
+
+
+@pytest.mark.parametrize("largest", [256, 300, 514, 32895])
+def test_a_mask_of_other_values_of_16_bits_is_refused(tmp_path: Path, largest: int) -> None:
+    """At 16 bits white is 65535, and half of it is where lesion begins."""
+    path = save(tmp_path / "odd.png", LESION * np.uint16(largest))
+    with pytest.raises(InputError, match=r"odd\.png.*; allowed: masks of 0 and 1, or of 0 and 255"):
         read_mask(path)
+
+
+# Damage
 
 
 @pytest.mark.parametrize("read", [read_image, read_mask])
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif"])
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.7], ids=lambda kept: f"{kept:.0%} kept")
-def test_a_file_cut_short_is_refused_by_name(tmp_path: Path, read: type, suffix: str, kept: float) -> None:
+def test_a_file_cut_short_is_refused_by_name(tmp_path: Path, read: Read, suffix: str, kept: float) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
     path = save(tmp_path / f"short{suffix}", noise)
     content = path.read_bytes()
@@ -140,20 +327,61 @@ def test_a_file_cut_short_is_refused_by_name(tmp_path: Path, read: type, suffix:
         read(path)
 
 
+def test_a_jpeg_cut_short_is_refused_at_a_reduced_scale_too(tmp_path: Path) -> None:
+    path = save(tmp_path / "short.jpg", np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:20000])
+    with pytest.raises(InputError, match=r"short\.jpg: cannot be read as an image"):
+        read_photograph(path, for_size=32)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 8, 12, 20, 33, 60])
+def test_a_grey_png_cut_short_is_refused_by_name(tmp_path: Path, kept: int) -> None:
+    """A download that stopped within or right after the signature is the commonest damage of all."""
+    path = save(tmp_path / "short.png", np.kron(LESION, np.ones((9, 9), np.uint8)) * np.uint8(255))
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"short\.png: cannot be read as an image"):
+        read_mask(path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 3), (3, 0), (0, 0)])
+def test_an_image_of_no_pixels_is_refused_by_name(tmp_path: Path, width: int, height: int) -> None:
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(height * (width + 1)))),
+        (b"IEND", b""),
+    ]
+    parts = [struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks]
+    (tmp_path / "none.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    with pytest.raises(InputError, match=r"none\.png"):
+        read_mask(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask, lambda path: read_photograph(path, for_size=32)])
+@pytest.mark.parametrize("name", ["page.jpg", "page.png", "page.tif", "page.bmp"])
+@pytest.mark.parametrize("content", [b"", b"<html>404 Not Found</html>"], ids=["empty", "a web page"])
+def test_a_file_that_is_no_image_is_refused_by_name(tmp_path: Path, read: Read, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}: cannot be read as an image"):
+        read(tmp_path / name)
+
+
 @pytest.mark.parametrize("read", [read_image, read_mask])
-def test_a_file_that_is_no_image_is_refused_by_name(tmp_path: Path, read: type) -> None:
-    (tmp_path / "page.jpg").write_text("<html>404 Not Found</html>")
-    with pytest.raises(InputError, match=r"page\.jpg"):
-        read(tmp_path / "page.jpg")
+@pytest.mark.parametrize("name", ["gone.jpg", "gone.png"])
+def test_a_missing_file_is_refused_by_name(tmp_path: Path, read: Read, name: str) -> None:
+    with pytest.raises(InputError, match=name):
+        read(tmp_path / name)
 
 
-def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.jpg"):
-        read_image(tmp_path / "gone.jpg")
+@pytest.mark.parametrize("read", [read_image, read_mask])
+def test_a_folder_named_like_an_image_is_refused_by_name(tmp_path: Path, read: Read) -> None:
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(InputError, match=r"folder\.png"):
+        read(tmp_path / "folder.png")
 
 
-def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("read", [read_image, read_mask])
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
     path = save(tmp_path / "bomb.png", np.zeros((32, 32), np.uint8))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(InputError, match=r"bomb\.png"):
-        read_image(path)
+        read(path)

@@ -1,20 +1,26 @@
-"""The sampler: order and seeds are fixed by (seed, epoch) alone."""
+"""The sampler: order and seeds are fixed by (seed, epoch) alone, and shared out between processes."""
+
+from itertools import chain
 
 import pytest
 
 from lesionseg.data.sampler import SeededSampler
 
 
-def pairs(epoch: int = 0, *, size: int = 20, seed: int = 0, shuffle: bool = True) -> list[tuple[int, int]]:
-    sampler = SeededSampler(size, seed=seed, shuffle=shuffle)
+def pairs(
+    epoch: int = 0, *, size: int = 20, seed: int = 0, shuffle: bool = True, rank: int = 0, world_size: int = 1
+) -> list[tuple[int, int]]:
+    sampler = SeededSampler(size, seed=seed, shuffle=shuffle, rank=rank, world_size=world_size)
     sampler.set_epoch(epoch)
-    return list(sampler)
+    listed = list(sampler)
+    assert len(listed) == len(sampler)
+    return listed
 
 
 @pytest.mark.parametrize("size", [0, 1, 20])
-def test_every_sample_comes_once_an_epoch(size: int) -> None:
-    assert sorted(index for index, _ in pairs(size=size)) == list(range(size))
-    assert len(SeededSampler(size, seed=0, shuffle=True)) == size
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_sample_comes_once_an_epoch(size: int, shuffle: bool) -> None:
+    assert sorted(index for index, _ in pairs(size=size, shuffle=shuffle)) == list(range(size))
 
 
 def test_without_shuffling_samples_come_in_order() -> None:
@@ -43,3 +49,27 @@ def test_every_sample_is_augmented_in_its_own_way() -> None:
 def test_pairs_are_plain_non_negative_integers() -> None:
     """They go through process borders and into `random.Random`, which wants a Python int."""
     assert all(type(index) is int and type(seed) is int and seed >= 0 for index, seed in pairs())
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 7])
+@pytest.mark.parametrize("epoch", [0, 5])
+def test_training_processes_get_equally_many_and_different_pairs_of_the_common_order(
+    world_size: int, epoch: int
+) -> None:
+    shards = [pairs(epoch, world_size=world_size, rank=rank) for rank in range(world_size)]
+    assert {len(shard) for shard in shards} == {20 // world_size}
+    dealt = list(chain(*zip(*shards, strict=True)))
+    assert dealt == pairs(epoch)[: len(dealt)]
+    assert len({index for index, _ in dealt}) == len(dealt)
+
+
+def test_what_one_training_epoch_leaves_over_comes_in_another() -> None:
+    seen = {index for epoch in range(8) for rank in range(3) for index, _ in pairs(epoch, rank=rank, world_size=3)}
+    assert seen == set(range(20))
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 7, 30])
+def test_evaluating_processes_get_every_sample_once_together(world_size: int) -> None:
+    shards = [pairs(shuffle=False, world_size=world_size, rank=rank) for rank in range(world_size)]
+    assert sorted(index for shard in shards for index, _ in shard) == list(range(20))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1

@@ -1,0 +1,94 @@
+"""Several sources as one: train on some, test on others."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from lesionseg.data.pairing import PairingFault
+from lesionseg.data.sample import Sample
+from lesionseg.data.source import PARTS, RULES, Listing, Part, Source
+from lesionseg.errors import InputError, raise_all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combined(Source):
+    """Training sources give training and validation, test sources the test part.
+
+    An id becomes `<name>/<id>`, for example `isic2017/ISIC_0000001`. Training sources contribute what they published
+    as training and validation (all of it, where nothing was published); their published test parts are left out. Test
+    sources contribute every image they have. Cutting and folds are this source's own settings, `data.split` and so
+    on; those of the sources below stay at their defaults. Pictures that several sources share are found as leaks.
+
+    Licence and citation: the sources' own, all of them.
+
+    Attributes:
+        train: Sources to train and to validate on, by name.
+        test: Sources to test on, by name; a source set to None is left out.
+    """
+
+    train: Mapping[str, Source | None]
+    test: Mapping[str, Source | None]
+
+    def __post_init__(self) -> None:
+        """Checks that there is something to train on and that no setting below is without effect."""
+        super().__post_init__()
+        for use, sources in (("train", self.train), ("test", self.test)):
+            if not isinstance(sources, Mapping) or not all(isinstance(s, Source | None) for s in sources.values()):
+                raise InputError(f"data.{use} is {sources!r}; allowed: data sources by name")
+        if not any(self.train.values()):
+            raise InputError("data.train names no source; give at least one, for example data@data.train.mine=folder")
+        raise_all("The combined sources have faults:", list(self._ignored_settings()))
+
+    def require(self) -> None:
+        """Checks every source's files."""
+        for use, name, source in self._sources():
+            with _named(use, name):
+                source.require()
+
+    def listing(self) -> Listing:
+        """Lists all sources' samples under their new ids."""
+        parts: dict[Part, list[Sample]] = {part: [] for part in PARTS}
+        faults: list[PairingFault] = []
+        for use, name, source in self._sources():
+            with _named(use, name):
+                listing = source.listing()
+            faults += listing.faults
+            for published in PARTS:
+                if use == "test" or published != "test":
+                    part: Part = "test" if use == "test" else published
+                    parts[part] += [_renamed(sample, name) for sample in listing.parts[published]]
+        ordered = {part: sorted(samples, key=lambda sample: sample.id) for part, samples in parts.items()}
+        return Listing(ordered, official=True, faults=faults)
+
+    def _sources(self) -> Iterator[tuple[str, str, Source]]:
+        for use, sources in (("train", self.train), ("test", self.test)):
+            for name, source in sources.items():
+                if source is not None:
+                    yield use, name, source
+
+    def _ignored_settings(self) -> Iterator[str]:
+        for use, name, source in self._sources():
+            if source.fold is not None or source.split not in RULES:
+                yield (
+                    f"data.{use}.{name} has its own fold or manifest, but combined sources are cut together: "
+                    "give data.fold or data.split"
+                )
+
+
+@contextmanager
+def _named(use: str, name: str) -> Iterator[None]:
+    """Says which source a fault is in; what its message calls data.root is that source's."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"data.{use}.{name}: {error}") from error
+
+
+def source_name(id_: str) -> str:
+    """Returns the name of the combined source that an id comes from; empty for any other id."""
+    return id_.rpartition("/")[0]
+
+
+def _renamed(sample: Sample, source: str) -> Sample:
+    group = None if sample.group is None else f"{source}/{sample.group}"
+    return replace(sample, id=f"{source}/{sample.id}", group=group)

@@ -1,0 +1,137 @@
+"""Dividing a source into training, validation and test.
+
+`data.split` says where the test part (and, if published, the validation part) comes from:
+
+    official     as published; where no validation part was, `validation_share` of training is cut off
+    hold_out     training and validation are thrown together and cut; the test part as published, else `test_share`
+    seven_three  training and validation are thrown together; 30 % of them are the test, the published test is left out
+    auto         official where there are published parts, else hold_out
+    FILE.json    a manifest: exactly the ids it names
+
+`seven_three` has the sizes of the papers that divide ISIC 2017 into 1,505 and 645 images and ISIC 2018 into 1,886 and
+808 (EGE-UNet, MALUNet, VM-UNet). Their lists of ids were drawn at random, and they choose the best epoch on the test
+part; here `validation_share` is cut from the 70 % for that, so numbers come out lower and mean more.
+
+With `data.fold`, everything but the test part is cut into `data.folds` folds, of which that one validates.
+
+Cuts keep together what shows one lesion (duplicates, or one lesion or patient by the metadata) and deal out lesion
+sizes evenly. What was published is not cut anew, so lesions that are in several of its parts are dealt with as
+`data.leaks` says.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lesionseg.data.facts import Facts
+from lesionseg.data.source import PARTS, Listing, Part, Source
+from lesionseg.data.split import cut, fold_of, manifest, read_manifest
+from lesionseg.errors import InputError, raise_all
+
+log = logging.getLogger(__name__)
+
+Parts = dict[Part, list[str]]
+SEVEN_THREE_TEST_SHARE = 0.3
+
+
+def divide(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool) -> dict[str, Any]:
+    """Divides a source's samples as its settings say.
+
+    Args:
+        source: Whose settings count.
+        listing: What it has.
+        facts: Of the listing's samples.
+        check_leaks: Apply `source.leaks`, which takes comparing all images with all.
+
+    Returns:
+        The manifest, see `lesionseg.data.split.manifest`: plain values.
+
+    Raises:
+        InputError: The settings do not fit the data, or the split leaks and `source.leaks` is `refuse`.
+    """
+    how: dict[str, Any] = {"split": source.split, "split_seed": source.split_seed, "leaks": source.leaks}
+    if source.split.endswith(".json"):
+        parts = read_manifest(Path(source.split), facts.ids)
+    else:
+        parts = _cut(source, listing, facts)
+        how |= {"fold": source.fold, "folds": source.folds}
+    if check_leaks:
+        leaks = find_leaks(parts, facts)
+        parts, dropped = _without_leaks(source, parts, leaks)
+        how |= {"known_leaks": [_places(leak) for leak in leaks], "dropped": dropped}
+    return manifest(parts, how)
+
+
+def find_leaks(parts: Mapping[Part, Sequence[str]], facts: Facts) -> list[dict[str, Part]]:
+    """Finds lesions that are in several parts: for each the part of every image of it, by id."""
+    part_of = {id_: part for part in PARTS for id_ in parts[part]}
+    members: defaultdict[int, dict[str, Part]] = defaultdict(dict)
+    for id_, group in zip(facts.ids, facts.groups, strict=True):
+        if id_ in part_of:
+            members[group][id_] = part_of[id_]
+    return [images for images in members.values() if len(set(images.values())) > 1]
+
+
+def _cut(source: Source, listing: Listing, facts: Facts) -> Parts:
+    """Applies the rule and the fold."""
+    rule = source.split
+    if rule == "auto":
+        rule = "official" if listing.official else "hold_out"
+    if rule == "official" and not listing.official:
+        raise InputError("data.split is official, but these data have no published parts; allowed: hold_out, auto")
+    published = listing.ids()
+    pool, test = published["train"] + published["validation"], published["test"]
+    if rule == "seven_three":
+        test = _draw(pool, SEVEN_THREE_TEST_SHARE, source, facts)
+    elif rule == "hold_out" and not listing.official and source.test_share > 0:
+        test = _draw(pool, source.test_share, source, facts)
+    rest = sorted(set(pool) - set(test))
+    validation = published["validation"] if rule == "official" and source.fold is None else []
+    if not validation and rest:
+        share = source.validation_share * len(pool) / len(rest)
+        validation = _draw(rest, share, source, facts, fold=source.fold)
+    return {"train": sorted(set(rest) - set(validation)), "validation": sorted(validation), "test": sorted(test)}
+
+
+def _draw(ids: Sequence[str], share: float, source: Source, facts: Facts, *, fold: int | None = None) -> list[str]:
+    """Draws a share of the images, or a fold of them."""
+    wanted = set(ids)
+    rows = [row for row, id_ in enumerate(facts.ids) if id_ in wanted]
+    known = [facts.ids[row] for row in rows]
+    groups, sizes = [facts.groups[row] for row in rows], [facts.lesion_sizes[row] for row in rows]
+    if fold is None:
+        return sorted(cut(known, share=share, groups=groups, sizes=sizes, seed=source.split_seed))
+    return sorted(fold_of(known, folds=source.folds, fold=fold, groups=groups, sizes=sizes, seed=source.split_seed))
+
+
+def _without_leaks(source: Source, parts: Parts, leaks: Sequence[Mapping[str, Part]]) -> tuple[Parts, list[str]]:
+    """Does what `source.leaks` says: the parts to use, and the ids that were dropped."""
+    if not leaks:
+        return parts, []
+    law = source.split.endswith(".json")
+    if source.leaks == "allow":
+        log.warning("The split leaks: %d lesions are in several parts (data.leaks=allow).", len(leaks))
+        return parts, []
+    if source.leaks == "refuse" or law:
+        remedy = (
+            "" if law else "data.leaks=drop leaves them out of training (and of validation, if the test has them). "
+        )
+        raise_all(
+            "The split leaks: images of one lesion are in several parts, which makes results look better than they "
+            f"are. {remedy}data.leaks=allow trains all the same. Either is recorded in every checkpoint.",
+            [", ".join(_places(leak)) for leak in leaks],
+        )
+    dropped = {id_ for leak in leaks for id_, part in leak.items() if PARTS.index(part) < _last(leak)}
+    log.info("%d images are left out of training or validation: later parts show the same lesions.", len(dropped))
+    return {part: [id_ for id_ in parts[part] if id_ not in dropped] for part in PARTS}, sorted(dropped)
+
+
+def _last(leak: Mapping[str, Part]) -> int:
+    """Number of the part that keeps the lesion: the test, else validation."""
+    return max(PARTS.index(part) for part in leak.values())
+
+
+def _places(leak: Mapping[str, Part]) -> list[str]:
+    return [f"{id_} ({part})" for id_, part in sorted(leak.items())]

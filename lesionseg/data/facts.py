@@ -1,0 +1,49 @@
+"""What a split has to know of the images: which show one lesion, and how large it is."""
+
+import functools
+from collections.abc import Sequence
+
+from lesionseg.data.cache import PixelCache
+from lesionseg.data.duplicates import SAME, Duplicate, clusters, find_duplicates
+from lesionseg.data.sample import Sample
+
+
+class Facts:
+    """Facts about all samples of a source, found out when they are first asked for.
+
+    Args:
+        samples: The samples, in the cache's order.
+        cache: Where their pixels are.
+    """
+
+    def __init__(self, samples: Sequence[Sample], cache: PixelCache) -> None:
+        self.ids = [sample.id for sample in samples]
+        self._samples = samples
+        self._cache = cache
+
+    @functools.cached_property
+    def duplicates(self) -> list[Duplicate]:
+        """Pairs of samples that are one picture. Samples without files are computed, each from a seed of its own."""
+        if not any(sample.files for sample in self._samples):
+            return []
+        self._cache.prepare(range(len(self._samples)))
+        found = self._cache.remember(
+            f"duplicates-{SAME}", lambda: find_duplicates(lambda row: self._cache[row].image, len(self._samples))
+        )
+        return [Duplicate(*pair) for pair in found]
+
+    @functools.cached_property
+    def groups(self) -> list[int]:
+        """A label for each sample: the same for one picture, one lesion or one patient."""
+        pairs = [(pair.first, pair.second) for pair in self.duplicates]
+        first_of: dict[str, int] = {}
+        for row, sample in enumerate(self._samples):
+            if sample.group is not None:
+                pairs.append((first_of.setdefault(sample.group, row), row))
+        return [int(label) for label in clusters(len(self._samples), pairs)]
+
+    @functools.cached_property
+    def lesion_sizes(self) -> list[float]:
+        """Share of each ground truth's pixels that is lesion, 0 to 1."""
+        self._cache.prepare(range(len(self._samples)))
+        return [self._cache[row].lesion_share for row in range(len(self._samples))]

@@ -1,0 +1,70 @@
+"""HAM10000 with the lesion masks of Tschandl et al."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from lesionseg.data.metadata import read_groups
+from lesionseg.data.pairing import image_files, pair_files
+from lesionseg.data.source import Listing, Source, existing_root
+from lesionseg.errors import InputError
+
+MASKS = "HAM10000_segmentations_lesion_tschandl"
+SUFFIX = "_segmentation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ham10000(Source):
+    """HAM10000: 10,015 dermoscopic images of 7,470 lesions with masks, 600 x 450 pixels.
+
+    Two folders of JPEG photographs, one of PNG masks, and `HAM10000_metadata`, whose `lesion_id` keeps the pictures of
+    one lesion in one part: no parts were published, so they are cut. The masks were drawn by a network and corrected by
+    a dermatologist. The images are ISIC 2018's Task 3; some are in ISIC 2018's Task 1 too.
+
+    Get it: https://doi.org/10.7910/DVN/DBW86T (Harvard Dataverse; its terms must be accepted there).
+    Licence: CC-BY-NC 4.0. Cite Tschandl, Rosendahl & Kittler, "The HAM10000 dataset", Scientific Data 5, 180161 (2018);
+    for the masks Tschandl et al., "Human-computer collaboration for skin cancer recognition", Nature Medicine 26
+    (2020).
+
+    Attributes:
+        root: The folder that holds `HAM10000_images_part_1`, `HAM10000_images_part_2`,
+            `HAM10000_segmentations_lesion_tschandl` and `HAM10000_metadata`.
+    """
+
+    OFFICIAL_COUNTS: ClassVar = {"train": 10015}
+    HOW_TO_GET: ClassVar = (
+        "Download HAM10000_images_part_1, HAM10000_images_part_2, HAM10000_segmentations_lesion_tschandl and "
+        "HAM10000_metadata from https://doi.org/10.7910/DVN/DBW86T, unzip them side by side, and give that folder as "
+        "data.root=..."
+    )
+
+    root: Path
+
+    def require(self) -> None:
+        """Checks that images, masks and metadata are there."""
+        root = existing_root(Path(self.root), self.HOW_TO_GET)
+        missing = ["HAM10000_images_part_*"] if not self._image_folders() else []
+        missing += [MASKS] if not (root / MASKS).is_dir() else []
+        missing += ["HAM10000_metadata"] if self._metadata() is None else []
+        if missing:
+            raise InputError(f"{root.absolute()} has no {', '.join(missing)}. {self.HOW_TO_GET}")
+
+    def listing(self) -> Listing:
+        """Pairs `ISIC_*.jpg` of all image folders with `ISIC_*_segmentation.png`, grouped by lesion."""
+        self.require()
+        masks = Path(self.root) / MASKS
+        inner = masks / MASKS  # some tools unzip into a folder of the archive's name
+        pairing = pair_files(
+            image_files(self._image_folders(), ""),
+            image_files([inner if inner.is_dir() else masks], SUFFIX),
+            mask_suffix=SUFFIX,
+            groups=read_groups(self._metadata() or Path(), id_column="image_id", group_column="lesion_id"),
+        )
+        return Listing({"train": pairing.pairs, "validation": [], "test": []}, official=False, faults=pairing.faults)
+
+    def _image_folders(self) -> list[Path]:
+        return sorted(path for path in Path(self.root).glob("HAM10000_images_part*") if path.is_dir())
+
+    def _metadata(self) -> Path | None:
+        names = ("HAM10000_metadata", "HAM10000_metadata.csv", "HAM10000_metadata.tab", "HAM10000_metadata.txt")
+        return next((Path(self.root) / name for name in names if (Path(self.root) / name).is_file()), None)

@@ -1,0 +1,61 @@
+"""The data loader: batches of uint8, computed by worker processes that live as long as the run."""
+
+import cv2
+import torch
+from torch.utils.data import DataLoader
+
+from lesionseg.data.dataset import Item, LesionDataset, collate
+from lesionseg.data.sampler import SeededSampler
+from lesionseg.hardware import usable_cores
+
+MOST_WORKERS = 8
+"""More workers than this rarely help one GPU and cost memory."""
+
+
+def loader(
+    dataset: LesionDataset,
+    *,
+    batch_size: int,
+    num_workers: int | None,
+    seed: int,
+    shuffle: bool,
+    rank: int = 0,
+    world_size: int = 1,
+) -> DataLoader[Item]:
+    """Makes a data loader; workers start only where an item takes reading or augmenting.
+
+    Args:
+        dataset: Of at least one sample.
+        batch_size: Images a batch, fewer where there are not so many.
+        num_workers: Worker processes; None picks one core less than there are, 1 to `MOST_WORKERS`.
+        seed: Fixes order and augmentation.
+        shuffle: For training: another order every epoch, and no last smaller batch.
+        rank: Number of this process under DDP.
+        world_size: Number of processes.
+    """
+    wanted = default_workers() if num_workers is None else num_workers
+    workers = wanted if dataset.is_costly else 0
+    sampler = SeededSampler(len(dataset), seed=seed, shuffle=shuffle, rank=rank, world_size=world_size)
+    return DataLoader(
+        dataset,
+        batch_size=min(batch_size, max(len(sampler), 1)),
+        sampler=sampler,
+        drop_last=shuffle,
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=_start_worker if workers else None,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        # One of its own, or every pass over the validation data would move the training's random state along.
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def default_workers() -> int:
+    """One core is left to the training itself."""
+    return min(max(usable_cores() - 1, 1), MOST_WORKERS)
+
+
+def _start_worker(_: int) -> None:
+    """Keeps OpenCV's own threads out of the workers, which are one core's worth each already."""
+    cv2.setNumThreads(0)

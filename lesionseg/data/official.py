@@ -1,0 +1,62 @@
+"""What the ISIC challenges have in common: official folders that are the parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from lesionseg.data.archive import Archive
+from lesionseg.data.pairing import Pairing, pair_by_stem
+from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
+from lesionseg.errors import InputError
+
+Folders = Mapping[Part, tuple[str, str]]
+"""Folder of images and folder of masks of each published part."""
+
+
+def archives(year: int, folders: Folders) -> tuple[Archive, ...]:
+    """Names a challenge's archives: each official folder is a zip file of the same name."""
+    return tuple(Archive(f"{year}/{name}.zip", name) for pair in folders.values() for name in pair)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialSource(Source):
+    """A challenge's data as its archives unpack, side by side below `root`.
+
+    Superpixel pictures and metadata tables in the same folders are passed over; masks may end in `_segmentation` in
+    any case. A part whose two folders are both missing is empty.
+
+    Attributes:
+        root: The folder that holds the official folders.
+    """
+
+    FOLDERS: ClassVar[Folders]
+    NEEDED: ClassVar[tuple[Part, ...]]
+    """Parts without which there is no training."""
+
+    root: Path
+
+    def require(self) -> None:
+        """Checks that the root and the needed parts' folders are there."""
+        root = existing_root(Path(self.root), self.HOW_TO_GET)
+        names = [name for part in self.NEEDED for name in self.FOLDERS[part]]
+        missing = [name for name in names if not (root / name).is_dir()]
+        if missing:
+            raise InputError(f"{root.absolute()} has no folder {', '.join(missing)}. {self.HOW_TO_GET}")
+
+    def listing(self) -> Listing:
+        """Pairs `ISIC_*.jpg` with `ISIC_*_segmentation.png` in each part's official folders."""
+        existing_root(Path(self.root), self.HOW_TO_GET)
+        pairings = {part: self._pairing(part) for part in PARTS}
+        return Listing(
+            {part: pairing.pairs for part, pairing in pairings.items()},
+            official=True,
+            faults=[fault for pairing in pairings.values() for fault in pairing.faults],
+        )
+
+    def _pairing(self, part: Part) -> Pairing:
+        folders = [Path(self.root) / name for name in self.FOLDERS.get(part, ())]
+        if not any(folder.is_dir() for folder in folders):
+            return Pairing([], [])
+        images, masks = folders
+        return pair_by_stem(images, masks, mask_suffix="_segmentation", ignored_suffixes=("_superpixels",))

@@ -1,0 +1,340 @@
+"""Dividing a source: where each part comes from, and what happens to lesions that are in several."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lesionseg.data.caches import open_cache
+from lesionseg.data.division import divide, find_leaks
+from lesionseg.data.facts import Facts
+from lesionseg.data.sample import FilePair
+from lesionseg.data.source import PARTS, Listing
+from lesionseg.errors import InputError
+
+Divide = Callable[..., dict[str, Any]]
+
+PUBLISHED = {"train": 14, "validation": 6, "test": 5}
+"""Images of a source with published parts, named t00, v00, x00 and so on."""
+
+
+def names(counts: Mapping[str, int]) -> dict[str, list[str]]:
+    letters = {"train": "t", "validation": "v", "test": "x"}
+    return {part: [f"{letters[part]}{number:02d}" for number in range(counts.get(part, 0))] for part in PARTS}
+
+
+@pytest.fixture
+def division(folder_source: Any) -> Divide:
+    """Divides images that are nothing but ids; `lesions` lists those that show one lesion."""
+
+    def divided(
+        counts: Mapping[str, int] = PUBLISHED,
+        *,
+        official: bool = True,
+        lesions: Sequence[set[str]] = (),
+        check_leaks: bool = True,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        parts = names(counts)
+        listing = Listing(
+            {part: [FilePair(id_, Path(id_), Path(id_)) for id_ in parts[part]] for part in PARTS}, official=official
+        )
+        ids = [sample.id for sample in listing.samples()]
+        label = {id_: number for number, id_ in enumerate(ids)}
+        for lesion in lesions:
+            label |= dict.fromkeys(lesion, len(ids) + len(label) + min(label[id_] for id_ in lesion))
+        sizes = [int(id_[1:]) / 100 for id_ in ids]
+        facts: Any = SimpleNamespace(ids=ids, groups=[label[id_] for id_ in ids], lesion_sizes=sizes)
+        source = folder_source(Path("unused"), **settings)
+        return divide(source, listing, facts, check_leaks=check_leaks)
+
+    return divided
+
+
+def counts(divided: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(len(divided["parts"][part]) for part in PARTS)
+
+
+def everyone(divided: Mapping[str, Any]) -> list[str]:
+    return sorted(chain(*divided["parts"].values()))
+
+
+# Rules
+
+
+def test_official_parts_are_kept_whatever_seed_and_shares_are(division: Divide) -> None:
+    for seed, share in ((0, 0.15), (9, 0.6)):
+        divided = division(split="official", split_seed=seed, validation_share=share, test_share=0.3)
+        assert divided["parts"] == names(PUBLISHED)
+
+
+def test_where_no_validation_was_published_it_is_cut_from_training_only(division: Divide) -> None:
+    divided = division({"train": 20, "test": 5}, split="official", validation_share=0.2)
+    assert counts(divided) == (16, 4, 5)
+    assert divided["parts"]["test"] == names({"test": 5})["test"]
+    assert all(id_.startswith("t") for id_ in divided["parts"]["validation"])
+    other = division({"train": 20, "test": 5}, split="official", validation_share=0.2, split_seed=1)
+    assert other["parts"]["validation"] != divided["parts"]["validation"]
+
+
+def test_hold_out_cuts_training_and_validation_anew_and_keeps_a_published_test(division: Divide) -> None:
+    divided = division(split="hold_out", validation_share=0.25, test_share=0.5)
+    assert counts(divided) == (15, 5, 5)
+    assert divided["parts"]["test"] == names(PUBLISHED)["test"]
+    assert {id_[0] for id_ in divided["parts"]["train"]} == {"t", "v"}
+
+
+@pytest.mark.parametrize(("test_share", "expected"), [(0.1, (15, 3, 2)), (0, (17, 3, 0)), (0.4, (9, 3, 8))])
+def test_hold_out_cuts_unpublished_data_into_shares_of_all(
+    division: Divide, test_share: float, expected: tuple[int, ...]
+) -> None:
+    divided = division({"train": 20}, official=False, split="hold_out", validation_share=0.15, test_share=test_share)
+    assert counts(divided) == expected
+    assert everyone(divided) == names({"train": 20})["train"]
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "expected"),
+    [(2000, 150, (1505, 645)), (2594, 100, (1886, 808))],
+    ids=["ISIC 2017", "ISIC 2018"],
+)
+def test_seven_three_has_the_sizes_of_the_papers_and_leaves_the_published_test_out(
+    division: Divide, train: int, validation: int, expected: tuple[int, int]
+) -> None:
+    divided = division(
+        {"train": train, "validation": validation, "test": 600}, split="seven_three", validation_share=0.1
+    )
+    in_training, in_validation, in_test = counts(divided)
+    assert (in_training + in_validation, in_test) == expected
+    assert in_validation == round(0.1 * (train + validation))
+    assert not any(id_.startswith("x") for id_ in everyone(divided))
+
+
+@pytest.mark.parametrize(("official", "like"), [(True, "official"), (False, "hold_out")])
+def test_auto_keeps_published_parts_and_cuts_others(division: Divide, official: bool, like: str) -> None:
+    given = PUBLISHED if official else {"train": 20}
+    auto, named = (division(given, official=official, split=rule) for rule in ("auto", like))
+    assert auto["parts"] == named["parts"]
+
+
+def test_official_parts_that_were_never_published_are_refused(division: Divide) -> None:
+    with pytest.raises(InputError, match="no published parts; allowed: hold_out, auto"):
+        division({"train": 20}, official=False, split="official")
+
+
+@pytest.mark.parametrize("split", ["official", "hold_out", "seven_three", "auto"])
+def test_every_rule_makes_disjoint_sorted_parts(division: Divide, split: str) -> None:
+    divided = division(split=split)
+    assert len(everyone(divided)) == len(set(everyone(divided)))
+    assert all(members == sorted(members) for members in divided["parts"].values())
+    assert divided == division(split=split)
+
+
+@pytest.mark.parametrize("split", ["hold_out", "seven_three", "auto"])
+def test_no_cut_separates_pictures_of_one_lesion(division: Divide, split: str) -> None:
+    lesions = [{"t00", "t09", "t13"}, {"t01", "t02"}, {"t03", "t11", "t17"}, {"t05", "t18"}, {"t06", "t19"}]
+    for seed in range(8):
+        divided = division({"train": 20}, official=False, lesions=lesions, split=split, split_seed=seed)
+        for lesion in lesions:
+            assert sum(bool(lesion & set(members)) for members in divided["parts"].values()) == 1
+        assert divided["how"]["known_leaks"] == []
+
+
+# Folds
+
+
+@pytest.mark.parametrize(
+    ("split", "official", "given", "test"),
+    [
+        ("official", True, PUBLISHED, 5),
+        ("official", True, {"train": 20, "test": 5}, 5),
+        ("hold_out", True, PUBLISHED, 5),
+        ("hold_out", False, {"train": 20}, 4),
+        ("seven_three", True, PUBLISHED, 6),
+        ("auto", True, PUBLISHED, 5),
+    ],
+)
+def test_folds_go_over_everything_but_one_and_the_same_test(
+    division: Divide, split: str, official: bool, given: dict[str, int], test: int
+) -> None:
+    made = [division(given, official=official, split=split, fold=fold, folds=4, test_share=0.2) for fold in range(4)]
+    tests = {tuple(divided["parts"]["test"]) for divided in made}
+    assert [len(members) for members in tests] == [test]
+    validated = sorted(chain(*(divided["parts"]["validation"] for divided in made)))
+    pool = sorted(set(everyone(made[0])) - set(*tests))
+    assert validated == pool
+    for divided in made:
+        assert sorted(divided["parts"]["train"] + divided["parts"]["validation"]) == pool
+        assert len(divided["parts"]["validation"]) == pytest.approx(len(pool) / 4, abs=1)
+
+
+def test_more_folds_than_lesions_are_refused(division: Divide) -> None:
+    with pytest.raises(InputError, match="cannot make 9 folds"):
+        division({"train": 4}, official=False, split="hold_out", test_share=0, fold=0, folds=9)
+
+
+# Manifests
+
+
+def test_a_manifest_is_law(division: Divide, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    parts = {"train": ["x00", "t03"], "validation": ["t01"], "test": ["v00"]}
+    path.write_text(json.dumps({"parts": parts}))
+    divided = division(split=str(path), split_seed=5, validation_share=0.5)
+    assert divided["parts"] == {"train": ["t03", "x00"], "validation": ["t01"], "test": ["v00"]}
+    assert divided["how"]["split"] == str(path)
+    assert "fold" not in divided["how"]
+
+
+@pytest.mark.parametrize("settings", [{"split": "hold_out"}, {"split": "auto", "fold": 2}, {"split": "seven_three"}])
+def test_what_a_run_wrote_gives_the_same_parts_and_hash_again(
+    division: Divide, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    first = division(**settings)
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps(first, indent=2))
+    again = division(split=str(path), split_seed=9)
+    assert again["parts"] == first["parts"]
+    assert again["sha256"] == first["sha256"]
+
+
+# Leaks
+
+LESIONS = [{"t00", "v01"}, {"t02", "t03", "x00"}, {"v02", "x01"}, {"t05", "v03", "x02"}, {"t07", "t08"}]
+"""All but the last are in several of the published parts."""
+
+
+def test_leaks_are_the_lesions_in_several_parts_with_every_image_of_them() -> None:
+    facts: Any = SimpleNamespace(ids=["a", "b", "c", "d", "e", "f"], groups=[0, 1, 0, 2, 1, 0])
+    parts: Any = {"train": ["a", "b", "e"], "validation": ["c", "d"], "test": []}  # f is in no part
+    assert find_leaks(parts, facts) == [{"a": "train", "c": "validation"}]
+
+
+def test_refused_leaks_are_all_listed_with_their_parts_and_both_remedies(division: Divide) -> None:
+    with pytest.raises(InputError) as error:
+        division(split="official", lesions=LESIONS, leaks="refuse")
+    message = str(error.value)
+    for line in (
+        "t00 (train), v01 (validation)",
+        "t02 (train), t03 (train), x00 (test)",
+        "v02 (validation), x01 (test)",
+        "t05 (train), v03 (validation), x02 (test)",
+    ):
+        assert f"- {line}\n" in message + "\n"
+    assert "t07" not in message
+    assert "data.leaks=drop" in message
+    assert "data.leaks=allow" in message
+
+
+def test_dropping_takes_the_earlier_parts_images_out_and_records_them(division: Divide) -> None:
+    divided = division(split="official", lesions=LESIONS, leaks="drop")
+    dropped = ["t00", "t02", "t03", "t05", "v02", "v03"]
+    assert divided["how"]["dropped"] == dropped
+    assert divided["parts"] == {
+        part: [id_ for id_ in members if id_ not in dropped] for part, members in names(PUBLISHED).items()
+    }
+    assert division(split="official", lesions=LESIONS[-1:], leaks="drop")["how"]["dropped"] == []
+
+
+def test_allowed_leaks_stay_and_are_warned_of_and_recorded(division: Divide, caplog: pytest.LogCaptureFixture) -> None:
+    divided = division(split="official", lesions=LESIONS, leaks="allow")
+    assert divided["parts"] == names(PUBLISHED)
+    assert divided["how"]["dropped"] == []
+    assert len(divided["how"]["known_leaks"]) == 4
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "4 lesions are in several parts" in caplog.text
+
+
+def test_where_leaks_are_not_checked_there_are_none_to_refuse(division: Divide) -> None:
+    divided = division(split="official", lesions=LESIONS, leaks="refuse", check_leaks=False)
+    assert divided["parts"] == names(PUBLISHED)
+    assert "known_leaks" not in divided["how"]
+
+
+@pytest.mark.parametrize("leaks", ["refuse", "drop"])
+def test_a_manifest_that_leaks_is_refused_and_not_changed(division: Divide, tmp_path: Path, leaks: str) -> None:
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"parts": names(PUBLISHED)}))
+    with pytest.raises(InputError) as error:
+        division(split=str(path), lesions=LESIONS, leaks=leaks)
+    assert "t00 (train), v01 (validation)" in str(error.value)
+    assert "data.leaks=allow" in str(error.value)
+    assert "data.leaks=drop" not in str(error.value)
+    allowed = division(split=str(path), lesions=LESIONS, leaks="allow")
+    assert allowed["parts"] == names(PUBLISHED)
+
+
+def test_a_manifest_written_after_dropping_leaks_no_more(division: Divide, tmp_path: Path) -> None:
+    first = division(split="official", lesions=LESIONS, leaks="drop")
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps(first))
+    assert division(split=str(path), lesions=LESIONS, leaks="refuse")["sha256"] == first["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "how"),
+    [
+        ({"split": "official"}, {"split": "official", "fold": None, "folds": 5}),
+        ({"split": "auto", "split_seed": 4}, {"split": "auto", "split_seed": 4}),
+        ({"split": "hold_out", "fold": 1, "folds": 3}, {"fold": 1, "folds": 3}),
+        (
+            {"split": "official", "lesions": [{"t00", "v01"}], "leaks": "drop"},
+            {"leaks": "drop", "known_leaks": [["t00 (train)", "v01 (validation)"]], "dropped": ["t00"]},
+        ),
+    ],
+)
+def test_how_it_came_about_is_written_down_in_plain_values(
+    division: Divide, settings: dict[str, Any], how: dict[str, Any]
+) -> None:
+    written = division(**settings)
+    assert written["how"] | how == written["how"]
+    assert json.loads(json.dumps(written)) == written
+
+
+# On a disk, with pictures
+
+
+def divided_folder(source: Any, folder: Path) -> dict[str, Any]:
+    listing = source.listing().checked()
+    samples = listing.samples()
+    return divide(source, listing, Facts(samples, open_cache("disk", samples, 48, folder)), check_leaks=True)
+
+
+@pytest.fixture
+def leaking(tmp_path: Path, draw_pairs: Any) -> Path:
+    """Folders as parts; `v` is `b` again, and `y` is `a`'s patient by the table."""
+    draw_pairs(tmp_path / "data" / "train", {"a": 0, "b": 1, "c": 2, "d": 3})
+    draw_pairs(tmp_path / "data" / "validation", {"u": 4, "v": 1})
+    draw_pairs(tmp_path / "data" / "test", {"x": 5, "y": 6})
+    (tmp_path / "data" / "patients.csv").write_text("image_id,lesion_id\na,p1\nb,p2\ny,p1\n")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("groups", "kept"), [(None, ["a", "c", "d"]), ("patients.csv", ["c", "d"])], ids=["pictures", "patients"]
+)
+def test_pictures_and_metadata_show_leaks(
+    folder_source: Any, leaking: Path, tmp_path: Path, groups: str | None, kept: list[str]
+) -> None:
+    with pytest.raises(InputError, match=r"b \(train\), v \(validation\)") as error:
+        divided_folder(folder_source(leaking, groups=groups), tmp_path / "cache")
+    assert ("a (train), y (test)" in str(error.value)) == (groups is not None)
+    divided = divided_folder(folder_source(leaking, groups=groups, leaks="drop"), tmp_path / "cache")
+    assert divided["parts"] == {"train": kept, "validation": ["u", "v"], "test": ["x", "y"]}
+
+
+def test_a_cut_of_a_folder_keeps_copies_and_patients_together(
+    folder_source: Any, draw_pairs: Any, tmp_path: Path
+) -> None:
+    root = draw_pairs(tmp_path / "data", {f"{number:02d}": number % 9 for number in range(12)})  # 9 is 0 again
+    (root / "patients.csv").write_text("image_id,lesion_id\n03,p\n07,p\n08,p\n")
+    for seed in range(4):
+        source = folder_source(root, groups="patients.csv", split_seed=seed, validation_share=0.3, test_share=0.2)
+        divided = divided_folder(source, tmp_path / "cache")
+        for lesion in ({"00", "09"}, {"01", "10"}, {"02", "11"}, {"03", "07", "08"}):
+            assert sum(lesion <= set(members) for members in divided["parts"].values()) == 1
