@@ -1,0 +1,44 @@
+"""`python -m lesionseg.download`: fetches a challenge's data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lesionseg.launch import launch
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def download(cfg: DictConfig) -> dict[str, int]:
+    """Fetches, unpacks and counts the data that `cfg.data` names, see `conf/download.yaml`.
+
+    Folders that are there already are kept as they are; an interrupted download goes on where it stopped.
+
+    Returns:
+        The number of pairs of each published part, as `train` and so on.
+
+    Raises:
+        InputError: A setting is wrong, there is nothing to download, the server cannot be reached, the disk is full,
+            an archive is damaged, or what came is not what was published.
+    """
+    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    from lesionseg.downloading.archives import get_archives, server_of
+    from lesionseg.downloading.choosing import chosen_source
+    from lesionseg.downloading.verifying import official_counts, print_next_steps
+
+    server = server_of(cfg.server, cfg.timeout)
+    source, root = chosen_source(cfg)
+    get_archives(source, root, server, keep=cfg.keep_archives)
+    counts = official_counts(source, root)
+    print_next_steps(source, root, counts)
+    return {str(part): count for part, count in counts.items()}
+
+
+def main() -> None:
+    """Runs the command line."""
+    launch("download", download)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Fetching, unpacking and counting published data."""
