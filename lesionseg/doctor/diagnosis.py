@@ -1,0 +1,80 @@
+"""The whole examination of a data source: every file looked at, every check applied."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import track
+
+from lesionseg.data.sample import Sample
+from lesionseg.data.source import PARTS, Listing, Part, Source
+from lesionseg.data.split import read_manifest
+from lesionseg.doctor.duplicate_checks import check_copies, check_groups, find_copies
+from lesionseg.doctor.examination import Examination, examine
+from lesionseg.doctor.finding import Finding
+from lesionseg.doctor.image_checks import check_image
+from lesionseg.doctor.kinds import KINDS, SEVERITIES, Severity
+from lesionseg.doctor.mask_checks import check_mask
+from lesionseg.doctor.set_checks import check_fit, check_lesion_sizes, check_listing, check_masks_repeat
+from lesionseg.hardware import usable_cores
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found: every sample as examined, and all findings, the worst first."""
+
+    examinations: Sequence[Examination]
+    findings: Sequence[Finding]
+
+    def count(self, severity: Severity) -> int:
+        """Counts the findings of a severity."""
+        return sum(finding.kind.severity == severity for finding in self.findings)
+
+    def by_kind(self) -> dict[str, list[Finding]]:
+        """Groups the findings, the worst kinds first."""
+        return {name: [f for f in self.findings if f.name == name] for name in Counter(f.name for f in self.findings)}
+
+
+def diagnose(source: Source) -> Diagnosis:
+    """Examines a source's samples, by the parts that training would use, and the source as a whole.
+
+    Parts are the published ones, or a manifest's; what training would cut itself is looked at as one part, since cuts
+    keep together what shows one lesion.
+
+    Raises:
+        InputError: The data are not there.
+    """
+    listing = source.listing()
+    examinations = _examine_all(list(_samples(source, listing)))
+    findings = [*check_listing(source, listing)]
+    for examination in examinations:
+        findings += [*check_image(examination), *check_mask(examination)]
+    copies = find_copies(examinations)
+    same_picture = {frozenset((first.id, second.id)) for first, second, _ in copies}
+    findings += [*check_copies(copies), *check_groups(examinations), *check_masks_repeat(examinations, same_picture)]
+    findings += [*check_fit(examinations), *check_lesion_sizes(examinations)]
+    order = {name: (SEVERITIES.index(kind.severity), place) for place, (name, kind) in enumerate(KINDS.items())}
+    return Diagnosis(examinations, sorted(findings, key=lambda finding: (order[finding.name], finding.ids)))
+
+
+def _samples(source: Source, listing: Listing) -> Iterator[tuple[Sample, Part]]:
+    """Lists samples with their part; those that a manifest leaves out are not looked at."""
+    published = {part: listing.parts[part] for part in PARTS}
+    if not source.split.endswith(".json"):
+        yield from ((sample, part) for part in PARTS for sample in published[part])
+        return
+    at_hand = {sample.id: sample for sample in listing.samples()}
+    parts = read_manifest(Path(source.split), sorted(at_hand))
+    yield from ((at_hand[id_], part) for part in PARTS for id_ in parts[part])
+
+
+def _examine_all(samples: Sequence[tuple[Sample, Part]]) -> list[Examination]:
+    """Examines on all cores, with a progress bar."""
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        results = threads.map(lambda pair: examine(*pair), samples)
+        hidden = not sys.stdout.isatty()
+        text = f"examining {len(samples)} pairs"
+        return list(track(results, text, total=len(samples), transient=True, disable=hidden))

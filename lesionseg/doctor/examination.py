@@ -1,0 +1,180 @@
+"""Looking at one sample's files and writing down what the checks need, without judging."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lesionseg.data.duplicates import FINE
+from lesionseg.data.image_file import LESION_ABOVE, open_image, read_grey, read_photograph
+from lesionseg.data.resize import resize_image, resize_mask
+from lesionseg.data.sample import FilePair, Sample
+from lesionseg.data.source import Part
+from lesionseg.errors import InputError
+
+Array = NDArray[np.uint8]
+EXIF_ORIENTATION = 0x0112
+UPRIGHT = 1
+LARGE = 1024
+"""Pixels a side."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file is.
+
+    Attributes:
+        format: Pillow's name, for example `JPEG`; None for a computed sample.
+        mode: Pillow's mode as stored, for example `RGB`.
+        suffix: Of its name, in lower case.
+        orientation: EXIF's number; 1 is upright.
+        shape: (H, W), upright.
+        digest: Of its bytes.
+    """
+
+    format: str | None
+    mode: str
+    suffix: str
+    orientation: int
+    shape: tuple[int, int]
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is in an image: its file and (FINE, FINE, 3) uint8 RGB of it."""
+
+    file: FileFacts
+    small: Array
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What is in a mask.
+
+    Attributes:
+        file: Its file.
+        levels: (256,) number of pixels of each grey level.
+        coloured: Whether its channels differ.
+        small: (FINE, FINE) uint8 in {0, 1}, lesion by the rule of `read_mask`.
+        share: Of its pixels that is lesion.
+        pieces: Number of connected regions.
+        content: Digest of which pixels are lesion.
+    """
+
+    file: FileFacts
+    levels: NDArray[np.int64]
+    coloured: bool
+    small: Array
+    share: float
+    pieces: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class FileFault:
+    """Why a file could not be read: `unreadable`, `truncated` or `empty`, and in words."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found in one sample; facts are None where the file could not be read."""
+
+    sample: Sample
+    part: Part
+    image: ImageFacts | FileFault
+    mask: MaskFacts | FileFault
+
+    @property
+    def id(self) -> str:
+        """The sample's."""
+        return self.sample.id
+
+
+def examine(sample: Sample, part: Part) -> Examination:
+    """Reads a sample's files whole; never raises for what is wrong with them."""
+    if isinstance(sample, FilePair):
+        return Examination(sample, part, _image_file(sample.image_path), _mask_file(sample.mask_path))
+    image, mask = sample.read()
+    shape = image.shape[0], image.shape[1]
+    image_facts = ImageFacts(FileFacts(None, "RGB", "", UPRIGHT, shape, b""), resize_image(image, FINE))
+    mask_facts = _mask_facts(FileFacts(None, "L", "", UPRIGHT, shape, b""), mask * np.uint8(255), coloured=False)
+    return Examination(sample, part, image_facts, mask_facts)
+
+
+def _image_file(path: Path) -> ImageFacts | FileFault:
+    try:
+        file = _file_facts(path)
+        pixels = read_photograph(path, for_size=FINE).pixels
+    except InputError as error:
+        return _fault(path, error)
+    return ImageFacts(file, resize_image(pixels, FINE))
+
+
+def _mask_file(path: Path) -> MaskFacts | FileFault:
+    try:
+        file = _file_facts(path)
+        grey = read_grey(path)
+        coloured = file.mode not in ("1", "L", "LA") and not file.mode.startswith("I") and _is_coloured(path)
+    except InputError as error:
+        return _fault(path, error)
+    return _mask_facts(file, grey, coloured=coloured)
+
+
+def _file_facts(path: Path) -> FileFacts:
+    """Reads a file's header and bytes; the shape of an image on its side is that of the upright one.
+
+    Raises:
+        InputError: It is no image.
+    """
+    try:
+        digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+        with Image.open(path) as image:
+            orientation = int(image.getexif().get(EXIF_ORIENTATION, UPRIGHT) or UPRIGHT)
+            width, height = image.size
+            shape = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+            return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, digest)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be read as an image ({error})") from error
+
+
+def _mask_facts(file: FileFacts, grey: Array, *, coloured: bool) -> MaskFacts:
+    levels = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    threshold = LESION_ABOVE if levels[2:].any() else 0
+    lesion = np.asarray(cv2.threshold(grey, threshold, 1, cv2.THRESH_BINARY)[1], np.uint8)
+    return MaskFacts(
+        file=file,
+        levels=levels,
+        coloured=coloured,
+        small=resize_mask(lesion, FINE),
+        share=cv2.countNonZero(lesion) / lesion.size,
+        pieces=_pieces(lesion),
+        content=hashlib.blake2b(np.packbits(lesion).data, digest_size=16).digest(),
+    )
+
+
+def _pieces(lesion: Array) -> int:
+    """Counts regions; in a large mask on a smaller copy, since labelling takes longer than reading."""
+    small = lesion if max(lesion.shape) <= LARGE else resize_mask(lesion, LARGE)
+    return cv2.connectedComponents(small, connectivity=8)[0] - 1
+
+
+def _is_coloured(path: Path) -> bool:
+    """Tells whether a mask's channels differ anywhere."""
+    colours = np.asarray(open_image(path).convert("RGB"))
+    return bool((colours != colours[..., :1]).any())
+
+
+def _fault(path: Path, error: InputError) -> FileFault:
+    text = str(error)
+    if path.is_file() and path.stat().st_size == 0:
+        return FileFault("empty", f"{path} has no bytes")
+    cut = any(word in text.lower() for word in ("truncated", "broken data stream", "unexpected end"))
+    return FileFault("truncated" if cut else "unreadable", text)

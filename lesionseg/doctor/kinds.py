@@ -1,0 +1,86 @@
+"""The catalogue of what the doctor looks for: how bad it is, what it is called and what to do."""
+
+from typing import Literal, NamedTuple
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""`error`: results would be wrong, or training stops; `warning`: a person should look; `note`: good to know."""
+
+
+class Kind(NamedTuple):
+    """A kind of finding."""
+
+    severity: Severity
+    title: str
+    advice: str
+
+
+KINDS: dict[str, Kind] = {
+    # Files that belong to no pair.
+    "image_without_mask": Kind("error", "image without a mask", "Add the mask, or take the image out."),
+    "mask_without_image": Kind("error", "mask without an image", "Add the image, or take the mask out."),
+    "images_of_one_name": Kind("error", "several images of one name", "Keep one of them."),
+    "masks_of_one_name": Kind("error", "several masks of one name", "Keep one of them."),
+    # Images.
+    "unreadable_image": Kind("error", "image that cannot be read", "Fetch it again, or take the pair out."),
+    "truncated_image": Kind("error", "image that is cut short", "Fetch it again; the rest of the picture is missing."),
+    "empty_image_file": Kind("error", "image file of no bytes", "Fetch it again."),
+    "tiny_image": Kind("error", "image of under 32 pixels", "Use the original, not its preview."),
+    "blank_image": Kind("error", "image of a single colour", "Fetch it again, or take the pair out."),
+    "grey_image": Kind("warning", "photograph without colour", "Use the colour original where there is one."),
+    "elongated_image": Kind("warning", "very long or tall image", "It is squashed to a square; crop it first."),
+    "deep_image": Kind("note", "image of 16 bits a channel", "It is brought to 8 bits, 65535 as white."),
+    "cmyk_image": Kind("note", "image in printing colours (CMYK)", "It is converted; colours may be off."),
+    "transparent_image": Kind("note", "image with transparency", "Transparency is dropped."),
+    "turned_by_exif": Kind(
+        "note", "image turned by its EXIF tag", "It is turned upright; its mask must be upright too."
+    ),
+    "misnamed_image": Kind("note", "image whose name claims another format", "It is read by its contents; rename it."),
+    # Masks.
+    "unreadable_mask": Kind("error", "mask that cannot be read", "Export it again, or take the pair out."),
+    "truncated_mask": Kind("error", "mask that is cut short", "Export it again."),
+    "empty_mask_file": Kind("error", "mask file of no bytes", "Export it again."),
+    "mask_of_other_size": Kind("error", "mask of another size than its image", "Export it at the image's size."),
+    "turned_mask": Kind("error", "mask lying on its side", "Turn it as the image is, by its EXIF tag too."),
+    "jpeg_mask": Kind("error", "mask saved as JPEG", "JPEG smears outlines: export the mask again as PNG."),
+    "grey_mask": Kind(
+        "error", "mask of more than two levels", "Resize with nearest neighbour or threshold it yourself."
+    ),
+    "dark_mask": Kind("error", "mask whose lesion is too dark", "Write the lesion as 255 (or 1), the rest as 0."),
+    "photograph_as_mask": Kind("error", "photograph in place of a mask", "Put the mask there."),
+    "inverted_mask": Kind("error", "mask with lesion and skin exchanged", "Invert it."),
+    "coloured_mask": Kind("warning", "mask in colours", "Its brightness is used; export black and white."),
+    "empty_mask": Kind("warning", "mask without any lesion", "Is there really none? Scores count agreement as 1."),
+    "full_mask": Kind("warning", "mask that is lesion everywhere", "Is the lesion really larger than the picture?"),
+    "speck_mask": Kind("warning", "mask of under 0.1 % lesion", "A click beside the lesion is often to blame."),
+    "scattered_mask": Kind("warning", "mask of many pieces", "A lesion is one region, a few at most: look at it."),
+    "repeated_mask": Kind("warning", "one mask for different images", "Masks may have been copied or shuffled."),
+    # The set as a whole.
+    "pairs_do_not_fit": Kind(
+        "error", "masks that do not fit their images", "They fit no better than exchanged ones: check the names."
+    ),
+    "id_in_two_parts": Kind("error", "one name in two parts", "Take it out of all parts but one."),
+    "copy_in_other_part": Kind(
+        "error", "one picture in two parts (copy)", "data.leaks=drop leaves it out of training; or cut anew."
+    ),
+    "near_copy_in_other_part": Kind(
+        "error", "one lesion in two parts (near duplicate)", "data.leaks=drop leaves it out of training; or cut anew."
+    ),
+    "group_in_two_parts": Kind(
+        "error", "one lesion or patient in two parts (metadata)", "data.leaks=drop leaves it out of training."
+    ),
+    "copy_in_part": Kind("warning", "one picture twice in a part (copy)", "It counts double; take one out."),
+    "near_copy_in_part": Kind(
+        "warning", "one lesion twice in a part (near duplicate)", "Cuts by lesionseg keep the two together."
+    ),
+    "copy_in_other_source": Kind(
+        "warning", "one picture in two sources", "Leave one out of training, or combine other sources."
+    ),
+    "other_truth": Kind("warning", "one picture with two different masks", "Which of the two is meant?"),
+    "lesion_size_shift": Kind(
+        "warning", "parts whose lesion sizes differ", "The parts were not drawn alike: results will not carry over."
+    ),
+    "missing_official_pairs": Kind("error", "fewer pairs than were published", "Download again what is missing."),
+    "unexpected_pairs": Kind("warning", "more pairs than were published", "Files of another set may have come in."),
+    "small_part": Kind("warning", "a part of under 10 images", "Results on so few images say little."),
+}

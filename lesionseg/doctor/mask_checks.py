@@ -1,0 +1,74 @@
+"""Checks of one mask, alone and beside its image."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lesionseg.data.image_file import LESION_ABOVE
+from lesionseg.doctor.examination import Examination, FileFault, ImageFacts, MaskFacts
+from lesionseg.doctor.finding import Finding
+
+SPECK = 0.001
+"""Share of lesion below which a mask is a speck."""
+FULL = 0.995
+"""Share of lesion from which a mask is full."""
+MOST_PIECES = 25
+"""Connected regions; ragged outlines of real ground truth have a few."""
+PHOTOGRAPH = 0.5
+"""Share of pixels that are neither black nor white from which a mask is a photograph."""
+
+
+def check_mask(examination: Examination) -> Iterator[Finding]:
+    """Yields what is wrong with a sample's mask."""
+    mask = examination.mask
+    if isinstance(mask, FileFault):
+        name = {"empty": "empty_mask_file", "truncated": "truncated_mask"}.get(mask.kind, "unreadable_mask")
+        yield Finding(name, (examination.id,), mask.text)
+        return
+    found = [*_size(examination.image, mask), *_levels(mask)]
+    if not {"dark_mask", "photograph_as_mask"} & {name for name, _ in found}:
+        found += _region(mask)
+    for name, text in found:
+        yield Finding(name, (examination.id,), f"{examination.id}: {text}")
+
+
+def _size(image: ImageFacts | FileFault, mask: MaskFacts) -> Iterator[tuple[str, str]]:
+    """Its size beside the image's."""
+    if isinstance(image, FileFault) or image.file.shape == mask.file.shape:
+        return
+    (height, width), (mask_height, mask_width) = image.file.shape, mask.file.shape
+    name = "turned_mask" if (height, width) == (mask_width, mask_height) else "mask_of_other_size"
+    yield name, f"the image is {width} x {height} pixels, its mask {mask_width} x {mask_height}"
+
+
+def _levels(mask: MaskFacts) -> Iterator[tuple[str, str]]:
+    """Its grey levels."""
+    present = np.flatnonzero(mask.levels)
+    largest = int(present.max())
+    between = 1 - float(mask.levels[0] + mask.levels[largest]) / mask.levels.sum() if largest else 0.0
+    is_jpeg = mask.file.format in ("JPEG", "MPO")
+    if mask.coloured:
+        yield "coloured_mask", f"its channels differ (Pillow's mode {mask.file.mode})"
+    if is_jpeg:
+        yield "jpeg_mask", "saved as JPEG"
+    if between >= PHOTOGRAPH:
+        yield "photograph_as_mask", f"{between:.0%} of its pixels are neither black nor white"
+    elif 1 < largest <= LESION_ABOVE:
+        yield "dark_mask", f"its largest value is {largest}; read are 0 and 1, or 0 and 255 (above {LESION_ABOVE})"
+    elif len(present) > 2 and not is_jpeg:
+        yield "grey_mask", f"{len(present)} grey levels; {between:.2%} of its pixels are neither 0 nor {largest}"
+
+
+def _region(mask: MaskFacts) -> Iterator[tuple[str, str]]:
+    """The region it outlines."""
+    edge = np.concatenate([mask.small[0], mask.small[-1], mask.small[:, 0], mask.small[:, -1]]).mean()
+    if mask.share == 0:
+        yield "empty_mask", "no pixel is lesion"
+    elif mask.share >= FULL:
+        yield "full_mask", f"{mask.share:.1%} of the pixels are lesion"
+    elif edge > 0.95 and mask.share > 0.4:
+        yield "inverted_mask", f"lesion all around, skin inside ({mask.share:.0%} lesion)"
+    elif mask.share < SPECK:
+        yield "speck_mask", f"{mask.share:.3%} of the pixels are lesion"
+    if mask.pieces > MOST_PIECES:
+        yield "scattered_mask", f"{mask.pieces} separate regions"
