@@ -52,7 +52,9 @@ def launch(config_name: str, verb: Callable[[DictConfig], Any]) -> None:
 def explain(error: BaseException) -> str:
     """Words an error for its user: what was found and, for an unknown key, what is allowed."""
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()  # causes may form a circle
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
             return _unknown_key(cause)
         cause = cause.__cause__

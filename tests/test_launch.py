@@ -68,3 +68,23 @@ def test_a_multirun_leaves_one_folder_a_job(tmp_path: Path) -> None:
     done = run(tmp_path, "-m", "experiment=smoke", "model.base_channels=4,6", "trainer.max_epochs=1")
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("logs/smoke/sweep_*/*/checkpoints/best.ckpt"))) == 2
+
+
+def test_an_error_of_a_data_worker_is_told_without_its_traceback() -> None:
+    from lesionseg.errors import InputError
+    from lesionseg.launch import explain
+
+    wrapped = InputError(
+        "Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+        '  File "x.py", line 1, in y\nlesionseg.errors.InputError: a.jpg: cannot be read\n'
+    )
+    assert explain(wrapped) == "a.jpg: cannot be read"
+
+
+def test_an_error_that_is_its_own_cause_is_told_too() -> None:
+    from lesionseg.errors import InputError
+    from lesionseg.launch import explain
+
+    one, other = InputError("one"), InputError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert explain(one) == "one"

@@ -45,7 +45,7 @@ class PixelCache(ABC):
 
     @abstractmethod
     def __getitem__(self, row: int) -> Resized:
-        """Returns a sample; its arrays are the caller's to change.
+        """Returns a sample; its arrays may be read-only.
 
         Raises:
             InputError: Its files cannot be read.

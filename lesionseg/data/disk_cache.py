@@ -20,12 +20,12 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -82,6 +82,7 @@ class DiskCache(PixelCache):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Opens the files again at the first use."""
         self.__dict__.update(state, _arrays=None, _writing=threading.Lock())
+        self._verified[:] = False
 
     @property
     def is_quick(self) -> bool:
@@ -102,13 +103,13 @@ class DiskCache(PixelCache):
             raise InputError(self._no_room(error)) from error
 
     def __getitem__(self, row: int) -> Resized:
-        """Copies a row out of the mapped files."""
+        """Returns a row of the mapped files, without copying it."""
         arrays = self._open()
-        kept = Resized(arrays.images[row].copy(), arrays.masks[row].copy(), float(arrays.shares[row]))
+        kept = Resized(arrays.images[row], arrays.masks[row], float(arrays.shares[row]))
         if self._verified[row]:
             return kept
         if _checksum(kept) != arrays.checksums[row]:
-            kept = self._read_again(row)
+            return self._read_again(row)
         self._verified[row] = True
         return kept
 
@@ -154,7 +155,8 @@ class DiskCache(PixelCache):
 
     def _create(self) -> None:
         """Makes the folder with all rows unread, in one step; takes the place of a damaged one."""
-        temporary = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
+        temporary = self.folder.with_name(f".{self.folder.name}.{uuid4().hex}")
+        temporary.mkdir()
         try:
             for name, layout in self._layout().items():
                 _allocate(temporary / f"{name}.npy", *layout)
@@ -180,7 +182,7 @@ class DiskCache(PixelCache):
         if self._open().checksums[row]:
             log.warning("The cached copy of %s is damaged: it is read again.", self.samples[row].id)
         resized = self.samples[row].read_resized(self.size)
-        with suppress(OSError):  # a disk that is full or read-only: it stays damaged, and is read again next time
+        with suppress(OSError):  # a disk that is full or read-only: it stays damaged, and is read again every time
             self._write(row, resized)
         return resized
 
@@ -188,7 +190,7 @@ class DiskCache(PixelCache):
     def _lock(self) -> Iterator[None]:
         """One process at a time fills a cache; the system takes the lock from one that dies."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
+        lock = FileLock(self.folder.with_name(f"{self.folder.name}.lock"), mode=0o666)  # users may share a folder
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -261,13 +263,12 @@ def _has_layout(path: Path, shape: tuple[int, ...], dtype: str) -> bool:
 
 def _write_whole(path: Path, text: str) -> None:
     """Writes a file in one step, or not at all."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

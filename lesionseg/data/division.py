@@ -56,7 +56,8 @@ def divide(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool)
         parts = read_manifest(Path(source.split), facts.ids)
     else:
         parts = _cut(source, listing, facts)
-        how |= {"fold": source.fold, "folds": source.folds}
+        shares = {"validation_share": source.validation_share, "test_share": source.test_share}
+        how |= {"fold": source.fold, "folds": source.folds, **shares}
     if check_leaks:
         leaks = find_leaks(parts, facts)
         parts, dropped = _without_leaks(source, parts, leaks)
@@ -85,12 +86,17 @@ def _cut(source: Source, listing: Listing, facts: Facts) -> Parts:
     pool, test = published["train"] + published["validation"], published["test"]
     if rule == "seven_three":
         test = _draw(pool, SEVEN_THREE_TEST_SHARE, source, facts)
-    elif rule == "hold_out" and not listing.official and source.test_share > 0:
+    elif rule == "hold_out" and not test and source.test_share > 0:
         test = _draw(pool, source.test_share, source, facts)
     rest = sorted(set(pool) - set(test))
     validation = published["validation"] if rule == "official" and source.fold is None else []
     if not validation and rest:
         share = source.validation_share * len(pool) / len(rest)
+        if share >= 1 and source.fold is None:
+            raise InputError(
+                f"data.validation_share is {source.validation_share}, but the test part leaves only "
+                f"{len(rest)} of {len(pool)} images; give a smaller share"
+            )
         validation = _draw(rest, share, source, facts, fold=source.fold)
     return {"train": sorted(set(rest) - set(validation)), "validation": sorted(validation), "test": sorted(test)}
 

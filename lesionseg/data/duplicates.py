@@ -1,4 +1,4 @@
-"""Finding the same picture twice: copied, resized, recoloured, cropped a little, turned or mirrored.
+"""Finding the same picture twice: copied, resized, recoloured, turned, mirrored, or cropped by a twentieth of a side.
 
 Public sets hold many such pairs, some with another white balance or without the camera's caption, so neither file
 hashes nor the usual perceptual hashes (which look at brightness) find them. Here each picture becomes its local

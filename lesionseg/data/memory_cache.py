@@ -28,10 +28,12 @@ class MemoryCache(PixelCache):
         read_all(self.samples, missing, self.size, self._keep)
 
     def __getitem__(self, row: int) -> Resized:
-        """Copies a prepared row, or reads it."""
+        """Returns a prepared row, or reads it."""
         if np.isnan(self._shares[row]):
             self._keep(row, self.samples[row].read_resized(self.size))
-        return Resized(self._images[row].copy(), self._masks[row].copy(), float(self._shares[row]))
+        image, mask = self._images[row], self._masks[row]
+        image.flags.writeable = mask.flags.writeable = False  # of these views, not of the arrays
+        return Resized(image, mask, float(self._shares[row]))
 
     def _keep(self, row: int, resized: Resized) -> None:
         self._images[row], self._masks[row], self._shares[row] = resized

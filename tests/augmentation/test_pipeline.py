@@ -81,3 +81,25 @@ def test_results_can_become_tensors() -> None:
 
 def test_albumentations_asks_no_server_for_its_newest_version() -> None:
     assert lesionseg.augmentation.os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        albumentations.D4(p=1),
+        albumentations.ColorJitter(p=1),
+        albumentations.Affine(rotate=30, p=1),
+        albumentations.ElasticTransform(p=1),
+        albumentations.CoarseDropout(p=1),
+        albumentations.RandomShadow(p=1),
+        albumentations.ChannelShuffle(p=1),
+        albumentations.GaussNoise(p=1),
+    ],
+    ids=lambda step: type(step).__name__,
+)
+def test_steps_work_on_read_only_arrays_as_caches_give_them(step: albumentations.BasicTransform) -> None:
+    image, mask = np.tile(IMAGE, (16, 16, 1)), np.tile(MASK, (16, 16))
+    writable = Augmentation({"step": step})(image.copy(), mask.copy(), 3)
+    image.flags.writeable = mask.flags.writeable = False
+    read_only = Augmentation({"step": step})(image, mask, 3)
+    assert all(np.array_equal(one, other) for one, other in zip(writable, read_only, strict=True))

@@ -338,3 +338,15 @@ def test_a_cut_of_a_folder_keeps_copies_and_patients_together(
         divided = divided_folder(source, tmp_path / "cache")
         for lesion in ({"00", "09"}, {"01", "10"}, {"02", "11"}, {"03", "07", "08"}):
             assert sum(lesion <= set(members) for members in divided["parts"].values()) == 1
+
+
+def test_hold_out_cuts_a_test_part_where_the_published_ones_lack_it(division: Divide) -> None:
+    divided = division(
+        {"train": 60, "validation": 40, "test": 0}, split="hold_out", validation_share=0.2, test_share=0.3
+    )
+    assert counts(divided) == (50, 20, 30)
+
+
+def test_a_validation_share_that_the_test_part_leaves_no_room_for_is_refused(division: Divide) -> None:
+    with pytest.raises(InputError, match=r"validation_share is 0\.7, but the test part leaves only 70 of 100 images"):
+        division({"train": 100, "validation": 0, "test": 0}, split="seven_three", validation_share=0.7, test_share=0.1)
