@@ -86,4 +86,5 @@ def _compress(rng: np.random.Generator, image: FloatImage) -> ByteImage:
     """Round to 8 bits and pass the image through JPEG, which coarsens its colours."""
     pixels = cv2.convertScaleAbs(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), alpha=255)  # rounds, and cuts off at 255
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
+    compressed = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(compressed, cv2.COLOR_BGR2RGB), dtype=np.uint8)
