@@ -1,11 +1,14 @@
 """What a split has to know of the images: which show one lesion, and how large it is."""
 
 import functools
+import logging
 from collections.abc import Sequence
 
 from lesionseg.data.cache import PixelCache
 from lesionseg.data.duplicates import SAME, Duplicate, clusters, find_duplicates
 from lesionseg.data.sample import Sample
+
+log = logging.getLogger(__name__)
 
 
 class Facts:
@@ -27,10 +30,12 @@ class Facts:
         if not any(sample.files for sample in self._samples):
             return []
         self._cache.prepare(range(len(self._samples)))
-        found = self._cache.remember(
-            f"duplicates-{SAME}", lambda: find_duplicates(lambda row: self._cache[row].image, len(self._samples))
-        )
+        found = self._cache.remember(f"duplicates-{SAME}", self._compare)
         return [Duplicate(*pair) for pair in found]
+
+    def _compare(self) -> list[Duplicate]:
+        log.info("Comparing %d images with each other, so that no lesion is in two parts.", len(self.ids))
+        return find_duplicates(lambda row: self._cache[row].image, len(self.ids))
 
     @functools.cached_property
     def groups(self) -> list[int]:

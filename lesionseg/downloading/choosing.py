@@ -29,7 +29,8 @@ def chosen_source(cfg: DictConfig) -> tuple[Source, Path]:
     if not kind.ARCHIVES:
         raise InputError(_no_archives(kind))
     root = _root(cfg.data.get("root"))
-    return _built(cfg.data), root
+    source: Source = build("data", cfg.data)
+    return source, root
 
 
 def name_of(kind: type[Source]) -> str:
@@ -45,15 +46,6 @@ def _class_of(node: DictConfig) -> type[Source]:
     if not issubclass(kind, Source):
         raise InputError(f"data._target_ is {node['_target_']}, which is no data source; take it from conf/data")
     return kind
-
-
-def _built(node: DictConfig) -> Source:
-    try:
-        source: Source = build("data", node)
-    except InputError as error:
-        # Without its cause: `build` raises it from an error that it caused itself, and `explain` follows such a circle.
-        raise InputError(str(error)) from None
-    return source
 
 
 def _no_archives(kind: type[Source]) -> str:
