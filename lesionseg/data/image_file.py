@@ -55,7 +55,7 @@ def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
         raise InputError(f"{path}: has 32 bits a pixel (Pillow's mode {image.mode}); convert it to 8 or 16 bits")
     pixels = _eight_bits(image) if image.mode.startswith("I;16") else image
     width, height = image.info["file_size"]
-    return Photograph(np.asarray(pixels.convert("RGB")), (height, width))
+    return Photograph(np.asarray(pixels if pixels.mode == "RGB" else pixels.convert("RGB")), (height, width))
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
@@ -73,11 +73,11 @@ def read_white_mask(path: Path) -> NDArray[np.uint8]:
         InputError: The file cannot be read, or its largest value is neither 0, 1 nor above 128.
     """
     grey = read_grey(path)
+    if cv2.sumElems(grey)[0] == WHITE * cv2.countNonZero(grey):
+        return grey  # nearly always; comparing each of millions of pixels would take as long as reading them
     largest = int(grey.max())
     if 1 < largest <= LESION_ABOVE:
         raise InputError(f"{path}: the mask's largest value is {largest}; allowed: masks of 0 and 1, or of 0 and 255")
-    if largest == WHITE and cv2.sumElems(grey)[0] == WHITE * cv2.countNonZero(grey):
-        return grey  # nearly always; comparing each of millions of pixels would take as long as reading them
     threshold = LESION_ABOVE if largest > 1 else 0
     return cv2.threshold(grey, threshold, WHITE, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
 
@@ -107,23 +107,23 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
     """Decodes the whole file now, so that a damaged one is found here and not later.
 
     Returns:
-        Pillow's image, upright; `info["file_size"]` is the file's own (W, H), upright, and `info["format"]` its format.
+        Pillow's image, upright; `info["file_size"]` is the file's own (W, H), upright.
     """
     try:
         with Image.open(path) as image:
             file_size = image.size
             if for_size is not None:
                 image.draft(None, (int(for_size * SHORTFALL), int(for_size * SHORTFALL)))
-            decoded_size, kind = image.size, image.format
-            upright = ImageOps.exif_transpose(image)
+            decoded_size = image.size
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as an image ({error}); replace the file or take it out") from error
-    if 0 in upright.size:
+    if 0 in image.size:
         raise InputError(f"{path}: has no pixels; replace the file or take it out")
-    turned = upright.size != decoded_size
-    upright.info["file_size"] = file_size[::-1] if turned else file_size
-    upright.info["format"] = kind
-    return upright
+    turned = image.size != decoded_size
+    image.info["file_size"] = file_size[::-1] if turned else file_size
+    return image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -18,8 +18,12 @@ def resize_image(image: Array, size: int) -> Array:
 
 def resize_mask(mask: Array, size: int) -> Array:
     """Resizes (H, W), 0 outside the lesion, to (size, size) in {0, 1}: lesion where at least half of the area is."""
-    white = mask if int(mask.max()) == 255 else cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY)[1]
-    return cv2.threshold(resize_image(white, size), 127, 1, cv2.THRESH_BINARY)[1]  # type: ignore[arg-type, return-value]
+    return resize_white_mask(cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY)[1], size)  # type: ignore[arg-type]
+
+
+def resize_white_mask(mask: Array, size: int) -> Array:
+    """Resizes (H, W) in {0, 255} as `resize_mask` does."""
+    return cv2.threshold(resize_image(mask, size), 127, 1, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
 
 
 def _halved(image: Array, size: int) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.image_file import read_image, read_mask, read_photograph, read_white_mask
-from lesionseg.data.resize import resize_image, resize_mask
+from lesionseg.data.resize import resize_image, resize_mask, resize_white_mask
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
@@ -104,4 +104,4 @@ class FilePair(Sample):
         photograph, mask = read_photograph(self.image_path, for_size=size), read_white_mask(self.mask_path)
         self._check_shapes(photograph.shape, mask.shape)
         share = cv2.countNonZero(mask) / mask.size
-        return Resized(resize_image(photograph.pixels, size), resize_mask(mask, size), share)
+        return Resized(resize_image(photograph.pixels, size), resize_white_mask(mask, size), share)
