@@ -34,7 +34,11 @@ def launch(config_name: str, verb: Callable[[DictConfig], Any]) -> None:
         print(f"\nlesionseg: {explain(error)}", file=sys.stderr)
         sys.exit(WRONG_INPUT)
 
+    composed = False
+
     def run(cfg: DictConfig) -> Any:
+        nonlocal composed
+        composed = True
         try:
             return verb(cfg)
         except InputError as error:
@@ -44,6 +48,10 @@ def launch(config_name: str, verb: Callable[[DictConfig], Any]) -> None:
         hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(run)()
     except (HydraException, OmegaConfBaseException) as error:
         end(error)
+    except ValueError as error:  # how Hydra refuses data=null
+        if composed:
+            raise
+        end(InputError(f"{error}. A whole group cannot be null; choose one of its files, see --help"))
     except KeyboardInterrupt:
         print("\nlesionseg: stopped", file=sys.stderr)
         sys.exit(130)

@@ -21,6 +21,7 @@ MISTAKES = {
     "a mistyped root key": (["batchsize=8"], ["batchsize", "Did you mean batch_size?"]),
     "a mistyped choice": (["model=unett"], ["unett", "unet_small"]),
     "a wrong type": (["seed=zero"], ["seed", "zero"]),
+    "a group of nothing": (["data=null"], ["NoneType", "A whole group cannot be null"]),
     "a line that cannot be parsed": (["model.depth"], ["model.depth"]),
     "a refused value": (["batch_size=0"], ["batch_size is 0"]),
     "a missing folder": (["data=folder", "data.root=nowhere"], ["nowhere", "data.root"]),
