@@ -11,7 +11,7 @@ from lesionseg.doctor.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.doctor.finding import Finding
 
 SAME_TRUTH = 0.8
-"""Intersection over union from which two masks of one picture agree; people differ by about so much."""
+"""Intersection over union from which two masks of one picture agree; near copies may be cropped a little."""
 
 
 def find_copies(examinations: Sequence[Examination]) -> list[tuple[Examination, Examination, float]]:
