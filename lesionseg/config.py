@@ -35,22 +35,44 @@ class TrainConfig:
     callbacks: Any = MISSING
     logger: Any = field(default_factory=dict)  # empty when no logger is chosen
     trainer: Any = MISSING
+    evaluation: Any = MISSING
 
 
 @dataclass
 class EvaluateConfig:
     """Every key that `conf/evaluate.yaml` and the command line may set; values and units are explained there."""
 
-    checkpoint: str = MISSING
+    checkpoint: str | None = MISSING
+    predictions: str | None = MISSING
+    truth: str | None = MISSING
+    images: str | None = MISSING
+    prediction_suffix: str | None = MISSING
+    truth_suffix: str | None = MISSING
+    prediction_above: int = MISSING
+    truth_above: int = MISSING
+    name: str | None = MISSING
     part: str = MISSING
     batch_size: int = MISSING
     num_workers: int | None = MISSING
     run_dir: str = MISSING
     data: Any = None
     metrics: Any = MISSING
-    callbacks: Any = MISSING
-    logger: Any = field(default_factory=dict)  # empty when no logger is chosen
+    callbacks: Any = field(default_factory=dict)  # empty when none is chosen
+    logger: Any = field(default_factory=dict)
     trainer: Any = MISSING
+    evaluation: Any = MISSING
+
+
+@dataclass
+class CompareConfig:
+    """Every key that `conf/compare.yaml` and the command line may set; values and units are explained there."""
+
+    runs: list[str] = MISSING
+    metric: str = MISSING
+    metrics: list[str] = MISSING
+    resamples: int = MISSING
+    seed: int = MISSING
+    run_dir: str = MISSING
 
 
 @dataclass
@@ -77,5 +99,6 @@ def register_schemas() -> None:
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="evaluate_schema", node=EvaluateConfig)
+    store.store(name="compare_schema", node=CompareConfig)
     store.store(name="check_data_schema", node=CheckDataConfig)
     store.store(name="download_schema", node=DownloadConfig)

@@ -56,7 +56,7 @@ def sample_sheet(
     if len(pairs) % 2:
         pairs.append(np.full_like(pairs[0], 255))
     rows = [np.hstack([_margin(left), _margin(right)]) for left, right in zip(pairs[::2], pairs[1::2], strict=True)]
-    return np.vstack([_legend(rows[0].shape[1]), *rows])
+    return np.vstack([legend(rows[0].shape[1]), *rows])
 
 
 def _pair(image: Array, target: Array, prediction: Array, caption: str) -> Array:
@@ -81,10 +81,10 @@ def _margin(tile: Array) -> Array:
     return np.pad(tile, ((2, 6), (6, 6), (0, 0)), constant_values=255)
 
 
-def _legend(width: int) -> Array:
-    """Says which colour is which."""
-    legend = np.full((28, width, 3), 255, np.uint8)
+def legend(width: int) -> Array:
+    """Draws a strip of (28, width, 3) that says which colour is which."""
+    strip = np.full((28, width, 3), 255, np.uint8)
     for left, (name, colour) in zip((8, 110), (("truth", TRUTH), ("prediction", PREDICTION)), strict=True):
-        cv2.line(legend, (left, 14), (left + 28, 14), colour, 3, cv2.LINE_AA)
-        cv2.putText(legend, name, (left + 36, 19), FONT, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
-    return legend
+        cv2.line(strip, (left, 14), (left + 28, 14), colour, 3, cv2.LINE_AA)
+        cv2.putText(strip, name, (left + 36, 19), FONT, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
+    return strip

@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import lesionseg
-from lesionseg.hardware import usable_cores
+from lesionseg.cores import usable_cores
 
 LIBRARIES = ("torch", "lightning", "hydra-core", "omegaconf", "albumentations", "torchmetrics", "scikit-learn", "numpy")
 
@@ -31,6 +29,8 @@ def library_versions() -> dict[str, str]:
 
 def environment() -> dict[str, Any]:
     """Collects everything for the run's `environment.json`; plain values only."""
+    import torch  # here: versions are also told where there is no model, and torch takes seconds
+
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,

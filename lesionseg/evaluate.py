@@ -1,9 +1,10 @@
-"""`python -m lesionseg.evaluate`: scores a checkpoint."""
+"""`python -m lesionseg.evaluate`: scores a checkpoint, or anybody's masks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lesionseg.errors import InputError
 from lesionseg.launch import launch
 
 if TYPE_CHECKING:
@@ -11,17 +12,25 @@ if TYPE_CHECKING:
 
 
 def evaluate(cfg: DictConfig) -> dict[str, float]:
-    """Scores a checkpoint as `cfg` says, see `conf/evaluate.yaml`.
+    """Scores a checkpoint or a folder of masks as `cfg` says, see `conf/evaluate.yaml`, and writes the report.
 
     Returns:
         The metrics as `test/dice` and so on, whichever part of the data was scored.
 
     Raises:
-        InputError: A setting, the checkpoint or the data is wrong.
+        InputError: A setting, the checkpoint, the masks or the data are wrong.
     """
+    if (cfg.checkpoint is None) == (cfg.predictions is None):
+        raise InputError("give either checkpoint=FILE (a model), or predictions=FOLDER and truth=FOLDER (masks)")
+    if cfg.predictions is not None and cfg.truth is None:
+        raise InputError(f"predictions={cfg.predictions} needs truth=FOLDER, the masks to score against")
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    if cfg.predictions is not None:
+        from lesionseg.evaluation.folder_scoring import score_folders
+
+        return score_folders(cfg)
     from lesionseg.check import check
-    from lesionseg.evaluation.scoring import score_checkpoint
+    from lesionseg.training.testing import score_checkpoint
 
     check(cfg)
     return score_checkpoint(cfg)

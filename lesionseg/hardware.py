@@ -1,15 +1,6 @@
-"""What the machine really has: cores this process may use, and number formats that are fast on it."""
-
-import os
+"""Number formats that are fast on this machine."""
 
 import torch
-
-
-def usable_cores() -> int:
-    """Counts the CPU cores this process may run on, which a container or a job scheduler may have limited."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def fastest_precision(accelerator: str) -> str:

@@ -129,3 +129,13 @@ def draw_pairs() -> DrawPairs:
         return folder
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def evaluation_settings() -> Any:
+    """An evaluation's settings as they come, but for few resamples and small pictures."""
+    from lesionseg.evaluation.settings import EvaluationSettings
+
+    settings = {str(key): value for key, value in OmegaConf.load(CONF / "evaluation" / "default.yaml").items()}
+    del settings["_target_"]
+    return EvaluationSettings(**(settings | {"resamples": 200, "picture_size": 32}))

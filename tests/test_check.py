@@ -5,7 +5,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from lesionseg.check import check, target_nodes
+from lesionseg.arguments import target_nodes
+from lesionseg.check import check
 from lesionseg.config import CONF
 from lesionseg.errors import InputError
 

@@ -28,7 +28,10 @@ def test_it_repeats_the_test_to_the_last_digit(smoke_run: Path, tmp_path: Path) 
     trained = json.loads((smoke_run / "metrics.json").read_text())
     again = evaluate(configuration(smoke_run, tmp_path))
     assert again == {name: value for name, value in trained.items() if name.startswith("test/")}
-    assert json.loads((tmp_path / "metrics.json").read_text())["metrics"] == again
+    written = json.loads((tmp_path / "summary.json").read_text())
+    for name in ("dice", "jaccard", "threshold_jaccard", "precision", "recall", "specificity", "accuracy"):
+        assert written["metrics"][name]["value"] == pytest.approx(again[f"test/{name}"], abs=1e-6)
+    assert written["pooled"]["dice"]["value"] == pytest.approx(again["test/pooled_dice"], abs=1e-6)
 
 
 def test_the_batch_size_changes_nothing(smoke_run: Path, tmp_path: Path) -> None:

@@ -38,7 +38,12 @@ def events(smoke_run: Path) -> EventAccumulator:
         "curves.png",
         "samples.png",
         "confusion_matrix_val.png",
-        "confusion_matrix_test.png",
+        "report.html",
+        "summary.json",
+        "per_image.csv",
+        "model_card.md",
+        "figures/roc.png",
+        "figures/roc.pdf",
         "csv/metrics.csv",
     ],
 )
@@ -51,7 +56,9 @@ def test_tensorboard_has_curves_pictures_and_the_configuration(events: EventAccu
     assert {"train/loss", "train/loss_bce", "val/loss_dice", "val/dice", "val/pooled_jaccard", "test/jaccard"} <= set(
         tags["scalars"]
     )
-    assert {"samples/val", "test/confusion_matrix"} <= set(tags["images"])
+    images = {"samples/val", "val/confusion_matrix", "samples/test_worst", "test/roc", "test/calibration"}
+    assert images <= set(tags["images"])
+    assert "test/pr_curve" in tags["tensors"]
     assert any(tag.startswith("config") for tag in tags["tensors"])
 
 

@@ -44,4 +44,4 @@ def test_it_trains_and_evaluates_without_the_checkout(installed: Path, tmp_path:
 
     run("train", "experiment=smoke", "trainer.max_epochs=1")
     (best,) = tmp_path.glob("logs/smoke/*/checkpoints/best.ckpt")
-    assert "dice" in run("evaluate", f"checkpoint={best}")
+    assert "Dice" in run("evaluate", f"checkpoint={best}")

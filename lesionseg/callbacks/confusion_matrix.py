@@ -11,15 +11,14 @@ from lesionseg.callbacks.tensorboard import tensorboard_writers
 from lesionseg.training.module import SegmentationModule
 
 CLASSES = ("skin", "lesion")
-PHASE_NAMES = {"val": "last validation's", "test": "scored"}
 
 
 class ConfusionMatrixPicture(Callback):
-    """Draws the confusion matrix of all pixels, of the last validation and of the test.
+    """Draws the confusion matrix of all pixels of the last validation; a test's stands in its report.
 
     Args:
         metric: Name of the metric in the configuration that computes it.
-        folder: Where `confusion_matrix_<phase>.png` goes; TensorBoard gets it as `<phase>/confusion_matrix`.
+        folder: Where `confusion_matrix_val.png` goes; TensorBoard gets it as `val/confusion_matrix`.
     """
 
     def __init__(self, *, metric: str, folder: Path | str) -> None:
@@ -27,23 +26,16 @@ class ConfusionMatrixPicture(Callback):
         self.folder = Path(folder)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draws the last validation's."""
-        self._draw(trainer, pl_module, "val")
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draws the test's."""
-        self._draw(trainer, pl_module, "test")
-
-    def _draw(self, trainer: Trainer, pl_module: LightningModule, phase: str) -> None:
+        """Draws it."""
         matrices = pl_module.matrices if isinstance(pl_module, SegmentationModule) else {}
-        matrix = matrices.get(f"{phase}/{self.metric}")
+        matrix = matrices.get(f"val/{self.metric}")
         if matrix is None or not trainer.is_global_zero:
             return
-        figure = draw_confusion_matrix(matrix.cpu().numpy(), title=f"all pixels of the {PHASE_NAMES[phase]} images")
+        figure = draw_confusion_matrix(matrix.cpu().numpy(), title="all pixels of the last validation's images")
         self.folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(self.folder / f"confusion_matrix_{phase}.png", dpi=120)
+        figure.savefig(self.folder / "confusion_matrix_val.png", dpi=120)
         for writer in tensorboard_writers(trainer):
-            writer.add_figure(f"{phase}/confusion_matrix", figure, trainer.global_step)
+            writer.add_figure("val/confusion_matrix", figure, trainer.global_step)
 
 
 def draw_confusion_matrix(matrix: NDArray[np.int64], *, title: str) -> Figure:

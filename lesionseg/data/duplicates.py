@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from lesionseg.cores import usable_cores
 from lesionseg.data.resize import resize_image
-from lesionseg.hardware import usable_cores
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

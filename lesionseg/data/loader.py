@@ -4,9 +4,9 @@ import cv2
 import torch
 from torch.utils.data import DataLoader
 
+from lesionseg.cores import usable_cores
 from lesionseg.data.dataset import Item, LesionDataset, collate
 from lesionseg.data.sampler import SeededSampler
-from lesionseg.hardware import usable_cores
 
 MOST_WORKERS = 8
 """More workers than this rarely help one GPU and cost memory."""

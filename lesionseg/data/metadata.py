@@ -1,9 +1,9 @@
 """Reading which lesion or patient each image shows from a table."""
 
-import csv
 from pathlib import Path
 
 from lesionseg.data.image_file import IMAGE_SUFFIXES
+from lesionseg.data.table import read_table
 from lesionseg.errors import InputError
 
 
@@ -18,15 +18,7 @@ def read_groups(path: Path, *, id_column: str, group_column: str) -> dict[str, s
     Raises:
         InputError: The file is missing, is no such table, or lacks a column.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first_line = file.readline()
-            delimiter = max(",;\t", key=first_line.count)
-            file.seek(0)
-            table = csv.DictReader(file, delimiter=delimiter)
-            rows, headings = list(table), table.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table ({error})") from error
+    rows, headings = read_table(path)
     missing = [column for column in (id_column, group_column) if column not in headings]
     if missing:
         raise InputError(f"{path}: has no column {', '.join(missing)}; found: {', '.join(headings)}")

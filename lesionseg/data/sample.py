@@ -47,6 +47,10 @@ class Sample(ABC):
     def mask(self) -> Array:
         """Reads the ground truth: (H, W) uint8 in {0, 1}, of the image's size."""
 
+    def photograph(self, for_size: int) -> Array:
+        """Reads the image for a picture of about `for_size` pixels: (h, w, 3) uint8 RGB, perhaps at a reduced scale."""
+        return self.image()
+
     @property
     def files(self) -> tuple[Path, ...]:
         """The files it is read from; none where it is computed."""
@@ -94,6 +98,10 @@ class FilePair(Sample):
     def image(self) -> Array:
         """Reads the image file; see `read_image`."""
         return read_image(self.image_path)
+
+    def photograph(self, for_size: int) -> Array:
+        """Reads the image file, a large JPEG at a reduced scale; see `read_photograph`."""
+        return read_photograph(self.image_path, for_size=for_size).pixels
 
     def mask(self) -> Array:
         """Reads the mask file; see `read_mask`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from lesionseg.cores import usable_cores
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.data.split import read_manifest
@@ -19,7 +20,6 @@ from lesionseg.doctor.image_checks import check_image
 from lesionseg.doctor.kinds import KINDS, SEVERITIES, Severity
 from lesionseg.doctor.mask_checks import check_mask
 from lesionseg.doctor.set_checks import check_fit, check_lesion_sizes, check_listing, check_masks_repeat
-from lesionseg.hardware import usable_cores
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.check import build, check
+from lesionseg.build import build
+from lesionseg.check import check
 from lesionseg.doctor.diagnosis import diagnose
 from lesionseg.doctor.kinds import SEVERITIES
 from lesionseg.doctor.page import write_page

@@ -5,7 +5,7 @@ from pathlib import Path
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.check import build
+from lesionseg.build import build
 from lesionseg.data.combined import Combined
 from lesionseg.data.source import Source
 from lesionseg.errors import InputError

@@ -16,14 +16,17 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
-from lesionseg.check import build
+from lesionseg.build import build
 from lesionseg.checkpoint import AtomicCheckpointIO, read, record, segmenter_state
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.environment import environment
 from lesionseg.errors import InputError
+from lesionseg.evaluation.summarising import metadata_of
 from lesionseg.hardware import fastest_precision
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.module import SegmentationModule
+from lesionseg.training.reporting import report, tested
+from lesionseg.training.score_collector import ScoreCollector
 from lesionseg.training.summary import print_results, print_whereabouts
 
 log = logging.getLogger(__name__)
@@ -56,7 +59,10 @@ class Experiment:
         )
         self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
         self.module = build_module(cfg, record(self.config, self.data.split))
-        self.trainer = build_trainer(cfg)
+        self.scores = ScoreCollector(build("evaluation", cfg.evaluation))
+        if self.data.has_test:  # a table that does not fit is noticed before the work
+            metadata_of(self.scores.settings, self.data.split["parts"]["test"])
+        self.trainer = build_trainer(cfg, self.scores)
 
     def run(self) -> dict[str, float]:
         """Fits, tests the best checkpoint where there is a test part, and writes the results down."""
@@ -82,11 +88,11 @@ class Experiment:
 
     def _use_best_weights(self) -> dict[str, float]:
         """Puts the best checkpoint's weights into the module and returns what its epoch logged."""
-        checkpointing = self.trainer.checkpoint_callback
-        if not isinstance(checkpointing, ModelCheckpoint) or not checkpointing.best_model_path:
+        path = self._best_checkpoint()
+        if path is None:
             log.info("No best checkpoint was kept: the weights are the last ones.")
             return {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        best = read(Path(checkpointing.best_model_path))
+        best = read(path)
         self.module.segmenter.load_state_dict(segmenter_state(best))
         return dict(best["lesionseg"]["metrics"]) | {"epoch": float(best["epoch"])}
 
@@ -95,7 +101,31 @@ class Experiment:
         if not self.data.has_test:
             log.info("The data source has no test part at hand: the test is skipped.")
             return {}
-        return dict(self.trainer.test(self.module, datamodule=self.data, verbose=False)[0])
+        results = dict(self.trainer.test(self.module, datamodule=self.data, verbose=False)[0])
+        facts = tested(
+            self._best_checkpoint(),
+            data=str(self.config["data"]["_target_"]).rpartition(".")[2],
+            part="test",
+            split_sha256=self.data.split["sha256"],
+            threshold=self.module.segmenter.threshold,
+        )
+        report(
+            self.trainer,
+            self.scores,
+            name=self.config["name"],
+            facts=facts,
+            config=self.config,
+            results=results,
+            folder=self.run_dir,
+        )
+        return results
+
+    def _best_checkpoint(self) -> Path | None:
+        """Finds the best checkpoint, where one was kept."""
+        checkpointing = self.trainer.checkpoint_callback
+        if not isinstance(checkpointing, ModelCheckpoint) or not checkpointing.best_model_path:
+            return None
+        return Path(checkpointing.best_model_path)
 
     def _write_results(self, results: dict[str, float]) -> None:
         """Writes metrics.json, fills TensorBoard's HPARAMS tab and tells where everything is."""
@@ -127,12 +157,12 @@ def build_module(cfg: DictConfig, contents: dict[str, Any]) -> SegmentationModul
     )
 
 
-def build_trainer(cfg: DictConfig) -> Trainer:
-    """Builds the trainer with callbacks, loggers and the checkpoint writer."""
+def build_trainer(cfg: DictConfig, scores: ScoreCollector) -> Trainer:
+    """Builds the trainer with callbacks, loggers, the checkpoint writer and what collects the test's scores."""
     node = cfg.trainer.copy()
     if node.precision == "auto":
         node.precision = fastest_precision(node.accelerator)
-    callbacks = list(configured(cfg.callbacks, "callbacks").values())
+    callbacks = [*configured(cfg.callbacks, "callbacks").values(), scores]
     return build(  # type: ignore[no-any-return]
         "trainer",
         node,

@@ -74,12 +74,19 @@ class SegmentationModule(LightningModule):
         """Scores at the network's size."""
         self._step(batch, "val")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Scores at the ground truth's own size: probabilities are resized, then thresholded."""
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, list[Tensor]]:
+        """Scores at the ground truth's own size: probabilities are resized, then thresholded.
+
+        Returns:
+            `probability`: each image's at that size, (H, W) float32 on the CPU.
+        """
         probability = self.segmenter.probability(batch["image"])
+        full_sizes = []
         for index, mask in enumerate(batch["full_size_mask"]):
             full_size = functional.interpolate(probability[index : index + 1], size=mask.shape[-2:], mode="bilinear")
             self.metrics_of("test").update(full_size > self.segmenter.threshold, mask.unsqueeze(0))
+            full_sizes.append(full_size[0, 0].cpu())
+        return {"probability": full_sizes}
 
     def on_train_epoch_end(self) -> None:
         """Logs the training metrics."""

@@ -39,6 +39,8 @@ def print_whereabouts(run_dir: Path, checkpointing: Checkpoint | None) -> None:
             "best checkpoint": best,
             "score it again": f"python -m lesionseg.evaluate checkpoint={shlex.quote(best)}",
         }
+    if (run_dir / "report.html").is_file():
+        lines["test report"] = _short(run_dir / "report.html")
     pictures = sorted(path.name for path in run_dir.glob("*.png"))
     if pictures:
         lines["pictures"] = ", ".join(pictures)

@@ -53,12 +53,10 @@ def test_axes_say_truth_prediction_and_the_classes() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["skin", "lesion"]
 
 
-@pytest.mark.parametrize(("hook", "phase"), [("on_fit_end", "val"), ("on_test_end", "test")])
-def test_each_phase_has_a_picture_of_its_own(tmp_path: Path, module: SegmentationModule, hook: str, phase: str) -> None:
-    module.matrices = {f"{phase}/confusion_matrix": torch.tensor([[5, 1], [2, 8]])}
-    callback = ConfusionMatrixPicture(metric="confusion_matrix", folder=tmp_path / "run")
-    getattr(callback, hook)(trainer(), module)
-    assert [path.name for path in (tmp_path / "run").iterdir()] == [f"confusion_matrix_{phase}.png"]
+def test_the_validation_has_a_picture(tmp_path: Path, module: SegmentationModule) -> None:
+    module.matrices = {"val/confusion_matrix": torch.tensor([[5, 1], [2, 8]])}
+    ConfusionMatrixPicture(metric="confusion_matrix", folder=tmp_path / "run").on_fit_end(trainer(), module)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["confusion_matrix_val.png"]
 
 
 def test_tensorboard_gets_it_too(tmp_path: Path, module: SegmentationModule) -> None:

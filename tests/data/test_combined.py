@@ -10,7 +10,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from lesionseg.check import build
+from lesionseg.build import build
 from lesionseg.config import CONF
 from lesionseg.data.combined import Combined
 from lesionseg.data.pairing import PairingFault

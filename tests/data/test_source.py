@@ -13,7 +13,8 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from lesionseg.check import build, check
+from lesionseg.build import build
+from lesionseg.check import check
 from lesionseg.checkpoint import source_of
 from lesionseg.config import CONF
 from lesionseg.data.pairing import PairingFault

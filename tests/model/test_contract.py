@@ -8,7 +8,7 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor
 
-from lesionseg.check import build
+from lesionseg.build import build
 from lesionseg.checkpoint import build_stored
 from lesionseg.config import CONF
 from lesionseg.model.segmenter import Segmenter

@@ -1,4 +1,4 @@
-"""Scoring a checkpoint on a part of its own data or of any other."""
+"""Testing a checkpoint on a part of its own data or of any other."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torchmetrics import MetricCollection
 
-from lesionseg.check import build
+from lesionseg.build import build
 from lesionseg.checkpoint import read, segmenter_of, source_of
 from lesionseg.data.caches import open_cache
 from lesionseg.data.dataset import LesionDataset
@@ -19,40 +19,77 @@ from lesionseg.data.no_cache import NoCache
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Source
 from lesionseg.errors import InputError, raise_all
-from lesionseg.training.experiment import build_trainer, configured, write_json
+from lesionseg.evaluation.report.terminal import print_summary
+from lesionseg.evaluation.summarising import metadata_of
+from lesionseg.training.experiment import build_trainer, configured
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.summary import print_results, print_whereabouts
+from lesionseg.training.reporting import report, tested
+from lesionseg.training.score_collector import ScoreCollector
 
 log = logging.getLogger(__name__)
 
 
 def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
-    """Rebuilds the model from the checkpoint alone, scores it at the truth's own size and writes `metrics.json`."""
+    """Rebuilds the model from the checkpoint alone, scores it at the truth's own size and writes the report.
+
+    Returns:
+        The metrics as `test/<metric>`.
+
+    Raises:
+        InputError: The checkpoint, the data or the metadata do not fit.
+    """
+    checkpoint = read(Path(cfg.checkpoint))
+    record = checkpoint["lesionseg"]
+    samples, source = _samples(cfg, checkpoint)
+    collector = ScoreCollector(build("evaluation", cfg.evaluation))
+    metadata_of(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
+    segmenter = segmenter_of(checkpoint)
+    module = SegmentationModule(segmenter, metrics=MetricCollection(configured(cfg.metrics, "metrics")))
+    trainer = build_trainer(cfg, collector)
+    results = dict(trainer.test(module, _batches(cfg, samples, record["config"]), verbose=False)[0])
+    facts = tested(
+        Path(cfg.checkpoint).absolute(),
+        data=source,
+        part=cfg.part,
+        split_sha256=record["split"]["sha256"],
+        threshold=segmenter.threshold,
+    )
+    summary = report(
+        trainer,
+        collector,
+        name=cfg.name or record["config"]["name"],
+        facts=facts,
+        config=record["config"],
+        results=results,
+        folder=Path(cfg.run_dir),
+    )
+    if trainer.is_global_zero:
+        print_summary(summary, Path(cfg.run_dir))
+    return results
+
+
+def _samples(cfg: DictConfig, checkpoint: Mapping[str, Any]) -> tuple[list[Sample], str]:
+    """Lists the samples to score, with the name of their source."""
     if cfg.part not in (*PARTS, "all"):
         raise InputError(f"part is {cfg.part}; allowed: {', '.join(PARTS)}, all")
-    checkpoint = read(Path(cfg.checkpoint))
-    split, stored = checkpoint["lesionseg"]["split"], checkpoint["lesionseg"]["config"]
+    record = checkpoint["lesionseg"]
     if cfg.data is None:
-        samples = _own_samples(source_of(checkpoint), cfg.part, split)
+        source = source_of(checkpoint)
+        samples = _own_samples(source, cfg.part, record["split"])
     else:
-        samples = _other_samples(build("data", cfg.data), cfg.part, stored["image_size"])
-        _warn_of_known_images(samples, split)
+        source = build("data", cfg.data)
+        samples = _other_samples(source, cfg.part, record["config"]["image_size"])
+        _warn_of_known_images(samples, record["split"])
     if not samples:
         raise InputError(f"part={cfg.part}: the data source has no such part at hand; give another part or data=...")
-    # Scoring passes once: reading ahead into a cache would only delay it.
-    dataset = LesionDataset(
-        NoCache(samples, stored["image_size"]), range(len(samples)), augment=None, full_size_masks=True
-    )
-    batches = loader(
-        dataset, batch_size=cfg.batch_size, num_workers=cfg.num_workers, seed=stored["seed"], shuffle=False
-    )
-    module = SegmentationModule(segmenter_of(checkpoint), metrics=MetricCollection(configured(cfg.metrics, "metrics")))
-    results = dict(build_trainer(cfg).test(module, batches, verbose=False)[0])
-    run_dir = Path(cfg.run_dir)
-    write_json(run_dir / "metrics.json", {"checkpoint": cfg.checkpoint, "part": cfg.part, "metrics": results})
-    print_results(results, title="at the ground truth's own size", headings={"test": cfg.part})
-    print_whereabouts(run_dir, None)
-    return results
+    return samples, type(source).__name__
+
+
+def _batches(cfg: DictConfig, samples: Sequence[Sample], stored: Mapping[str, Any]) -> Any:
+    """Makes the loader; scoring passes once, so reading ahead into a cache would only delay it."""
+    cache = NoCache(samples, stored["image_size"])
+    dataset = LesionDataset(cache, range(len(samples)), augment=None, full_size_masks=True)
+    return loader(dataset, batch_size=cfg.batch_size, num_workers=cfg.num_workers, seed=stored["seed"], shuffle=False)
 
 
 def _own_samples(source: Source, part: str, split: Mapping[str, Any]) -> list[Sample]:

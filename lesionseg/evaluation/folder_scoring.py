@@ -1,0 +1,107 @@
+"""Scoring anybody's masks: two folders in, a report out; no model, and nothing of torch."""
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import track
+
+from lesionseg.arguments import argument_faults
+from lesionseg.build import build
+from lesionseg.cores import usable_cores
+from lesionseg.data.image_file import read_photograph
+from lesionseg.errors import InputError, raise_all
+from lesionseg.evaluation.evaluated import versions_and_date
+from lesionseg.evaluation.image_scores import ImageScores
+from lesionseg.evaluation.mask_folders import MaskPair, pair_masks, read_decision
+from lesionseg.evaluation.publishing import publish
+from lesionseg.evaluation.report.figures import figures
+from lesionseg.evaluation.report.terminal import print_summary
+from lesionseg.evaluation.scorer import score_image
+from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.evaluation.summarising import metadata_of, summarise, with_metadata
+
+
+def score_folders(cfg: DictConfig) -> dict[str, float]:
+    """Scores `cfg.predictions` against `cfg.truth` and writes everything below `cfg.run_dir`.
+
+    Returns:
+        The means over images as `test/<metric>`.
+
+    Raises:
+        InputError: Settings or files are wrong; lists every fault, and nothing has been written.
+    """
+    settings = _settings(cfg)
+    predictions, truth = Path(cfg.predictions), Path(cfg.truth)
+    pairs, faults = pair_masks(
+        predictions,
+        truth,
+        None if cfg.images is None else Path(cfg.images),
+        prediction_suffix=cfg.prediction_suffix,
+        truth_suffix=cfg.truth_suffix,
+    )
+    raise_all("The folders do not fit together:", faults)
+    metadata = metadata_of(settings, [pair.id for pair in pairs])
+    images = with_metadata(_score_all(pairs, cfg, settings), metadata)
+    facts = {
+        "predictions": str(predictions.absolute()),
+        "truth": str(truth.absolute()),
+        "decision": f"lesion is where a mask is above {cfg.prediction_above} (truth: above {cfg.truth_above})",
+    } | versions_and_date()
+    summary = summarise(images, None, name=cfg.name or predictions.absolute().name, facts=facts, settings=settings)
+    publish(summary, images, figures(summary, images), Path(cfg.run_dir))
+    print_summary(summary, Path(cfg.run_dir))
+    return {f"test/{name}": estimate.value for name, estimate in summary.metrics.items()}
+
+
+def _settings(cfg: DictConfig) -> EvaluationSettings:
+    """Checks and builds what `cfg.evaluation` says."""
+    node: Any = OmegaConf.to_container(cfg.evaluation, resolve=True)
+    faults = [f"evaluation: {fault}" for fault in argument_faults(node)]
+    for name in ("prediction_above", "truth_above"):
+        if not 0 <= cfg[name] <= 254:
+            faults.append(f"{name} is {cfg[name]}; allowed: 0 to 254")
+    raise_all("The configuration has faults:", faults)
+    settings: EvaluationSettings = build("evaluation", cfg.evaluation)
+    return settings
+
+
+def _score_all(pairs: Sequence[MaskPair], cfg: DictConfig, settings: EvaluationSettings) -> list[ImageScores]:
+    """Scores all pairs side by side; memory holds a few of them at a time."""
+
+    def score(pair: MaskPair) -> ImageScores | str:
+        try:
+            return _score(pair, cfg, settings)
+        except InputError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        done = track(
+            pool.map(score, pairs),
+            "scoring",
+            total=len(pairs),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        results = list(done)
+    raise_all("Some files cannot be scored:", [result for result in results if isinstance(result, str)])
+    return [result for result in results if isinstance(result, ImageScores)]
+
+
+def _score(pair: MaskPair, cfg: DictConfig, settings: EvaluationSettings) -> ImageScores:
+    photograph = None
+    if pair.image is not None:
+        photograph = read_photograph(pair.image, for_size=max(settings.picture_size, 256)).pixels
+    return score_image(
+        pair.id,
+        prediction=read_decision(pair.prediction, cfg.prediction_above, "prediction_above"),
+        target=read_decision(pair.truth, cfg.truth_above, "truth_above"),
+        photograph=photograph,
+        probability=None,
+        settings=settings,
+    ).scores

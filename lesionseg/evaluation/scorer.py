@@ -1,0 +1,80 @@
+"""Scoring one image: overlap, outlines, traits, picture and probabilities."""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionseg.data.resize import resize_image, resize_mask
+from lesionseg.evaluation.boundary import boundary_scores
+from lesionseg.evaluation.image_scores import ImageScores
+from lesionseg.evaluation.overlap import count, overlap_scores
+from lesionseg.evaluation.picture import make_picture
+from lesionseg.evaluation.probabilities import ProbabilityCounts
+from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.evaluation.strata import strata_of
+from lesionseg.evaluation.traits import image_traits, lesion_traits
+
+Array = NDArray[np.uint8]
+TRAITS_SIZE = 256
+"""Height and width in pixels at which colours are compared and hairs looked for."""
+
+
+class ScoredImage(NamedTuple):
+    """An image's scores and, where there are probabilities, their counts."""
+
+    scores: ImageScores
+    probabilities: ProbabilityCounts | None
+
+
+def score_image(
+    image_id: str,
+    *,
+    prediction: Array,
+    target: Array,
+    photograph: Array | None,
+    probability: NDArray[np.float32] | None,
+    settings: EvaluationSettings,
+) -> ScoredImage:
+    """Scores one image at the ground truth's own size. Safe to call from several threads.
+
+    Args:
+        image_id: Unique within the evaluation.
+        prediction: (H, W) in {0, 1}.
+        target: (H, W) in {0, 1}.
+        photograph: (h, w, 3) RGB 0..255 at any size, for picture, contrast and hair; None where there is none.
+        probability: (H, W) in [0, 1]; None where only masks are known.
+        settings: How.
+
+    Raises:
+        ValueError: Prediction and target differ in shape.
+    """
+    counts = count(prediction, target)
+    scores = overlap_scores(counts) | boundary_scores(prediction, target, tolerance=settings.boundary_tolerance)
+    traits = _traits(photograph, target)
+    height, width = target.shape
+    image = ImageScores(
+        id=image_id,
+        height=height,
+        width=width,
+        counts=counts,
+        scores=scores,
+        traits=traits,
+        strata=strata_of(traits, image_id=image_id),
+        target_sha256=_fingerprint(target),
+        picture=make_picture(photograph, prediction, target, size=settings.picture_size),
+    )
+    return ScoredImage(image, None if probability is None else ProbabilityCounts.of_image(probability, target))
+
+
+def _traits(photograph: Array | None, target: Array) -> dict[str, float | None]:
+    traits = lesion_traits(target)
+    if photograph is None:
+        return traits
+    return traits | image_traits(resize_image(photograph, TRAITS_SIZE), resize_mask(target, TRAITS_SIZE))
+
+
+def _fingerprint(target: Array) -> str:
+    """Hashes size and pixels, so that resized or edited ground truth is another test set."""
+    return sha256(f"{target.shape}".encode() + np.packbits(target).tobytes()).hexdigest()

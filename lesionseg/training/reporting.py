@@ -1,0 +1,110 @@
+"""What a test leaves behind: the report's files, and the same curves and worst cases in TensorBoard."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Trainer
+from matplotlib.figure import Figure
+from torch.utils.tensorboard import SummaryWriter
+
+from lesionseg.callbacks.tensorboard import tensorboard_writers
+from lesionseg.evaluation.definitions import METRICS
+from lesionseg.evaluation.evaluated import PART_NAMES, versions_and_date
+from lesionseg.evaluation.image_scores import ImageScores
+from lesionseg.evaluation.probabilities import ProbabilityCounts
+from lesionseg.evaluation.publishing import publish, worst_first
+from lesionseg.evaluation.report.figures import figures
+from lesionseg.evaluation.summarising import metadata_of, summarise, with_metadata
+from lesionseg.evaluation.summary import Summary
+from lesionseg.evaluation.worst_cases import worst_cases
+from lesionseg.training.score_collector import ScoreCollector
+
+
+def report(
+    trainer: Trainer,
+    collector: ScoreCollector,
+    *,
+    name: str,
+    facts: Mapping[str, str],
+    config: Mapping[str, Any],
+    results: Mapping[str, float],
+    folder: Path,
+) -> Summary:
+    """Summarises what the collector has and writes it to `folder` and to TensorBoard, by the first process alone.
+
+    Args:
+        trainer: That has just tested.
+        collector: With the test's images.
+        name: What tables call the method.
+        facts: What was tested, see `tested`.
+        config: The training's configuration.
+        results: What the test logged; metrics that the evaluation does not know are reported beside its own.
+        folder: The run's.
+
+    Raises:
+        InputError: The metadata do not fit the images.
+    """
+    metadata = metadata_of(collector.settings, [image.id for image in collector.images])
+    images = with_metadata(collector.images, metadata)
+    other = {key.removeprefix("test/"): value for key, value in results.items()}
+    known = {*METRICS, *(f"pooled_{metric}" for metric in METRICS)}
+    summary = summarise(
+        images,
+        collector.probabilities,
+        name=name,
+        facts=facts,
+        settings=collector.settings,
+        config=config,
+        other_metrics={key: value for key, value in other.items() if key not in known} or None,
+    )
+    if trainer.is_global_zero:
+        drawn = figures(summary, images)
+        publish(summary, images, drawn, folder)
+        for writer in tensorboard_writers(trainer):
+            _log(writer, trainer.global_step, drawn, images, collector)
+    return summary
+
+
+def tested(checkpoint: Path | None, *, data: str, part: str, split_sha256: str, threshold: float) -> dict[str, str]:
+    """Says what was tested and how, in words."""
+    return {
+        "checkpoint": "none kept: the last weights" if checkpoint is None else str(checkpoint),
+        "data": data,
+        "part": PART_NAMES[part],
+        "split": f"SHA-256 {split_sha256}",
+        "decision": f"lesion is where the probability, resized to the ground truth's size, is above {threshold:g}",
+    } | versions_and_date()
+
+
+def _log(
+    writer: SummaryWriter,
+    step: int,
+    drawn: Mapping[str, Figure],
+    images: Sequence[ImageScores],
+    collector: ScoreCollector,
+) -> None:
+    """Gives TensorBoard the figures, the precision-recall curve for its own tab, and the worst cases."""
+    for stem, figure in drawn.items():
+        writer.add_figure(f"test/{stem}", figure, step, close=False)
+    if collector.probabilities is not None:
+        _log_precision_recall(writer, step, collector.probabilities)
+    worst = worst_first(images)[: collector.settings.worst]
+    if worst:
+        writer.add_image("samples/test_worst", worst_cases(worst), step, dataformats="HWC")
+
+
+def _log_precision_recall(writer: SummaryWriter, step: int, probabilities: ProbabilityCounts) -> None:
+    """Every level of probability is one example of each class, weighted by its pixels.
+
+    The tag is not the figure's: TensorBoard shows a tag in the tab of its first use alone.
+    """
+    levels = np.linspace(0, 1, probabilities.pixels.shape[1])
+    writer.add_pr_curve(
+        "test/pr_curve",
+        np.repeat([0, 1], len(levels)),
+        np.tile(levels, 2),
+        step,
+        weights=probabilities.pixels.ravel(),
+    )

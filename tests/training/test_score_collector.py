@@ -1,0 +1,89 @@
+"""Tested images are scored beside the network, each once, whichever process had them."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics import MetricCollection
+
+from lesionseg.data.dataset import LesionDataset, collate
+from lesionseg.data.no_cache import NoCache
+from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.metrics.dice import Dice
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.training import score_collector
+from lesionseg.training.module import SegmentationModule
+from lesionseg.training.score_collector import ScoreCollector
+
+
+@pytest.fixture
+def collector(evaluation_settings: EvaluationSettings) -> ScoreCollector:
+    return ScoreCollector(evaluation_settings)
+
+
+@pytest.fixture
+def dataset(synthetic: Any) -> LesionDataset:
+    samples = synthetic().samples("test")
+    return LesionDataset(NoCache(samples, 40), range(len(samples)), augment=None, full_size_masks=True)
+
+
+def run(
+    collector: ScoreCollector, dataset: LesionDataset, *, threshold: float = 0.5, fill: float | None = None
+) -> None:
+    """A test whose probabilities are the truth, or one number."""
+    segmenter = Segmenter(torch.nn.Identity(), mean=[0.0] * 3, std=[1.0] * 3, threshold=threshold)
+    module: Any = SegmentationModule(segmenter, metrics=MetricCollection({"dice": Dice()}))
+    trainer: Any = SimpleNamespace(test_dataloaders=SimpleNamespace(dataset=dataset))
+    collector.on_test_start(trainer, module)
+    for index in range(len(dataset)):
+        batch = collate([dataset[index, 0]])
+        target = batch["full_size_mask"][0][0].float()
+        probability = target if fill is None else torch.full_like(target, fill)
+        collector.on_test_batch_end(trainer, module, {"probability": [probability]}, batch, index)
+    collector.on_test_epoch_end(trainer, module)
+
+
+def test_each_image_is_scored_once_and_sorted(collector: ScoreCollector, dataset: LesionDataset) -> None:
+    run(collector, dataset)
+    assert [image.id for image in collector.images] == sorted(sample.id for sample in dataset.cache.samples)
+    assert {image.scores["jaccard"] for image in collector.images} == {1.0}
+    assert collector.probabilities is not None
+    assert collector.probabilities.images == len(dataset)
+
+
+def test_a_second_test_starts_from_nothing(collector: ScoreCollector, dataset: LesionDataset) -> None:
+    run(collector, dataset)
+    run(collector, dataset)
+    assert len(collector.images) == len(dataset)
+
+
+@pytest.mark.parametrize(("fill", "found"), [(0.3, False), (0.30000001, False), (0.3001, True)])
+def test_the_threshold_decides_as_torch_compares(
+    collector: ScoreCollector, dataset: LesionDataset, fill: float, found: bool
+) -> None:
+    assert bool(torch.full((1,), fill) > 0.3) is found
+    run(collector, dataset, threshold=0.3, fill=fill)
+    assert {bool(image.counts.true_positives) for image in collector.images} == {found}
+
+
+def test_other_processes_images_are_joined(
+    collector: ScoreCollector, dataset: LesionDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gather(shares: list[Any], own: Any) -> None:
+        images, probabilities = own
+        shares[:] = [(images[:2], probabilities), (images[2:], probabilities)]
+
+    monkeypatch.setattr(score_collector.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(score_collector.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(score_collector.distributed, "all_gather_object", gather)
+    run(collector, dataset)
+    assert len(collector.images) == len(dataset)
+    assert collector.probabilities is not None
+    assert collector.probabilities.images == 2 * len(dataset)
+
+
+def test_pictures_have_the_size_asked_for(collector: ScoreCollector, dataset: LesionDataset) -> None:
+    run(collector, dataset)
+    assert np.max([(image.picture.width, image.picture.height) for image in collector.images if image.picture]) == 32
