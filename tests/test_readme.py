@@ -9,6 +9,7 @@ from pathlib import Path
 import hydra
 import pytest
 
+from lesionseg.compare import with_runs
 from lesionseg.config import CONF, register_schemas
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +35,8 @@ def test_ci_runs_the_test_command() -> None:
 
 @pytest.mark.parametrize("command", VERBS, ids=" ".join)
 def test_every_command_composes(command: list[str]) -> None:
-    verb, overrides = command[0].removeprefix("lesionseg."), [word for word in command[1:] if word != "-m"]
+    verb, words = command[0].removeprefix("lesionseg."), [word for word in command[1:] if word != "-m"]
+    overrides = with_runs(words) if verb == "compare" else words
     single = [re.sub(r"=([^\[,]+),.*", r"=\1", word) for word in overrides]  # the first job of a sweep
     register_schemas()
     with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):

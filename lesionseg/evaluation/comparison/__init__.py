@@ -1,0 +1,1 @@
+"""Ranking methods that were evaluated on the same images."""
