@@ -16,6 +16,7 @@ from lesionseg.evaluation.definitions import METRICS
 SUMMARY = "summary.json"
 PER_IMAGE = "per_image.csv"
 FEWEST = 2
+MISSING = "does not exist"
 
 Array = NDArray[np.float64]
 
@@ -67,9 +68,6 @@ def read_runs(paths: Sequence[str]) -> list[Run]:
         faults.append(f"{len(runs)} evaluation given; comparing takes at least {FEWEST}")
     raise_all(f"The runs cannot be read; each is a folder with {SUMMARY} and {PER_IMAGE}:", faults)
     return runs
-
-
-MISSING = "does not exist"
 
 
 def read_run(folder: Path) -> Run:

@@ -13,11 +13,14 @@ from lesionseg.evaluation.comparison.tables import WordTable, direction_note, le
 
 TEXT_COLUMNS = {"method", "runs", "better", "other"}
 LONG_COLUMNS = {"method", "better", "other", "95 % interval"}
+LOG_WIDTH = 120
+"""Characters; a file or a pipe has no width of its own, and nine columns are hard to read in the usual 80."""
 
 
 def print_comparison(comparison: Comparison, folder: Path) -> None:
     """Prints the leaderboard, the pairs, how to read them and where the files are."""
-    console = Console()
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=LOG_WIDTH)
     tables = [leaderboard(comparison), *([pairwise(comparison)] if comparison.pairs else [])]
     for words in tables:
         console.print(_table(words), "")
