@@ -52,6 +52,9 @@ def launch(config_name: str, verb: Callable[[DictConfig], Any]) -> None:
         if composed:
             raise
         end(InputError(f"{error}. A whole group cannot be null; choose one of its files, see --help"))
+    except BrokenPipeError:
+        # The reader, for example head, has seen enough; Python would complain of it when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("\nlesionseg: stopped", file=sys.stderr)
         sys.exit(130)

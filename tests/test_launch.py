@@ -52,7 +52,7 @@ def test_a_checkpoint_must_be_given(tmp_path: Path) -> None:
     assert "checkpoint" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate"])
+@pytest.mark.parametrize("verb", ["train", "evaluate", "compare"])
 def test_help_lists_groups_and_needs_no_torch(tmp_path: Path, verb: str) -> None:
     code = (
         "import sys; sys.argv = ['x', '--help']\n"
@@ -63,6 +63,15 @@ def test_help_lists_groups_and_needs_no_torch(tmp_path: Path, verb: str) -> None
     assert done.returncode == 0, done.stderr
     assert "model: unet, unet_fast, unet_small" in done.stdout or verb == "evaluate"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_who_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lesionseg.evaluate", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
 
 
 def test_a_multirun_leaves_one_folder_a_job(tmp_path: Path) -> None:
