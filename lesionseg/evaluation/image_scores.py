@@ -1,5 +1,6 @@
 """What an evaluation knows of one image."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -62,3 +63,8 @@ class ImageScores:
     def missed(self) -> bool:
         """Whether there is a lesion and nothing of it was found."""
         return self.counts.true_positives == 0 and self.counts.false_negatives > 0
+
+
+def worst_first(images: Iterable[ImageScores]) -> list[ImageScores]:
+    """Sorts by Jaccard index, the lowest first; by id where it is the same."""
+    return sorted(images, key=lambda image: (image.scores["jaccard"], image.id))

@@ -19,7 +19,6 @@ from lesionseg.evaluation.report.page import write_page
 from lesionseg.evaluation.report.table_row import latex_row, markdown_row
 from lesionseg.evaluation.summary import Summary
 
-WORST_BY = "jaccard"
 AS_TABLE = "confusion_matrix"
 """The figure that the page has as a table."""
 
@@ -64,11 +63,6 @@ def write_per_image(images: Sequence[ImageScores], path: Path) -> None:
             row += [int(image.missed), image.target_sha256]
             row += [image.traits.get(name) for name in traits] + [image.strata.get(name, "") for name in strata]
             writer.writerow(row)
-
-
-def worst_first(images: Sequence[ImageScores]) -> list[ImageScores]:
-    """Sorts by Jaccard index, the lowest first."""
-    return sorted(images, key=lambda image: (image.scores[WORST_BY], image.id))
 
 
 def _move_into(draft: Path, folder: Path) -> None:

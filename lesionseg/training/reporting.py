@@ -12,9 +12,9 @@ from torch.utils.tensorboard import SummaryWriter
 from lesionseg.callbacks.tensorboard import tensorboard_writers
 from lesionseg.evaluation.definitions import METRICS
 from lesionseg.evaluation.evaluated import PART_NAMES, versions_and_date
-from lesionseg.evaluation.image_scores import ImageScores
+from lesionseg.evaluation.image_scores import ImageScores, worst_first
 from lesionseg.evaluation.probabilities import ProbabilityCounts
-from lesionseg.evaluation.publishing import publish, worst_first
+from lesionseg.evaluation.publishing import publish
 from lesionseg.evaluation.report.figures import figures
 from lesionseg.evaluation.summarising import metadata_of, summarise, with_metadata
 from lesionseg.evaluation.summary import Summary

@@ -9,7 +9,7 @@ import pytest
 from lesionseg.evaluation import publishing
 from lesionseg.evaluation.definitions import METRICS
 from lesionseg.evaluation.image_scores import ImageScores
-from lesionseg.evaluation.publishing import publish, worst_first
+from lesionseg.evaluation.publishing import publish
 from lesionseg.evaluation.report.figures import figures
 from lesionseg.evaluation.summary import Summary
 
@@ -54,9 +54,3 @@ def test_the_table_has_every_number_in_full(tmp_path: Path, image_scores: list[I
         assert row["trait:hair"] == ""
         assert row["stratum:lesion size"] == image.strata["lesion size"]
     assert [row["missed"] for row in rows] == ["0"] * 11 + ["1"]
-
-
-def test_the_worst_come_first(image_scores: list[ImageScores]) -> None:
-    ids = [image.id for image in worst_first(image_scores)]
-    assert ids[0] == "ISIC_0000011"
-    assert ids[-1] == "ISIC_0000000"

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lesionseg.evaluation.image_scores import ImageScores
+from lesionseg.evaluation.image_scores import ImageScores, worst_first
 from lesionseg.evaluation.report.table_row import markdown_text
 from lesionseg.evaluation.report.terminal import interval_text, title_of
 from lesionseg.evaluation.summary import Curves, Summary
@@ -60,7 +60,7 @@ def write_model_card(path: Path, summary: Summary, images: Sequence[ImageScores]
         details=None if summary.config is None else model_details(summary.config),
         training_data=None if summary.config is None else described(summary.config.get("data")),
         metrics={title_of(name): value for name, value in summary.metrics.items() if name != "sensitivity"},
-        worst=sorted(images, key=lambda image: (image.scores["jaccard"], image.id))[:WORST],
+        worst=worst_first(images)[:WORST],
         calibration=None if summary.curves is None else _calibration(summary.curves),
         unmeasured=not_measured(summary),
     )

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionseg.drawing import PREDICTION, TRUTH
 from lesionseg.evaluation.definitions import METRICS, Definition
-from lesionseg.evaluation.image_scores import ImageScores, Picture
+from lesionseg.evaluation.image_scores import ImageScores, Picture, worst_first
 from lesionseg.evaluation.summary import Estimate, Summary
 
 MISSING = "\u2013"
@@ -104,10 +104,9 @@ def _fails(image: ImageScores) -> bool:
 
 def _gallery(images: Sequence[ImageScores]) -> dict[str, Any]:
     """Collects what the page's script shows, worst first."""
-    worst_first = sorted(images, key=lambda image: (image.scores["jaccard"], image.id))
     return {
         "metrics": [_metric(name, definition) for name, definition in SHOWN.items()],
-        "images": [_image(image) for image in worst_first],
+        "images": [_image(image) for image in worst_first(images)],
     }
 
 
