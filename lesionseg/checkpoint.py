@@ -1,4 +1,4 @@
-"""Checkpoints: what they hold, how they are written, and the one safe way to read them.
+"""Checkpoints: what they hold, and the one safe way to read them; `training/checkpoint_io.py` writes them.
 
 Beside what Lightning needs to resume, a checkpoint holds under `lesionseg` plain values only:
 
@@ -11,28 +11,26 @@ Beside what Lightning needs to resume, a checkpoint holds under `lesionseg` plai
 So it opens with `weights_only=True`, which runs no code of the file, and needs no command line to be understood.
 """
 
-import os
-import re
-import tempfile
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from inspect import isabstract, isclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from lightning.fabric.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from lesionseg.data.source import Source
 from lesionseg.environment import code_version, library_versions
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.stored.archive import open_archive
+from lesionseg.stored.contents import FORMAT, check_contents
+from lesionseg.stored.outline import check_pickle
+from lesionseg.stored.parts import build_stored, build_strictly
+from lesionseg.stored.weights import weights_for
 
-FORMAT = 1
 SEGMENTER_PREFIX = "segmenter."
-
-Built = TypeVar("Built")
+LARGEST_STRIDE = 4096
+"""Pixels; images are padded to multiples of a network's stride, and none is larger than this."""
 
 
 def record(config: Mapping[str, Any], split: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,36 +44,11 @@ def record(config: Mapping[str, Any], split: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all, and reads without running code from it."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Writes to a temporary name, flushes to the disk, then renames over the previous checkpoint."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
-    def load_checkpoint(
-        self,
-        path: str | Path,
-        map_location: Callable[[Any, Any], Any] | None = None,
-        weights_only: bool | None = None,
-    ) -> dict[str, Any]:
-        """Reads a checkpoint; see `read`."""
-        return read(Path(path))
-
-
 def read(path: Path) -> dict[str, Any]:
-    """Reads a lesionseg checkpoint onto the CPU without running any code from it.
+    """Reads a lesionseg checkpoint onto the CPU without running any code from it; see SECURITY.md.
+
+    The file is held against what `torch.save` writes before `torch.load` sees it: first the zip file, every checksum
+    included, then what the pickle asks for, and last what is in it.
 
     Raises:
         InputError: There is no such file, it is damaged or holds more than plain values, or it is not lesionseg's.
@@ -83,38 +56,72 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"checkpoint={path}: there is no file {path.absolute()}")
     try:
+        archive = open_archive(path)
+        check_pickle(archive.pickle, archive.storages)
+        checkpoint = _loaded(path)
+        check_contents(checkpoint)
+    except InputError as error:
+        raise InputError(f"{path}: cannot be opened: {error}") from error
+    return checkpoint
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    """Loads a file that has passed the checks, by torch's own loader that runs no code."""
+    try:
         # mmap reads only the tensors that are used: a checkpoint also holds the optimizer's.
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch.load raises many types for a damaged or hostile file
+    except Exception as error:  # torch.load raises many types for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a readable checkpoint of tensors and plain values ({reason})") from error
-    contents = checkpoint.get("lesionseg") if isinstance(checkpoint, dict) else None
-    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
-        found = contents.get("format") if isinstance(contents, dict) else "none"
-        raise InputError(f"{path}: not a lesionseg checkpoint of format {FORMAT} (found: {found})")
+        raise InputError(f"torch.load refuses it ({reason})") from error
     return checkpoint
 
 
 def segmenter_of(checkpoint: Mapping[str, Any]) -> Segmenter:
     """Rebuilds the segmenter with its weights (the averaged ones, where an average was kept), in evaluation mode.
 
+    It is first built without memory, so that numbers in the file allocate nothing before the weights that the file has
+    are known to fit.
+
     Raises:
-        InputError: The stored configuration names anything but a network of `lesionseg.model`, or does not fit the
-            stored weights.
+        InputError: The stored configuration names anything but a network of `lesionseg.model`, does not fit the
+            stored weights, or these are no finite numbers.
     """
-    config = checkpoint["lesionseg"]["config"]
     try:
-        network = build_stored(config["model"], nn.Module, "lesionseg.model")
-        segmenter = Segmenter(network, **config["segmenter"])
-        segmenter.load_state_dict(segmenter_state(checkpoint))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        config = _section(checkpoint, "lesionseg", "config")
+        segmenter = _untrained(config, "meta")
+        weights = weights_for(segmenter, segmenter_state(checkpoint))
+        if dict(segmenter.named_buffers()).keys() - weights.keys():  # buffers that are computed and not stored
+            segmenter = _untrained(config, "cpu")
+        segmenter.load_state_dict(weights, assign=True)
+        if not (segmenter.std > 0).all():
+            raise InputError(f"segmenter.std is {segmenter.std.flatten().tolist()}; allowed: above 0")
+    except InputError as error:
         raise InputError(f"the checkpoint's model cannot be rebuilt: {error}") from error
     return segmenter.eval()
 
 
+def _untrained(config: Mapping[str, Any], device: str) -> Segmenter:
+    """Builds the segmenter that a configuration describes; on the meta device no number takes any memory."""
+    with torch.device(device):
+        network = build_stored(_section(config, "model"), nn.Module, "lesionseg.model")
+        stride = getattr(network, "stride", None)
+        if type(stride) is not int or not 1 <= stride <= LARGEST_STRIDE:
+            raise InputError(f"the file asks for {type(network).__name__}, which is no network: its stride is {stride}")
+        return build_strictly(Segmenter, {"network": network, **_section(config, "segmenter")})
+
+
+def _section(contents: Any, *keys: str) -> Mapping[str, Any]:
+    """Goes down to a section of a checkpoint."""
+    for key in keys:
+        contents = contents.get(key) if isinstance(contents, Mapping) else None
+    if not isinstance(contents, Mapping):
+        raise InputError(f"it has no section {'.'.join(keys)}; give a file that lesionseg.train has written")
+    return contents
+
+
 def segmenter_state(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Takes the segmenter's state dict out of a checkpoint."""
-    state = checkpoint["state_dict"].items()
+    state = _section(checkpoint, "state_dict").items()
     return {name.removeprefix(SEGMENTER_PREFIX): value for name, value in state if name.startswith(SEGMENTER_PREFIX)}
 
 
@@ -124,7 +131,7 @@ def source_of(checkpoint: Mapping[str, Any]) -> Source:
     Raises:
         InputError: The stored configuration names anything but a source of `lesionseg.data`, or its root is gone.
     """
-    return _stored_source(checkpoint["lesionseg"]["config"]["data"])
+    return _stored_source(_section(checkpoint, "lesionseg", "config", "data"))
 
 
 def _stored_source(node: Mapping[str, Any]) -> Source:
@@ -136,39 +143,3 @@ def _stored_source(node: Mapping[str, Any]) -> Source:
                 key: _stored_source(child) if isinstance(child, Mapping) else child for key, child in value.items()
             }
     return build_stored(settings, Source, "lesionseg.data")  # type: ignore[type-abstract]
-
-
-def build_stored(node: Mapping[str, Any], kind: type[Built], package: str) -> Built:
-    """Builds an object that a file, not this command line, asks for.
-
-    A name is no proof (`lesionseg.x.sys.exit` starts with `lesionseg.` and is `sys.exit`), so the object that it
-    resolves to is checked: a class of the wanted kind, defined in a module directly in `package`. Arguments are plain
-    values (or parts of the same kind, built in the same way), so nothing further is built.
-
-    Raises:
-        InputError: Any of this does not hold, or the class refuses its arguments.
-    """
-    arguments = {name: value for name, value in node.items() if name != "_target_"}
-    target = str(node.get("_target_"))
-    if not re.fullmatch(re.escape(package) + r"\.[a-z][a-z0-9_]*\.[A-Z][A-Za-z0-9]*", target):
-        raise InputError(f"the file asks for {target}; allowed: a class in a module of {package}")
-    if any(str(name).startswith("_") or not _is_plain(value, kind) for name, value in arguments.items()):
-        raise InputError(f"the file gives {target} nested settings; allowed: plain values")
-    module_name, class_name = target.rsplit(".", 1)
-    try:
-        found = getattr(import_module(module_name), class_name, None)
-    except ModuleNotFoundError as error:
-        raise InputError(f"the file asks for {target}; this lesionseg has no {module_name}") from error
-    if not isclass(found) or not issubclass(found, kind) or isabstract(found) or found.__module__ != module_name:
-        raise InputError(f"the file asks for {target}, which is no {kind.__name__} defined in {module_name}")
-    try:
-        return found(**arguments)
-    except TypeError as error:
-        raise InputError(f"{target} cannot be built as the file asks: {error}") from error
-
-
-def _is_plain(value: Any, kind: type[Any]) -> bool:
-    """Tells plain values, and mappings of parts that have been built already, from anything still to be built."""
-    if isinstance(value, Mapping):
-        return all(part is None or isinstance(part, kind) for part in value.values())
-    return True

@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 Compose = Callable[[Sequence[str]], DictConfig]
 MakeSource = Callable[..., Any]
 DrawPairs = Callable[..., Path]
+Exported = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,6 +60,32 @@ def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cfg.run_dir = str(folder)
     train(cfg)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(smoke_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Exports `smoke_run` once in each format asked for, `exported("onnx")`; the files are not to be written to."""
+    needed = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": (), "openvino": ("onnxscript", "openvino")}
+    suffixes = {"onnx": ".onnx", "torch_export": ".pt2", "openvino": ".xml"}
+
+    @functools.cache
+    def in_format(name: str) -> Path:
+        from lesionseg.export import export
+
+        target = tmp_path_factory.mktemp("exported") / f"smoke{suffixes[name]}"
+        checkpoint = smoke_run / "checkpoints" / "best.ckpt"
+        register_schemas()
+        with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            given = [f"checkpoint={checkpoint}", f"format={name}", f"output={target}", "compare_images=3"]
+            export(hydra.compose("export", overrides=given))
+        return target
+
+    def in_installed_format(name: str) -> Path:
+        for module in needed[name]:
+            pytest.importorskip(module)
+        return in_format(name)
+
+    return in_installed_format
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,22 @@
 import os
 import pickle
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from lesionseg.checkpoint import AtomicCheckpointIO, build_stored, read, segmenter_of, source_of
+from lesionseg.checkpoint import read, segmenter_of, segmenter_state, source_of
 from lesionseg.data.combined import Combined
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.stored.parts import build_stored
+from lesionseg.training.checkpoint_io import AtomicCheckpointIO
 
 
 def saved(path: Path, checkpoint: dict[str, Any]) -> Path:
@@ -49,6 +54,57 @@ def test_the_segmenter_is_rebuilt_from_the_file_alone(checkpoint: dict[str, Any]
     assert not segmenter.training
     stored = checkpoint["state_dict"]["segmenter.network.head.weight"]
     assert torch.equal(segmenter.state_dict()["network.head.weight"], stored)
+
+
+def test_the_segmenter_is_the_one_that_loading_the_weights_the_usual_way_gives(checkpoint: dict[str, Any]) -> None:
+    config = checkpoint["lesionseg"]["config"]
+    network = build_stored(config["model"], nn.Module, "lesionseg.model")
+    usual = Segmenter(network, **config["segmenter"]).eval()
+    usual.load_state_dict(segmenter_state(checkpoint))
+    rebuilt = segmenter_of(checkpoint)
+    image = torch.randint(256, (1, 3, 45, 67), dtype=torch.uint8)
+    assert torch.equal(rebuilt(image), usual(image))
+    for mine, theirs in zip(rebuilt.parameters(), usual.parameters(), strict=True):
+        assert (mine.dtype, mine.stride(), mine.requires_grad) == (theirs.dtype, theirs.stride(), theirs.requires_grad)
+
+
+def test_no_tensor_of_the_segmenter_is_left_without_memory_or_in_the_file(checkpoint: dict[str, Any]) -> None:
+    stored = {tensor.untyped_storage().data_ptr() for tensor in checkpoint["state_dict"].values()}
+    segmenter = segmenter_of(checkpoint)
+    for tensor in (*segmenter.parameters(), *segmenter.buffers()):
+        assert not tensor.is_meta
+        assert tensor.untyped_storage().data_ptr() not in stored
+
+
+class Computed(nn.Module):
+    """A network with a buffer that it computes and does not store."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.stride = 1
+        self.head = nn.Conv2d(3, 1, 1)
+        self.register_buffer("ramp", torch.arange(width), persistent=False)
+
+
+def test_buffers_that_are_not_stored_are_computed(checkpoint: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("lesionseg.model.computed")
+    monkeypatch.setattr(Computed, "__module__", module.__name__)
+    module.Computed = Computed  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    settings = checkpoint["lesionseg"]["config"]["segmenter"]
+    state = Segmenter(Computed(width=3), **settings).state_dict()
+    checkpoint["state_dict"] = {f"segmenter.{name}": tensor for name, tensor in state.items()}
+    checkpoint["lesionseg"]["config"]["model"] = {"_target_": "lesionseg.model.computed.Computed", "width": 3}
+    assert torch.equal(segmenter_of(checkpoint).network.ramp, torch.arange(3))
+
+
+@pytest.mark.parametrize(
+    "contents", [{}, {"lesionseg": 5}, {"lesionseg": {"config": None}}, {"lesionseg": {"config": {}}}]
+)
+def test_a_checkpoint_without_its_sections_is_an_input_error(contents: dict[str, Any]) -> None:
+    for rebuild in (segmenter_of, source_of):
+        with pytest.raises(InputError, match="it has no section"):
+            rebuild(contents)
 
 
 def test_the_source_is_rebuilt_from_the_file_alone(checkpoint: dict[str, Any]) -> None:

@@ -10,6 +10,11 @@ from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 
+MOST = 100_000
+"""Images of a part: a checkpoint's own source is listed when it is scored, and a file may ask for any number."""
+SMALLEST, LARGEST = 32, 4096
+"""Sides in pixels."""
+
 
 @dataclass(frozen=True)
 class SyntheticSample(Sample):
@@ -56,10 +61,11 @@ class Synthetic(Source):
         """Checks the numbers."""
         super().__post_init__()
         counts = {"train": self.train, "validation": self.validation, "test": self.test}
-        if self.train < 1 or self.validation < 1 or self.test < 0 or self.size < 32:
+        too_few = self.train < 1 or self.validation < 1 or self.test < 0
+        if too_few or max(counts.values()) > MOST or not SMALLEST <= self.size <= LARGEST:
             raise InputError(
                 f"data has {counts} images of size {self.size}; allowed: at least 1 to train and to validate on, "
-                "a size of at least 32"
+                f"at most {MOST:,} of each, a size of {SMALLEST} to {LARGEST}"
             )
         if self.cache == "disk":
             raise InputError(

@@ -17,13 +17,15 @@ from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
 from lesionseg.build import build
-from lesionseg.checkpoint import AtomicCheckpointIO, read, record, segmenter_state
+from lesionseg.checkpoint import read, record, segmenter_state
 from lesionseg.data.datamodule import LesionDataModule
+from lesionseg.device import limit_threads
 from lesionseg.environment import environment
 from lesionseg.errors import InputError
 from lesionseg.evaluation.summarising import metadata_of
 from lesionseg.hardware import fastest_precision
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.training.checkpoint_io import AtomicCheckpointIO
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.reporting import report, tested
 from lesionseg.training.score_collector import ScoreCollector
@@ -159,6 +161,7 @@ def build_module(cfg: DictConfig, contents: dict[str, Any]) -> SegmentationModul
 
 def build_trainer(cfg: DictConfig, scores: ScoreCollector) -> Trainer:
     """Builds the trainer with callbacks, loggers, the checkpoint writer and what collects the test's scores."""
+    limit_threads()
     node = cfg.trainer.copy()
     if node.precision == "auto":
         node.precision = fastest_precision(node.accelerator)

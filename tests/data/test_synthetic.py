@@ -90,7 +90,10 @@ def test_no_test_images_means_no_test_part(synthetic: Open) -> None:
     assert synthetic(test=0).samples("test") == []
 
 
-@pytest.mark.parametrize("change", [{"train": 0}, {"validation": 0}, {"test": -1}, {"size": 31}])
+@pytest.mark.parametrize(
+    "change",
+    [{"train": 0}, {"validation": 0}, {"test": -1}, {"size": 31}, {"train": 10**15}, {"test": 100_001}, {"size": 4097}],
+)
 def test_numbers_out_of_range_are_refused(synthetic: Open, change: dict[str, int]) -> None:
     with pytest.raises(InputError, match=rf"{next(iter(change.values()))}.*allowed: at least 1"):
         synthetic(**change)

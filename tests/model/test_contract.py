@@ -9,9 +9,9 @@ from hydra.utils import instantiate
 from torch import Tensor
 
 from lesionseg.build import build
-from lesionseg.checkpoint import build_stored
 from lesionseg.config import CONF
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.stored.parts import build_stored
 
 NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 SIZES = [(32, 32), (33, 47), (64, 96), (97, 50)]

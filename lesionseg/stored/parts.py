@@ -1,0 +1,104 @@
+"""Building parts that a file, not this command line, asks for."""
+
+import inspect
+import re
+import reprlib
+import typing
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from inspect import isabstract, isclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from lesionseg.errors import InputError, raise_all
+
+Built = TypeVar("Built")
+
+STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+"""Takes no type for another (`True` or `"1"` for 1), and neither infinity nor NaN for a number."""
+
+
+def build_stored(node: Mapping[str, Any], kind: type[Built], package: str) -> Built:
+    """Builds an object of this project's that a file asks for.
+
+    A name is no proof (`lesionseg.x.sys.exit` starts with `lesionseg.` and is `sys.exit`), so the object that it
+    resolves to is checked: a class of the wanted kind, defined in a module directly in `package`. Arguments are plain
+    values of its constructor's types (or parts of the same kind, built in the same way), so nothing further is built;
+    a text such as `${oc.env:HOME}` stays one.
+
+    Raises:
+        InputError: Any of this does not hold, or the class refuses its arguments.
+    """
+    target = str(node.get("_target_"))
+    found = _stored_class(target, kind, package)
+    arguments = {name: value for name, value in node.items() if name != "_target_"}
+    if any(str(name).startswith("_") or not _is_plain(value, kind) for name, value in arguments.items()):
+        raise InputError(f"the file gives {target} nested settings; allowed: plain values")
+    return build_strictly(found, arguments)
+
+
+def build_strictly(found: type[Built], arguments: Mapping[str, Any]) -> Built:
+    """Builds an object of a class from plain values, if they are what its constructor's annotations say.
+
+    Raises:
+        InputError: They are not, or the constructor refuses them.
+    """
+    name = f"{found.__module__}.{found.__qualname__}"
+    raise_all(f"{name} cannot be built as the file asks:", list(_faults(found, arguments)))
+    try:
+        return found(**arguments)
+    except Exception as error:  # a number that nobody thought of may end in any type of error
+        raise InputError(f"{name} cannot be built as the file asks: {error}") from error
+
+
+def _stored_class(target: str, kind: type[Built], package: str) -> type[Built]:
+    """Finds the class that a file names, if it is one that a file may name."""
+    if not re.fullmatch(re.escape(package) + r"\.[a-z][a-z0-9_]*\.[A-Z][A-Za-z0-9]*", target):
+        raise InputError(f"the file asks for {reprlib.repr(target)}; allowed: a class in a module of {package}")
+    module_name, class_name = target.rsplit(".", 1)
+    try:
+        found = getattr(import_module(module_name), class_name, None)
+    except ModuleNotFoundError as error:
+        raise InputError(f"the file asks for {target}; this lesionseg has no {module_name}") from error
+    if not isclass(found) or not issubclass(found, kind) or isabstract(found) or found.__module__ != module_name:
+        raise InputError(f"the file asks for {target}, which is no {kind.__name__} defined in {module_name}")
+    return found
+
+
+def _is_plain(value: Any, kind: type[Any]) -> bool:
+    """Tells plain values, and mappings of parts that have been built already, from anything still to be built."""
+    if isinstance(value, Mapping):
+        return all(part is None or isinstance(part, kind) for part in value.values())
+    if isinstance(value, list | tuple):
+        return not any(isinstance(item, Mapping | list | tuple) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _faults(found: type[Any], arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Holds arguments against a constructor's names and types."""
+    allowed = inspect.signature(found).parameters
+    annotations = typing.get_type_hints(found.__init__)
+    for name, value in arguments.items():
+        if name not in allowed:
+            yield f"it has no argument {reprlib.repr(name)}; allowed: {', '.join(allowed)}"
+        elif name in annotations:
+            yield from _wrong_type(name, value, annotations[name])
+    needed = (name for name, parameter in allowed.items() if parameter.default is parameter.empty)
+    yield from (f"its argument {name} is missing" for name in needed if name not in arguments)
+
+
+def _wrong_type(name: str, value: Any, annotation: Any) -> Iterator[str]:
+    """Holds one value against its annotation; a path is stored as text."""
+    choices = typing.get_args(annotation)
+    if typing.get_origin(annotation) is Literal and type(value) not in map(type, choices):
+        yield f"{name} is {reprlib.repr(value)}; allowed: {', '.join(map(str, choices))}"  # True is no 1
+        return
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=STRICT)
+    takes_path = Path in (annotation, *choices)
+    try:
+        adapter.validate_python(Path(value) if takes_path and isinstance(value, str) else value)
+    except ValidationError as error:
+        reasons = dict.fromkeys(fault["msg"] for fault in error.errors())
+        yield f"{name} is {reprlib.repr(value)}: {' or '.join(reasons)}"
