@@ -33,9 +33,21 @@ def draw_contours(image: Array, target: Array, prediction: Array, *, thickness: 
     """
     drawn = image.copy()
     for mask, colour in ((target, TRUTH), (prediction, PREDICTION)):
-        contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, contours, -1, colour, thickness, cv2.LINE_AA)
+        draw_outline(drawn, mask, colour, thickness=thickness)
     return drawn
+
+
+def draw_outline(image: Array, mask: Array, colour: tuple[int, int, int], *, thickness: int) -> None:
+    """Draws a mask's outline, holes included, into the image itself.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; changed.
+        mask: (H, W), 0 outside.
+        colour: RGB 0..255.
+        thickness: Of the line in pixels.
+    """
+    contours, _ = cv2.findContours(mask.astype(np.uint8, copy=False), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(image, contours, -1, colour, thickness, cv2.LINE_AA)
 
 
 def sample_sheet(

@@ -10,6 +10,7 @@ from typing import Any
 
 import lesionseg
 from lesionseg.cores import usable_cores
+from lesionseg.processor import processor_name
 
 LIBRARIES = ("torch", "lightning", "hydra-core", "omegaconf", "albumentations", "torchmetrics", "scikit-learn", "numpy")
 
@@ -38,7 +39,7 @@ def environment() -> dict[str, Any]:
         "libraries": library_versions(),
         "machine": {
             "platform": platform.platform(),
-            "processor": _processor(),
+            "processor": processor_name(),
             "usable_cores": usable_cores(),
             "torch_threads": torch.get_num_threads(),
             "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
@@ -53,11 +54,3 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _processor() -> str:
-    """Names the CPU; Linux tells it only in /proc/cpuinfo."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

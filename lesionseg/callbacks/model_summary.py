@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lesionseg.data.datamodule import LesionDataModule
+from lesionseg.device import describe_device
 from lesionseg.model.segmenter import Segmenter
 
 
@@ -24,7 +25,7 @@ class ModelSummary(Callback):
         segmenter, data = pl_module.segmenter, trainer.datamodule  # type: ignore[attr-defined]
         if trainer.is_global_zero and isinstance(segmenter, Segmenter) and isinstance(data, LesionDataModule):
             Console().print(summary_table(segmenter, data.cache.size))
-            print(f"on {pl_module.device} in {trainer.precision}", flush=True)
+            print(f"on {describe_device(pl_module.device, trainer.precision)}", flush=True)
 
 
 def summary_table(segmenter: Segmenter, image_size: int) -> Table:

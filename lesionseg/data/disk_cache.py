@@ -39,7 +39,7 @@ from lesionseg.errors import InputError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Another number where reading or resizing changes, or this layout."""
 
 

@@ -1,5 +1,7 @@
 """Reading images and masks from files: any common format in, plain 8-bit arrays out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,14 +11,23 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from lesionseg.data.grey_png import read_grey_png
+from lesionseg.data.orientation import stored_orientation
+from lesionseg.data.pixel_limit import refuse_too_large, too_large
 from lesionseg.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "JPEG2000")
+"""What Pillow may take a file for, whatever its name: its rarer parsers are not for strangers' files, and for one of
+them (EPS) it would start another program."""
 LESION_ABOVE = 128
 """The ISIC challenge's rule: a pixel of an 8-bit mask is lesion where it is above this."""
 WHITE = 255
 SIXTEEN_TO_EIGHT = 257
 """65535 / 255."""
+BYTES_A_PIXEL = 14
+"""Of memory while reading: Pillow's 4 of RGB, 4 more of CMYK or while turning, 3 of the array, 3 on the way to it."""
+COEFFICIENT_BYTES = 6
+"""A pixel of a progressive JPEG: 16 bits for each of three channels, fewer where colour is subsampled."""
 SHORTFALL = 0.9
 """A JPEG may be decoded at a scale that gives this share of the pixels asked for: 252 rows enlarged to 256 differ from
 256 rows by 0.7 grey levels on average, and the next scale has four times as many."""
@@ -29,6 +40,8 @@ class Photograph(NamedTuple):
     """(h, w, 3) RGB 0..255."""
     shape: tuple[int, int]
     """(H, W) of the file itself, upright."""
+    orientation: int
+    """The file's EXIF orientation, 1..8, which has been undone: 1 where its pixels lie upright."""
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -39,8 +52,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
     """Reads a photograph upright as its EXIF orientation says.
 
-    Greyscale is repeated in all channels, transparency dropped, CMYK converted, and 16 bits are brought to 8 with
-    65535 as white.
+    Of a file of several pictures it is the first. Greyscale is repeated in all channels, transparency dropped, CMYK
+    converted, and 16 bits are brought to 8 with 65535 as white.
 
     Args:
         path: A file of any of `IMAGE_SUFFIXES`, whatever its contents really are.
@@ -48,14 +61,15 @@ def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
             1/2, 1/4 or 1/8 of its own, which libjpeg does in the frequency domain for a fraction of the time.
 
     Raises:
-        InputError: The file cannot be read, is cut short, or has 32 bits a channel.
+        InputError: The file cannot be read, is cut short, has 32 bits a channel or more than `LARGEST_PIXELS`.
     """
     image = open_image(path, for_size=for_size)
     if image.mode in ("I", "F"):  # no telling what is white there
         raise InputError(f"{path}: has 32 bits a pixel (Pillow's mode {image.mode}); convert it to 8 or 16 bits")
     pixels = _eight_bits(image) if image.mode.startswith("I;16") else image
     width, height = image.info["file_size"]
-    return Photograph(np.asarray(pixels if pixels.mode == "RGB" else pixels.convert("RGB")), (height, width))
+    rgb = pixels if pixels.mode == "RGB" else pixels.convert("RGB")
+    return Photograph(np.asarray(rgb), (height, width), image.info["orientation"])
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
@@ -107,23 +121,65 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
     """Decodes the whole file now, so that a damaged one is found here and not later.
 
     Returns:
-        Pillow's image, upright; `info["file_size"]` is the file's own (W, H), upright.
+        Pillow's image, upright; `info["file_size"]` is the file's own (W, H), upright, and `info["orientation"]` the
+        EXIF orientation that its pixels are stored in.
     """
-    try:
-        with Image.open(path) as image:
-            file_size = image.size
-            if for_size is not None:
-                image.draft(None, (int(for_size * SHORTFALL), int(for_size * SHORTFALL)))
-            decoded_size = image.size
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as an image ({error}); replace the file or take it out") from error
+    with opened_image(path) as image:
+        file_size = image.size
+        _reduce(image, for_size)
+        decoded_size = image.size
+        orientation = stored_orientation(image)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
     if 0 in image.size:
         raise InputError(f"{path}: has no pixels; replace the file or take it out")
     turned = image.size != decoded_size
     image.info["file_size"] = file_size[::-1] if turned else file_size
+    image.info["orientation"] = orientation
     return image
+
+
+@contextmanager
+def opened_image(path: Path) -> Iterator[Image.Image]:
+    """Opens a file without decoding it; whatever goes wrong while it is open is the file's fault.
+
+    Raises:
+        InputError: It is no image, is damaged, or has more pixels than `LARGEST_PIXELS`.
+    """
+    try:
+        # Given the path itself, Pillow 13 maps a plain TIFF into memory, and garbles one that lies on its side.
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            refuse_too_large(path, image.size)
+            yield image
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise too_large(path, str(error)) from error
+    except Exception as error:  # Pillow's parsers raise whatever they stumble on in a damaged file
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file or take it out") from error
+
+
+def decoded_bytes(path: Path, for_size: int | None = None) -> int:
+    """Estimates from a file's header how much memory `read_photograph` takes while it reads it, rather too much.
+
+    A WebP or JPEG 2000 under another name takes up to half as much again.
+
+    Raises:
+        InputError: The file is no image or has more than `LARGEST_PIXELS`.
+    """
+    with opened_image(path) as image:
+        width, height = image.size
+        # A progressive JPEG comes in layers, so that libjpeg keeps the coefficients of all its own pixels.
+        coefficients = width * height * COEFFICIENT_BYTES if "progressive" in image.info else 0
+        _reduce(image, for_size)
+        return image.width * image.height * BYTES_A_PIXEL + coefficients
+
+
+def _reduce(image: Image.Image, for_size: int | None) -> None:
+    """Has a JPEG that Pillow has only opened decoded at 1/2, 1/4 or 1/8 of its size, as `for_size` allows."""
+    if for_size is not None:
+        image.draft(None, (int(for_size * SHORTFALL), int(for_size * SHORTFALL)))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -7,18 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lesionseg.data.duplicates import FINE
-from lesionseg.data.image_file import LESION_ABOVE, open_image, read_grey, read_photograph
+from lesionseg.data.image_file import LESION_ABOVE, open_image, opened_image, read_grey, read_photograph
+from lesionseg.data.orientation import ON_ITS_SIDE, UPRIGHT, stored_orientation
 from lesionseg.data.resize import resize_image, resize_mask
 from lesionseg.data.sample import FilePair, Sample
 from lesionseg.data.source import Part
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
-EXIF_ORIENTATION = 0x0112
-UPRIGHT = 1
 LARGE = 1024
 """Pixels a side."""
 
@@ -134,15 +132,14 @@ def _file_facts(path: Path) -> FileFacts:
     Raises:
         InputError: It is no image.
     """
-    try:
+    with opened_image(path) as image:
         digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
-        with Image.open(path) as image:
-            orientation = int(image.getexif().get(EXIF_ORIENTATION, UPRIGHT) or UPRIGHT)
-            width, height = image.size
-            shape = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
-            return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, digest)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as an image ({error})") from error
+        orientation = stored_orientation(image)
+        width, height = image.size
+        # Of a TIFF, Pillow tells the upright size at once.
+        turned = orientation in ON_ITS_SIDE and image.format != "TIFF"
+        shape = (width, height) if turned else (height, width)
+        return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, digest)
 
 
 def _mask_facts(file: FileFacts, grey: Array, *, coloured: bool) -> MaskFacts:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from lesionseg.doctor.examination import UPRIGHT, Examination, FileFault, ImageFacts
+from lesionseg.data.orientation import UPRIGHT
+from lesionseg.doctor.examination import Examination, FileFault, ImageFacts
 from lesionseg.doctor.finding import Finding
 
 SMALLEST = 32

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lesionseg.data.image_file import IMAGE_SUFFIXES, read_grey
+from lesionseg.data.image_file import IMAGE_SUFFIXES, opened_image, read_grey
 from lesionseg.errors import InputError
 
 SUFFIXES = ("_segmentation", "_lesion", "_mask", "_prediction", "_pred")
@@ -115,11 +115,11 @@ def _header_faults(pair: MaskPair) -> list[str]:
     sizes = []
     for path in (pair.prediction, pair.truth):
         try:
-            with Image.open(path) as image:
+            with opened_image(path) as image:
                 sizes.append(image.size)
                 faults += _format_faults(path, image)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            faults.append(f"{path}: cannot be read as an image ({error})")
+        except InputError as error:
+            faults.append(str(error))
     if len(set(sizes)) > 1:
         found, wanted = (f"{width} x {height}" for width, height in sizes)
         faults.append(f"{pair.prediction}: is {found} pixels, its ground truth {wanted}; save it at that size")

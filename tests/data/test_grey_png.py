@@ -1,6 +1,6 @@
-"""The short cut for plain grey PNGs agrees with Pillow, or leaves the file to it.
+"""The short cut for plain grey PNGs agrees with Pillow, or leaves the file to it; what it writes, every reader reads.
 
-The files are put together here byte by byte, as the PNG specification (third edition) says.
+The files to read are put together here byte by byte, as the PNG specification (third edition) says.
 """
 
 import io
@@ -8,13 +8,17 @@ import struct
 import tracemalloc
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from lesionseg.data.grey_png import read_grey_png
+import lesionseg.data.grey_png
+from lesionseg.data.grey_png import encode_grey_png, read_grey_png
+from lesionseg.data.image_file import read_grey
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -306,9 +310,82 @@ def test_a_bomb_is_left_alone_without_filling_the_memory(
         tracemalloc.stop()
 
 
-def test_pillows_limit_of_pixels_holds_here_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_of_pixels_holds_here_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, png(random_pixels(20, 30, binary=True)))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)
+    monkeypatch.setattr(lesionseg.data.grey_png, "LARGEST_PIXELS", 600)
     assert read_grey_png(path) is not None
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 599)
+    monkeypatch.setattr(lesionseg.data.grey_png, "LARGEST_PIXELS", 599)
     assert read_grey_png(path) is None
+
+
+# Writing
+
+
+def disc(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    return (np.hypot((y - 0.4 * height) / height, (x - 0.6 * width) / width) < 0.3).astype(np.uint8) * np.uint8(255)
+
+
+KINDS = {
+    "random mask": random_pixels(33, 47, binary=True),
+    "grey noise": random_pixels(33, 47, binary=False),
+    "mask of 0 and 1": disc(60, 50) // 255,
+    "disc": disc(60, 50),
+    "soft disc": cv2.GaussianBlur(disc(60, 50), (0, 0), 5),
+    "empty": np.zeros((5, 7), np.uint8),
+    "full": np.full((5, 7), 255, np.uint8),
+    "even grey": np.full((5, 7), 100, np.uint8),
+    "one pixel": np.array([[7]], np.uint8),
+    "one row": random_pixels(1, 70, binary=False),
+    "one column": random_pixels(70, 1, binary=False),
+    "part of an array": disc(60, 50)[3::2, 5:40],
+    "turned": disc(60, 50).T,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_read_alike_by_all(tmp_path: Path, kind: str) -> None:
+    pixels = KINDS[kind]
+    path = write(tmp_path, encode_grey_png(pixels))
+    with Image.open(path) as image:
+        assert (image.mode, image.info) == ("L", {})
+        assert np.array_equal(image, pixels)
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, pixels)
+    assert np.array_equal(read_grey(path), pixels)
+
+
+@pytest.mark.parametrize("pixels", [disc(600, 500), random_pixels(33, 47, binary=True)])
+def test_the_short_cut_reads_the_masks_it_writes(tmp_path: Path, pixels: np.ndarray) -> None:
+    found = read_grey_png(write(tmp_path, encode_grey_png(pixels)))
+    assert found is not None
+    assert np.array_equal(found, pixels)
+
+
+@pytest.mark.parametrize(("kind", "at_most"), [("disc", 1.25), ("soft disc", 1.6)])
+def test_files_are_nearly_as_small_as_pillows(kind: str, at_most: float) -> None:
+    pixels = cv2.resize(KINDS[kind], (1500, 1200), interpolation=cv2.INTER_CUBIC)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    assert len(encode_grey_png(pixels)) < at_most * len(file.getvalue())
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_reader_that_honours_exif_turns_what_is_written(tmp_path: Path, orientation: int) -> None:
+    stored = disc(60, 50)
+    path = write(tmp_path, encode_grey_png(stored, orientation=orientation))
+    with Image.open(path) as image:
+        assert np.array_equal(image, stored)
+        assert image.getexif().get(0x0112, 1) == orientation
+        upright = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION), stored)
+    assert np.array_equal(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), upright)
+    assert np.array_equal(read_grey(path), upright)
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    pictures = [random_pixels(200 + seed, 300, binary=seed % 2 == 0, seed=seed) for seed in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(encode_grey_png, pictures)) == [encode_grey_png(picture) for picture in pictures]

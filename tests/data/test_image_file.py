@@ -1,6 +1,9 @@
 """Any common file in, plain 8-bit arrays out; what cannot be used is refused by name."""
 
+import contextlib
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data.image_file import read_grey, read_image, read_mask, read_photograph, read_white_mask
+from lesionseg.data.image_file import (
+    decoded_bytes,
+    read_grey,
+    read_image,
+    read_mask,
+    read_photograph,
+    read_white_mask,
+)
 from lesionseg.errors import InputError
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8)
@@ -147,13 +157,38 @@ def test_a_turned_jpeg_is_upright_at_any_scale(tmp_path: Path, orientation: int,
     """320 x 256 pixels, of which a size of 32 needs an eighth."""
     stored = np.kron(CORNERS, np.ones((128, 160), np.uint8))
     Image.fromarray(np.dstack([stored] * 3)).save(tmp_path / "a.jpg", exif=exif(orientation), quality=95)
-    pixels, shape = read_photograph(tmp_path / "a.jpg", for_size=for_size)
+    pixels, shape, found = read_photograph(tmp_path / "a.jpg", for_size=for_size)
+    assert found == orientation
     assert shape == ((256, 320) if orientation < 5 else (320, 256))
     scale = 1 if for_size is None else 8
     assert pixels.shape == (shape[0] // scale, shape[1] // scale, 3)
     height, width = pixels.shape[:2]
     quarters = pixels[height // 4 :: height // 2, width // 4 :: width // 2, 0]
     assert np.abs(quarters.astype(int) - UPRIGHT[orientation]).max() <= 3
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}], ids=["plain", "compressed"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_the_orientation_that_was_undone_is_told(
+    tmp_path: Path, orientation: int, suffix: str, options: dict[str, str]
+) -> None:
+    """Pillow turns a TIFF itself while it loads, and then knows no more how it lay."""
+    path, wide = tmp_path / f"a{suffix}", np.kron(CORNERS, np.ones((1, 2), np.uint8))
+    Image.fromarray(wide).save(path, exif=exif(orientation), **options)
+    photograph = read_photograph(path)
+    assert photograph.orientation == orientation
+    assert photograph.shape == ((2, 4) if orientation < 5 else (4, 2))
+    double = np.ones((1, 2) if orientation < 5 else (2, 1), int)
+    assert photograph.pixels[..., 0].tolist() == np.kron(UPRIGHT[orientation], double).tolist()
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 255])
+def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path: Path, orientation: int) -> None:
+    Image.fromarray(CORNERS).save(tmp_path / "a.png", exif=exif(orientation))
+    photograph = read_photograph(tmp_path / "a.png")
+    assert photograph.orientation == 1
+    assert photograph.pixels[..., 0].tolist() == CORNERS.tolist()
 
 
 # Decoding at a reduced scale
@@ -172,7 +207,7 @@ def test_a_reduced_decoding_still_has_nine_tenths_of_the_pixels_asked_for(
 
 @pytest.mark.parametrize(("for_size", "scale"), [(640, 1), (400, 1), (355, 2), (320, 2), (177, 4), (88, 8), (20, 8)])
 def test_a_jpeg_is_decoded_at_the_smallest_scale_that_suffices(tmp_path: Path, for_size: int, scale: int) -> None:
-    pixels, shape = read_photograph(save(tmp_path / "a.jpg", smooth(640, 640)), for_size=for_size)
+    pixels, shape, _ = read_photograph(save(tmp_path / "a.jpg", smooth(640, 640)), for_size=for_size)
     assert shape == (640, 640)
     assert pixels.shape == (640 // scale, 640 // scale, 3)
 
@@ -379,9 +414,118 @@ def test_a_folder_named_like_an_image_is_refused_by_name(tmp_path: Path, read: R
         read(tmp_path / "folder.png")
 
 
-@pytest.mark.parametrize("read", [read_image, read_mask])
-def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
-    path = save(tmp_path / "bomb.png", np.zeros((32, 32), np.uint8))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(InputError, match=r"bomb\.png"):
-        read(path)
+@pytest.mark.filterwarnings("ignore:Tag data larger", "ignore:Truncated", "ignore:Corrupt EXIF", "ignore:Metadata")
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif", ".gif", ".webp", ".jp2"])
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_is_damaged_is_refused_by_name_or_read(tmp_path: Path, suffix: str, seed: int) -> None:
+    """Half of the damage is in the first hundred bytes, where the headers are."""
+    rng = np.random.default_rng(seed)
+    save(tmp_path / f"a{suffix}", smooth(24, 16))
+    content = bytearray((tmp_path / f"a{suffix}").read_bytes())
+    for position in rng.integers(0, [100, 100, len(content), len(content)]) % len(content):
+        content[position] = rng.integers(0, 256)
+    (tmp_path / "odd.jpg").write_bytes(content)
+    for read in (read_image, read_mask, decoded_bytes):
+        with contextlib.suppress(InputError):
+            read(tmp_path / "odd.jpg")
+
+
+# Traps, and files too large
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, *, extra: bytes = b"", data: bytes = b"") -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    pixels = png_chunk(b"IDAT", zlib.compress(data or bytes(height * (width + 1))))
+    return b"\x89PNG\r\n\x1a\n" + header + extra + pixels + png_chunk(b"IEND", b"")
+
+
+def tiff(width: int, height: int) -> bytes:
+    """Grey, 8 bits, uncompressed, one strip behind a directory of 7 entries (TIFF 6.0, section 3)."""
+    entries = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 98), (279, 16)]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + bytes(16)
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask, decoded_bytes])
+@pytest.mark.parametrize(
+    "content", [png(13400, 13400, data=b"x"), png(2**31 - 1, 2**31 - 1, data=b"x"), tiff(60000, 60000)]
+)
+def test_a_file_that_declares_too_many_pixels_is_refused_undecoded(tmp_path: Path, read: Read, content: bytes) -> None:
+    (tmp_path / "bomb.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"bomb\.png: is too large .*; allowed: 179 million pixels; save it smaller"):
+        read(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask, decoded_bytes])
+def test_the_limit_holds_where_another_library_has_lifted_pillows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Read
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    (tmp_path / "bomb.png").write_bytes(png(13400, 13400, data=b"x"))
+    with pytest.raises(InputError, match=r"bomb\.png: is too large \(13400 x 13400 pixels\)"):
+        read(tmp_path / "bomb.png")
+
+
+def test_ninety_million_pixels_are_read_without_a_warning(tmp_path: Path) -> None:
+    """In a process of its own, where warnings are errors: pytest has its own way with warnings."""
+    Image.new("1", (9500, 9500), 1).save(tmp_path / "large.png")
+    code = "import sys; from pathlib import Path; from lesionseg.data.image_file import read_mask as read; "
+    code += "print(read(Path(sys.argv[1])).sum())"
+    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "large.png")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == (str(9500 * 9500), "")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(2**26))),
+        png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2**26))),
+    ],
+    ids=["colour profile", "text"],
+)
+def test_a_chunk_that_unpacks_to_much_more_than_it_is_worth_is_refused(tmp_path: Path, extra: bytes) -> None:
+    (tmp_path / "bomb.png").write_bytes(png(3, 2, extra=extra))
+    with pytest.raises(InputError, match=r"bomb\.png: cannot be read as an image \(.*too large"):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_a_file_that_would_start_another_program_is_refused(tmp_path: Path) -> None:
+    """Pillow hands Encapsulated PostScript to Ghostscript."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match=r"a\.jpg: cannot be read as an image"):
+        read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_an_animation_or_of_pages_the_first_is_read(tmp_path: Path, kind: str) -> None:
+    first, second = Image.new("RGB", (32, 24), (200, 10, 10)), Image.new("RGB", (32, 24), (10, 10, 200))
+    first.save(tmp_path / "a.jpg", kind, save_all=True, append_images=[second])
+    assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - [200, 10, 10]).max() <= 4
+
+
+# Memory
+
+
+@pytest.mark.parametrize(("for_size", "scale"), [(None, 1), (320, 2), (20, 8)])
+def test_the_memory_of_reading_goes_with_the_pixels_decoded(tmp_path: Path, for_size: int | None, scale: int) -> None:
+    """At least Pillow's 4 bytes a pixel, the array's 3, and 3 on the way from one to the other."""
+    path = save(tmp_path / "a.jpg", smooth(640, 640))
+    decoded = (640 // scale) ** 2
+    assert 10 * decoded <= decoded_bytes(path, for_size) <= 16 * decoded
+
+
+def test_a_progressive_jpeg_takes_the_memory_of_its_coefficients_at_any_scale(tmp_path: Path) -> None:
+    """16 bits for each pixel of each channel (libjpeg's jdcoefct.c keeps whole planes of them)."""
+    Image.fromarray(smooth(640, 640)).save(tmp_path / "a.jpg", progressive=True, subsampling=0)
+    assert decoded_bytes(tmp_path / "a.jpg", 20) >= 6 * 640 * 640
+
+
+def test_a_png_takes_the_memory_of_all_its_pixels_at_any_scale(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", smooth(64, 48))
+    assert decoded_bytes(path, 20) == decoded_bytes(path)
