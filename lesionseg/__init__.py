@@ -1,3 +1,37 @@
 """lesionseg: train, test and hand over skin-lesion segmentation models with Lightning and Hydra."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lesionseg.prediction.predictor import Predictor
+
 __version__ = "0.1.0"
+
+
+def load(path: str | Path, *, device: str = "auto", precision: str = "auto") -> Predictor:
+    """Opens a checkpoint or an exported model to predict with; runs no code from the file.
+
+    Args:
+        path: A file that training wrote (`best.ckpt`), or that `lesionseg.export` made of one (`.onnx`, `.pt2` or
+            `.xml`).
+        device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
+        precision: `auto` (the fastest that the device has), `fp32`, `bf16` or `fp16`; of checkpoints only.
+
+    Raises:
+        lesionseg.errors.InputError: The file is not there, damaged or hostile, or what opens it is not installed.
+
+    Example:
+        segmenter = lesionseg.load("best.ckpt")
+        mask = segmenter.predict("photo.jpg")  # (H, W) bool, of the photograph's own size
+    """
+    # Imported here: PyTorch takes seconds, which `import lesionseg` should not.
+    from pathlib import Path
+
+    from lesionseg.prediction.opening import open_engine
+    from lesionseg.prediction.predictor import Predictor
+
+    return Predictor(open_engine(Path(path), device=device, precision=precision))

@@ -1,0 +1,1 @@
+"""Predicting: photographs at their own size in, masks at their own size out."""

@@ -1,0 +1,56 @@
+"""What prediction needs of a model, whatever kind of file it came from."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model file says of itself."""
+
+    name: str
+    """Of the run that trained it."""
+    image_size: int
+    """Height and width in pixels that the network works at."""
+    threshold: float
+    """A pixel is lesion where its probability is above this, in (0, 1)."""
+    sha256: str
+    """Of the file's bytes, in hexadecimal digits: which model this is."""
+    version: str
+    """Of the lesionseg that trained it."""
+    trained_on: frozenset[str]
+    """`id_digest` of each training image, so that nobody scores a model on these by accident."""
+
+
+class Engine(Protocol):
+    """A model that is ready to predict; may be called from several threads at once."""
+
+    facts: ModelFacts
+    device: str
+    """What it runs on, in words for its user, for example `CPU, bf16`."""
+
+    def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Predicts a batch that is at the network's size already.
+
+        Args:
+            images: (B, image_size, image_size, 3) uint8 RGB 0..255.
+
+        Returns:
+            Each pixel's lesion probability, (B, image_size, image_size) in [0, 1].
+        """
+
+
+def id_digest(id_: str) -> str:
+    """Digests an image's id, without the name of its source, so that a model file need not carry file names."""
+    return hashlib.sha256(id_.rpartition("/")[2].encode()).hexdigest()[:12]
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,110 @@
+"""From what the user names (a file, a folder, a pattern) to the photographs to predict."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lesionseg.data.image_file import IMAGE_SUFFIXES
+from lesionseg.errors import InputError, raise_all
+from lesionseg.prediction.pattern import ANY_FOLDERS, files_matching
+
+SUPERPIXELS = "_superpixels"
+"""ISIC's archives have such a picture beside each photograph."""
+WILDCARDS = re.compile(r"[*?\[]")
+LOOKED_FOR = " ".join(sorted(IMAGE_SUFFIXES))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photograph to predict."""
+
+    path: Path
+    name: PurePosixPath
+    """Below the input, without its suffix: `sub/a`. No two pictures of one listing have the same."""
+
+
+def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> list[Picture]:
+    """Lists the photographs that are meant, sorted by name.
+
+    Of a folder these are the image files in it and below. Hidden files and folders are none, nor are ISIC's superpixel
+    pictures; links to files and folders are followed, but not in circles.
+
+    Args:
+        input_: An image file, a folder, or a pattern such as `photos/**/*.jpg`, in which `*` and `?` stand for any
+            letters, `[ab]` for one of some and `**` for folders in folders. `~` is the user's own folder. What exists
+            under the very name is not read as a pattern.
+        leave_out: Folders for results: what is in one of them, where it is below the input, is not a photograph.
+
+    Raises:
+        InputError: There is nothing or no image, a folder may not be read, a folder is for input and results alike, or
+            the results of two images would have one name.
+    """
+    named = os.path.expanduser(input_)
+    if os.path.isfile(named):
+        return [_single(Path(named))]
+    top, parts = _split(Path(named)) if named and not os.path.isdir(named) else (Path(named), (ANY_FOLDERS, "*"))
+    results = frozenset(os.path.realpath(folder) for folder in leave_out)
+    _check_folder(input_, top, is_folder=os.path.isdir(named), results=results)
+    files = files_matching(top, parts, leave_out=results)
+    pictures = [Picture(top / file, PurePosixPath(file).with_suffix("")) for file in sorted(files) if _is_picture(file)]
+    if not pictures:
+        raise InputError(f"input={input_}: has no image ({LOOKED_FOR}) among {len(files)} files; give another input")
+    _refuse_shared_names(pictures)
+    return pictures
+
+
+def _single(path: Path) -> Picture:
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise InputError(f"input={path}: is no image; allowed: {LOOKED_FOR}")
+    return Picture(path, PurePosixPath(path.stem))
+
+
+def _split(pattern: Path) -> tuple[Path, Sequence[str]]:
+    """Splits a pattern into the folder before its first wildcard and the parts from there on."""
+    parts = pattern.parts
+    fixed = 0
+    while fixed < len(parts) - 1 and _is_plain(Path(*parts[: fixed + 1])):
+        fixed += 1
+    return Path(*parts[:fixed]), parts[fixed:]
+
+
+def _is_plain(folder: Path) -> bool:
+    return not WILDCARDS.search(folder.name) or folder.is_dir()
+
+
+def _check_folder(input_: str, top: Path, *, is_folder: bool, results: frozenset[str]) -> None:
+    """Refuses what cannot be listed before it is."""
+    if not input_ or not top.is_dir() or not (is_folder or WILDCARDS.search(input_)):
+        raise InputError(
+            f"input={input_}: there is no such file or folder{_missing(top)}; "
+            "allowed: an image, a folder of images, or a pattern such as 'photos/**/*.jpg'"
+        )
+    if is_folder and os.path.realpath(top) in results:
+        raise InputError(
+            f"input={input_}: results are written there too and would be taken for photographs the next time; "
+            "give another output=FOLDER, or the photographs as a pattern such as 'photos/*.jpg'"
+        )
+
+
+def _missing(top: Path) -> str:
+    return "" if top.is_dir() else f" (looked for {top.absolute()})"
+
+
+def _is_picture(file: str) -> bool:
+    stem, suffix = os.path.splitext(file)
+    return suffix.lower() in IMAGE_SUFFIXES and not stem.endswith(SUPERPIXELS)
+
+
+def _refuse_shared_names(pictures: Sequence[Picture]) -> None:
+    """Results are named after their image without its suffix, so that `a.jpg` and `a.png` would share them."""
+    files = defaultdict(list)
+    for picture in pictures:
+        files[picture.name].append(str(picture.path))
+    raise_all(
+        "Results of these images would have the same name; rename or take out all but one of each, "
+        "or choose by a pattern such as 'photos/*.jpg':",
+        [" and ".join(paths) for paths in files.values() if len(paths) > 1],
+    )

@@ -1,0 +1,49 @@
+"""One image's prediction: the mask as the file is stored, and what was measured."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionseg.data.orientation import as_stored
+from lesionseg.prediction.measures import Measures, measure
+from lesionseg.prediction.runs import Runs, runs_above
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A prediction at the network's size, that knows the image's own."""
+
+    upright: NDArray[np.float32]
+    """Each pixel's lesion probability, (image_size, image_size) in [0, 1], upright as the network saw the image."""
+    shape: tuple[int, int]
+    """(H, W) of the image in pixels, upright."""
+    orientation: int
+    """EXIF's number for how the stored pixels have to be turned to be upright, 1 to 8."""
+    threshold: float
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        """The probability at the network's size, turned as the file is stored."""
+        return np.ascontiguousarray(as_stored(self.upright, self.orientation))
+
+    @property
+    def stored_shape(self) -> tuple[int, int]:
+        """(H, W) of the image in pixels, as stored."""
+        height, width = self.shape
+        return (width, height) if self.orientation >= 5 else (height, width)  # 5 to 8 exchange rows and columns
+
+    def runs(self) -> Runs:
+        """Decides each pixel of the image as stored; bilinear interpolation does not mind how it is turned."""
+        return runs_above(self.probability, self.threshold, self.stored_shape)
+
+    def enlarged(self) -> NDArray[np.float32]:
+        """Enlarges the probability to the image as stored, (H, W) in [0, 1]."""
+        height, width = self.stored_shape
+        enlarged = cv2.resize(self.probability, (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(enlarged, np.float32)
+
+    def measures(self, runs: Runs) -> Measures:
+        """Measures the mask that `runs` found."""
+        return measure(runs, self.upright, self.threshold)

@@ -1,0 +1,128 @@
+"""From a handful of photographs to their masks on the disk: what each core does, beside the others."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lesionseg.data.grey_png import encode_grey_png
+from lesionseg.data.image_file import WHITE, decoded_bytes, read_photograph
+from lesionseg.data.resize import resize_image
+from lesionseg.errors import InputError
+from lesionseg.prediction.engine import Engine
+from lesionseg.prediction.jobs import Job, Outputs
+from lesionseg.prediction.journal import Entry, Journal, crc32, identity
+from lesionseg.prediction.memory_budget import MemoryBudget
+from lesionseg.prediction.overlay import draw_overlay
+from lesionseg.prediction.prediction import Prediction
+from lesionseg.prediction.runs import runs_above
+
+OVERLAY_SIZE = 1024
+"""Pixels that an overlay's sides are about: enough to judge an outline on a screen, whatever the camera."""
+OVERLAY_QUALITY = 90
+COPIES = 6
+"""Bytes a pixel while files are made: a mask or a map in grey, its rows in a PNG, and the map's four in float32."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A photograph that has been read."""
+
+    job: Job
+    image: NDArray[np.uint8]
+    """(image_size, image_size, 3) RGB, upright."""
+    shape: tuple[int, int]
+    """(H, W) of the file, upright."""
+    orientation: int
+    identity: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Predicts a few images together; one worker serves several threads at once."""
+
+    engine: Engine
+    outputs: Outputs
+    journal: Journal
+    budget: MemoryBudget
+
+    def work(self, jobs: Sequence[Job]) -> dict[str, str]:
+        """Reads images, predicts them together and writes what is asked for.
+
+        Returns:
+            Why an image could not be read, by its path below the input.
+
+        Raises:
+            InputError: A result cannot be written.
+        """
+        unreadable: dict[str, str] = {}
+        read: list[Read] = []
+        for job in jobs:
+            try:
+                read.append(self._read(job))
+            except InputError as error:
+                unreadable[job.image] = str(error)
+        if read:
+            probabilities = self.engine.probability(np.stack([photograph.image for photograph in read]))
+            for photograph, probability in zip(read, probabilities, strict=True):
+                self._write(photograph, self._prediction(photograph, probability))
+        return unreadable
+
+    def _read(self, job: Job) -> Read:
+        path, size = job.picture.path, self.engine.facts.image_size
+        found = identity(path)  # before reading: a file that changes meanwhile is predicted anew next time
+        with self.budget.taken(decoded_bytes(path, size)):
+            photograph = read_photograph(path, for_size=size)
+            image = resize_image(photograph.pixels, size)
+        return Read(job, image, photograph.shape, photograph.orientation, found)
+
+    def _prediction(self, photograph: Read, probability: NDArray[np.float32]) -> Prediction:
+        return Prediction(
+            upright=probability,
+            shape=photograph.shape,
+            orientation=photograph.orientation,
+            threshold=self.engine.facts.threshold,
+        )
+
+    def _write(self, photograph: Read, prediction: Prediction) -> None:
+        """Writes an image's files, the mask last: where it is, everything is."""
+        job, runs = photograph.job, prediction.runs()
+        height, width = runs.shape
+        with self.budget.taken(COPIES * height * width):
+            if self.outputs.probabilities:
+                self.outputs.probabilities.write(job.probability, _probability_png(prediction))
+            if self.outputs.overlays:
+                self.outputs.overlays.write(job.overlay, _overlay_jpeg(job.picture.path, prediction))
+            content = encode_grey_png(runs.mask(), orientation=prediction.orientation)
+        entry = Entry(
+            image=job.image,
+            mask=job.mask.as_posix(),
+            model=self.engine.facts.sha256,
+            image_identity=photograph.identity,
+            mask_crc32=crc32(content),
+            has_probability=self.outputs.probabilities is not None,
+            has_overlay=self.outputs.overlays is not None,
+            measures=prediction.measures(runs),
+        )
+        self.journal.add(entry)
+        self.outputs.masks.write(job.mask, content)
+
+
+def _probability_png(prediction: Prediction) -> bytes:
+    """Draws the probabilities at the image's own size as grey levels, 255 for 1."""
+    grey = cv2.convertScaleAbs(prediction.enlarged(), alpha=WHITE)
+    return encode_grey_png(np.asarray(grey, np.uint8), orientation=prediction.orientation)
+
+
+def _overlay_jpeg(path: Path, prediction: Prediction) -> bytes:
+    """Draws the outline on the photograph, upright, as people look at it."""
+    pixels = read_photograph(path, for_size=OVERLAY_SIZE).pixels
+    mask = runs_above(prediction.upright, prediction.threshold, pixels.shape[:2]).mask()
+    file = io.BytesIO()
+    Image.fromarray(draw_overlay(pixels, mask)).save(file, "JPEG", quality=OVERLAY_QUALITY)
+    return file.getvalue()

@@ -1,0 +1,89 @@
+"""The three lines of Python that the README promises."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lesionseg
+from lesionseg.errors import InputError
+from lesionseg.prediction.predictor import Predictor
+
+
+@pytest.fixture
+def segmenter(engine: Any) -> Predictor:
+    return Predictor(engine)
+
+
+def test_a_path_an_image_and_an_array_give_one_mask(segmenter: Any, photograph: Any, tmp_path: Path) -> None:
+    pixels = photograph(120, 90)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    masks = [segmenter.predict(image) for image in (str(tmp_path / "photo.png"), Image.fromarray(pixels), pixels)]
+    for mask in masks:
+        assert mask.shape == (90, 120)
+        assert mask.dtype == bool
+        np.testing.assert_array_equal(mask, masks[0])
+    assert np.mean(masks[0] != (pixels[..., 0] < 128)) < 0.02
+
+
+def test_grey_counts_as_colour(segmenter: Any, photograph: Any) -> None:
+    pixels = photograph(120, 90)
+    np.testing.assert_array_equal(segmenter.predict(pixels[..., 0]), segmenter.predict(pixels))
+    np.testing.assert_array_equal(segmenter.predict(Image.fromarray(pixels).convert("L")), segmenter.predict(pixels))
+
+
+def test_the_mask_fits_pixels_that_exif_would_turn(segmenter: Any, photograph: Any, tmp_path: Path) -> None:
+    stored = photograph(120, 60, at=(0.2, 0.4))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(stored).save(tmp_path / "turned.png", exif=exif)
+    for image in (tmp_path / "turned.png", Image.open(tmp_path / "turned.png")):
+        assert np.mean(segmenter.predict(image) != (stored[..., 0] < 128)) < 0.03
+
+
+def test_the_probability_is_what_the_mask_was_decided_by(segmenter: Any, photograph: Any) -> None:
+    pixels = photograph(120, 90)
+    probability = segmenter.probability(pixels)
+    assert probability.shape == (90, 120)
+    assert 0 <= probability.min() <= probability.max() <= 1
+    np.testing.assert_array_equal(probability > segmenter.threshold, segmenter.predict(pixels))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4, 3)),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((3, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        None,
+        [[1, 2], [3, 4]],
+    ],
+    ids=["float", "four channels", "channels first", "no pixels", "none", "list"],
+)
+def test_what_is_no_image_is_refused(segmenter: Any, image: Any) -> None:
+    with pytest.raises(InputError, match="allowed: a path"):
+        segmenter.predict(image)
+
+
+def test_a_checkpoint_predicts_what_its_segmenter_computes(smoke_run: Path, photograph: Any) -> None:
+    import torch
+
+    from lesionseg.checkpoint import read, segmenter_of
+
+    checkpoint = smoke_run / "checkpoints" / "best.ckpt"
+    segmenter = lesionseg.load(checkpoint, device="cpu", precision="fp32")
+    pixels = photograph(segmenter.image_size, segmenter.image_size)
+    network = segmenter_of(read(checkpoint))
+    with torch.inference_mode():
+        expected = network.probability(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0, 0].numpy()
+    np.testing.assert_allclose(segmenter.probability(pixels), expected, atol=1e-5)
+    assert (segmenter.name, segmenter.threshold) == ("smoke", 0.5)
+    assert segmenter.device.startswith("CPU")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(InputError, match=r"there is no file .*none\.ckpt"):
+        lesionseg.load("none.ckpt")
