@@ -30,13 +30,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         repeat(arguments.photographs, folder / "photographs", arguments.files, None)
-        start = time.perf_counter()
-        run(arguments.checkpoint, folder, "undisturbed", None)
-        undisturbed = time.perf_counter() - start
+        everything = run(arguments.checkpoint, folder, "undisturbed", None)
+        nothing = run(arguments.checkpoint, folder, "undisturbed", None)  # is left to do: this is Python's start
+        share = (everything - nothing) / arguments.kills
         begun = 0
         for kill in range(arguments.kills):
-            # Half of the time at most: else the first few runs would leave nothing to disturb to the others.
-            run(arguments.checkpoint, folder, "killed", generator.uniform(0, undisturbed / 2))
+            # Not much more than its share, so that the first few leave something to disturb to the others.
+            moment = generator.uniform(nothing / 2, nothing + 1.5 * share)
+            run(arguments.checkpoint, folder, "killed", moment)
             done = masks_in(folder / "killed")
             print(f"kill {kill + 1}: {done} masks", flush=True)
             begun += done < arguments.files
@@ -45,8 +46,9 @@ def main() -> None:
         report(folder, arguments.files)
 
 
-def run(checkpoint: Path, folder: Path, output: str, kill_after: float | None) -> None:
-    """Predicts in a process of its own, which is killed after so many seconds."""
+def run(checkpoint: Path, folder: Path, output: str, kill_after: float | None) -> float:
+    """Predicts in a process of its own, which is killed after so many seconds; returns how many it took."""
+    start = time.perf_counter()
     command = [sys.executable, "-m", "lesionseg.predict", f"checkpoint={checkpoint}"]
     command += [f"input={folder / 'photographs'}", f"output={folder / output}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -57,6 +59,7 @@ def run(checkpoint: Path, folder: Path, output: str, kill_after: float | None) -
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    return time.perf_counter() - start
 
 
 def masks_in(folder: Path) -> int:

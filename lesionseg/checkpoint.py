@@ -27,6 +27,7 @@ from lesionseg.stored.contents import FORMAT, check_contents
 from lesionseg.stored.outline import check_pickle
 from lesionseg.stored.parts import build_stored, build_strictly
 from lesionseg.stored.weights import weights_for
+from lesionseg.stored.without_memory import without_memory
 
 SEGMENTER_PREFIX = "segmenter."
 LARGEST_STRIDE = 4096
@@ -88,10 +89,11 @@ def segmenter_of(checkpoint: Mapping[str, Any]) -> Segmenter:
     """
     try:
         config = _section(checkpoint, "lesionseg", "config")
-        segmenter = _untrained(config, "meta")
+        with without_memory():
+            segmenter = _untrained(config)
         weights = weights_for(segmenter, segmenter_state(checkpoint))
         if dict(segmenter.named_buffers()).keys() - weights.keys():  # buffers that are computed and not stored
-            segmenter = _untrained(config, "cpu")
+            segmenter = _untrained(config)
         segmenter.load_state_dict(weights, assign=True)
         if not (segmenter.std > 0).all():
             raise InputError(f"segmenter.std is {segmenter.std.flatten().tolist()}; allowed: above 0")
@@ -100,14 +102,13 @@ def segmenter_of(checkpoint: Mapping[str, Any]) -> Segmenter:
     return segmenter.eval()
 
 
-def _untrained(config: Mapping[str, Any], device: str) -> Segmenter:
-    """Builds the segmenter that a configuration describes; on the meta device no number takes any memory."""
-    with torch.device(device):
-        network = build_stored(_section(config, "model"), nn.Module, "lesionseg.model")
-        stride = getattr(network, "stride", None)
-        if type(stride) is not int or not 1 <= stride <= LARGEST_STRIDE:
-            raise InputError(f"the file asks for {type(network).__name__}, which is no network: its stride is {stride}")
-        return build_strictly(Segmenter, {"network": network, **_section(config, "segmenter")})
+def _untrained(config: Mapping[str, Any]) -> Segmenter:
+    """Builds the segmenter that a configuration describes."""
+    network = build_stored(_section(config, "model"), nn.Module, "lesionseg.model")
+    stride = getattr(network, "stride", None)
+    if type(stride) is not int or not 1 <= stride <= LARGEST_STRIDE:
+        raise InputError(f"the file asks for {type(network).__name__}, which is no network: its stride is {stride}")
+    return build_strictly(Segmenter, {"network": network, **_section(config, "segmenter")})
 
 
 def _section(contents: Any, *keys: str) -> Mapping[str, Any]:

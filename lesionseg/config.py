@@ -64,6 +64,42 @@ class EvaluateConfig:
 
 
 @dataclass
+class PredictConfig:
+    """Every key that `conf/predict.yaml` and the command line may set; values and units are explained there."""
+
+    checkpoint: str = MISSING
+    input: str = MISSING
+    output: str = MISSING
+    suffix: str = MISSING
+    probabilities: str | None = MISSING
+    overlays: str | None = MISSING
+    overwrite: bool = MISSING
+    review_below: float = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+
+
+@dataclass
+class ExportConfig:
+    """Every key that `conf/export.yaml` and the command line may set; values and units are explained there."""
+
+    checkpoint: str = MISSING
+    format: str = MISSING
+    output: str | None = MISSING
+    overwrite: bool = MISSING
+    images: str | None = MISSING
+    compare_images: int = MISSING
+    tolerance: float = MISSING
+    fp16: bool = MISSING
+    int8: bool = MISSING
+    calibration_images: int = MISSING
+    int8_tolerance: float = MISSING
+    licence: str = MISSING
+    intended_use: str = MISSING
+    data: Any = None
+
+
+@dataclass
 class CompareConfig:
     """Every key that `conf/compare.yaml` and the command line may set; values and units are explained there."""
 
@@ -99,6 +135,8 @@ def register_schemas() -> None:
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="evaluate_schema", node=EvaluateConfig)
+    store.store(name="predict_schema", node=PredictConfig)
+    store.store(name="export_schema", node=ExportConfig)
     store.store(name="compare_schema", node=CompareConfig)
     store.store(name="check_data_schema", node=CheckDataConfig)
     store.store(name="download_schema", node=DownloadConfig)

@@ -1,4 +1,4 @@
-"""`python -m lesionseg.evaluate`: scores a checkpoint, or anybody's masks."""
+"""`python -m lesionseg.evaluate`: scores a checkpoint, an exported model, or anybody's masks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def evaluate(cfg: DictConfig) -> dict[str, float]:
-    """Scores a checkpoint or a folder of masks as `cfg` says, see `conf/evaluate.yaml`, and writes the report.
+    """Scores a model's file or a folder of masks as `cfg` says, see `conf/evaluate.yaml`, and writes the report.
 
     Returns:
         The metrics as `test/dice` and so on, whichever part of the data was scored.
 
     Raises:
-        InputError: A setting, the checkpoint, the masks or the data are wrong.
+        InputError: A setting, the model, the masks or the data are wrong.
     """
     if (cfg.checkpoint is None) == (cfg.predictions is None):
         raise InputError("give either checkpoint=FILE (a model), or predictions=FOLDER and truth=FOLDER (masks)")

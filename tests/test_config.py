@@ -40,5 +40,13 @@ def test_losses_and_loggers_add_up() -> None:
 
 
 def test_every_file_of_conf_is_a_root_or_in_a_group() -> None:
-    assert {path.stem for path in CONF.glob("*.yaml")} == {"train", "evaluate", "compare", "download", "check_data"}
+    assert {path.stem for path in CONF.glob("*.yaml")} == {
+        "train",
+        "evaluate",
+        "export",
+        "predict",
+        "compare",
+        "download",
+        "check_data",
+    }
     assert Path(CONF, "model", "unet.yaml").is_file()

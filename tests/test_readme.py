@@ -56,6 +56,15 @@ def test_every_option_named_in_the_table_is_a_file_and_every_file_is_named() -> 
             assert files <= named, f"{group}: {files - named} not in the README"
 
 
+def test_the_python_lines_run(smoke_run: Path, photographs: Path, tmp_path: Path) -> None:
+    (lines,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "best.ckpt").symlink_to(smoke_run / "checkpoints" / "best.ckpt")
+    (tmp_path / "photo.jpg").symlink_to(photographs / "images" / "photo 1.jpg")
+    shown = f"{lines}\nprint(mask.shape, mask.dtype)"
+    done = subprocess.run([sys.executable, "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "(97, 61) bool\n", done.stderr
+
+
 def test_every_link_leads_somewhere() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)", README):
         assert (ROOT / target).exists(), target

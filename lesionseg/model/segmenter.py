@@ -41,8 +41,8 @@ class Segmenter(nn.Module):
             raise ValueError(f"segmenter.threshold is {threshold}; allowed: between 0 and 1")
         self.network = network
         self.threshold = threshold
-        self.register_buffer("mean", torch.tensor(list(mean)).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(list(std)).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(list(std), dtype=torch.float32).view(1, 3, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
         """Computes logits.

@@ -3,8 +3,9 @@
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -64,7 +65,8 @@ def predict_folder(cfg: DictConfig) -> Outcome:
         if Path(cfg.input).is_dir() and Path(cfg.input).resolve().is_relative_to(folder.resolve()):
             raise InputError(f"{folder} holds the photographs; give results a folder of their own, for example masks")
     jobs = jobs_of(list_pictures(cfg.input, leave_out=folders), suffix=cfg.suffix)
-    engine = open_engine(Path(cfg.checkpoint), device=cfg.device, precision=cfg.precision)
+    # One thread each, because every core predicts images of its own, see `_work`.
+    engine = open_engine(Path(cfg.checkpoint), device=cfg.device, precision=cfg.precision, threads=1)
     outputs = Outputs(
         masks=OutputFolder(masks),
         probabilities=OutputFolder(Path(cfg.probabilities)) if cfg.probabilities is not None else None,
@@ -102,13 +104,8 @@ def _work(worker: Worker, jobs: Sequence[Job], outcome: Outcome) -> None:
     worked on. PyTorch gets one thread in each of them: cores that share one image's work wait for each other.
     """
     cores = usable_cores()
-    together = max(1, PIXELS_TOGETHER // worker.engine.facts.image_size**2)
-    size = max(1, min(together, math.ceil(len(jobs) / cores)))
-    handfuls = iter([jobs[start : start + size] for start in range(0, len(jobs), size)])
-    with (
-        ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-        image_bar("predicting", total=len(jobs)) as advance,
-    ):
+    handfuls = _handfuls(jobs, cores, most=max(1, PIXELS_TOGETHER // worker.engine.facts.image_size**2))
+    with _threads_of_one(cores) as pool, image_bar("predicting", total=len(jobs)) as advance:
         running: dict[Future[dict[str, str]], int] = {}
         try:
             while True:
@@ -124,6 +121,26 @@ def _work(worker: Worker, jobs: Sequence[Job], outcome: Outcome) -> None:
         finally:
             for future in running:
                 future.cancel()
+
+
+@contextmanager
+def _threads_of_one(cores: int) -> Iterator[ThreadPoolExecutor]:
+    """Starts threads in which PyTorch does not start further ones; the caller's number stays what it is."""
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)  # it is also what threads begin with that are started later
+
+
+def _handfuls(jobs: Sequence[Job], cores: int, *, most: int) -> Iterator[Sequence[Job]]:
+    """Deals out images, fewer at a time towards the end, so that all cores finish together."""
+    start = 0
+    while start < len(jobs):
+        size = min(most, math.ceil((len(jobs) - start) / (2 * cores)))
+        yield jobs[start : start + size]
+        start += size
 
 
 def _finish(outputs: Outputs, journal: Journal, outcome: Outcome, review_below: float) -> None:

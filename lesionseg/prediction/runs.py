@@ -91,47 +91,69 @@ def runs_above(probability: NDArray[np.float32], threshold: float, shape: tuple[
         shape: (H, W) of the mask.
     """
     height, width = shape
-    enlarged = _enlarged_rows(probability.astype(np.float64), height) - threshold  # (H, w)
-    above = enlarged > 0
-    outside = np.zeros((height, 1), bool)
-    changes = np.diff(np.hstack([outside, above, outside]).view(np.int8), axis=1)  # (H, w + 1)
+    corner, part = _surroundings(probability.astype(np.float64) - threshold)
+    if part.size == 0:
+        nowhere = np.zeros(0, np.int64)
+        return Runs(shape, nowhere, nowhere, nowhere)
+    scale = width / probability.shape[1]
+    first_row, enlarged = _enlarged_rows(part, corner[0], probability.shape[0], height)
+    outside = np.zeros((len(enlarged), 1), bool)
+    changes = np.diff(np.hstack([outside, enlarged > 0, outside]).view(np.int8), axis=1)
     rows, columns = np.nonzero(changes == 1)
-    starts = _first_above(enlarged, rows, columns, width)
+    crossings = _crossings(enlarged, rows, columns, corner[1], scale)
+    starts = np.where(columns == 0, 0, np.floor(crossings).astype(np.int64) + 1)
     stop_rows, stop_columns = np.nonzero(changes == -1)  # as many as starts in each row, and in the same order
-    stops = _first_not_above(enlarged, stop_rows, stop_columns, width)
+    crossings = _crossings(enlarged, stop_rows, stop_columns, corner[1], scale)
+    stops = np.where(stop_columns == part.shape[1], width, np.ceil(crossings).astype(np.int64))
+    starts, stops = np.clip(starts, 0, width), np.clip(stops, 0, width)
     some = starts < stops  # a network's column between two pixels may be above without any pixel being
-    return Runs(shape, rows[some], starts[some], stops[some])
+    return Runs(shape, rows[some] + first_row, starts[some], stops[some])
 
 
-def _enlarged_rows(probability: Floats, height: int) -> Floats:
-    """Interpolates (h, w) to (height, w); the first and last rows go on unchanged outside their centres."""
-    last = probability.shape[0] - 1
-    position = np.clip((np.arange(height) + 0.5) * probability.shape[0] / height - 0.5, 0, last)
-    upper = position.astype(np.int64)
-    lower = np.minimum(upper + 1, last)
-    share = (position - upper)[:, None]
-    enlarged: Floats = probability[upper] * (1 - share) + probability[lower] * share
-    return enlarged
+def _surroundings(excess: Floats) -> tuple[tuple[int, int], Floats]:
+    """Cuts out what is above 0, with one row and column more on each side if there are; its corner, and the part."""
+    rows, columns = (np.flatnonzero((excess > 0).any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return (0, 0), excess[:0]
+    top, left = max(int(rows[0]) - 1, 0), max(int(columns[0]) - 1, 0)
+    return (top, left), excess[top : rows[-1] + 2, left : columns[-1] + 2]
 
 
-def _first_above(enlarged: Floats, rows: Integers, columns: Integers, width: int) -> Integers:
-    """Finds the first pixel right of where each row rises above 0 between column - 1 and column."""
-    crossing = _crossing(enlarged, rows, columns, width)
-    return np.where(columns == 0, 0, np.clip(np.floor(crossing).astype(np.int64) + 1, 0, width))
+def _enlarged_rows(part: Floats, top: int, network_height: int, height: int) -> tuple[int, Floats]:
+    """Interpolates between a part's rows; the network's first and last go on unchanged outside their centres.
+
+    Args:
+        part: (h, w), the network's rows from `top` on.
+        top: In the network's rows.
+        network_height: Rows that the network has in all.
+        height: Rows that the image has in all.
+
+    Returns:
+        The first of the image's rows that these rows decide, and (rows, w).
+    """
+    position = np.clip((np.arange(height) + 0.5) * network_height / height - 0.5, 0, network_height - 1) - top
+    rows = np.flatnonzero((position >= 0) & (position <= len(part) - 1))
+    if not rows.size:
+        return 0, part[:0]
+    upper = position[rows].astype(np.int64)
+    lower = np.minimum(upper + 1, len(part) - 1)
+    share = (position[rows] - upper)[:, None]
+    return int(rows[0]), part[upper] * (1 - share) + part[lower] * share
 
 
-def _first_not_above(enlarged: Floats, rows: Integers, columns: Integers, width: int) -> Integers:
-    """Finds the first pixel at or right of where each row falls to 0 between column - 1 and column."""
-    crossing = _crossing(enlarged, rows, columns, width)
-    last = enlarged.shape[1]
-    return np.where(columns == last, width, np.clip(np.ceil(crossing).astype(np.int64), 0, width))
+def _crossings(enlarged: Floats, rows: Integers, columns: Integers, left: int, scale: float) -> Floats:
+    """Places where rows cross 0 between columns - 1 and columns, in the image's pixels; at the edges anywhere.
 
-
-def _crossing(enlarged: Floats, rows: Integers, columns: Integers, width: int) -> Floats:
-    """Places the crossings between columns - 1 and columns in the mask's pixels; the edges' do not matter."""
+    Args:
+        enlarged: (rows, w), the network's columns from `left` on.
+        rows: (crossings,)
+        columns: (crossings,), 0 to w.
+        left: In the network's columns.
+        scale: The image's pixels for one of the network's columns.
+    """
     last = enlarged.shape[1] - 1
-    left = np.clip(columns - 1, 0, last)
-    before, after = enlarged[rows, left], enlarged[rows, np.clip(columns, 0, last)]
-    change = np.where(before == after, 1, before - after)  # equal only at the edges, where both are one column
-    crossing: Floats = (left + before / change + 0.5) * width / enlarged.shape[1] - 0.5
-    return crossing
+    before = np.clip(columns - 1, 0, last)
+    values, following = enlarged[rows, before], enlarged[rows, np.clip(columns, 0, last)]
+    change = np.where(values == following, 1, values - following)  # equal only at the edges, where both are one column
+    crossings: Floats = (before + values / change + left + 0.5) * scale - 0.5
+    return crossings

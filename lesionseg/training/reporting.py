@@ -28,7 +28,7 @@ def report(
     *,
     name: str,
     facts: Mapping[str, str],
-    config: Mapping[str, Any],
+    config: Mapping[str, Any] | None,
     results: Mapping[str, float],
     folder: Path,
 ) -> Summary:
@@ -39,7 +39,7 @@ def report(
         collector: With the test's images.
         name: What tables call the method.
         facts: What was tested, see `tested`.
-        config: The training's configuration.
+        config: The training's configuration; None where it is not known.
         results: What the test logged; metrics that the evaluation does not know are reported beside its own.
         folder: The run's.
 

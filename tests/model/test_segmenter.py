@@ -27,6 +27,13 @@ def segmenter(network: nn.Module | None = None, **changes: Any) -> Segmenter:
     return Segmenter(network or Echo(), **(options | changes))
 
 
+def test_means_of_whole_numbers_do_not_make_images_whole_numbers() -> None:
+    echo = Echo(stride=1)
+    segmenter(echo, mean=[128, 128, 128], std=[64, 64, 64])(torch.full((1, 3, 4, 4), 160.5))
+    assert echo.seen is not None
+    assert echo.seen.unique().tolist() == [32.5 / 64]
+
+
 def test_each_channel_is_normalised_by_its_own_mean_and_deviation() -> None:
     network = Echo()
     image = torch.tensor([110, 45, 20], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 8, 8)

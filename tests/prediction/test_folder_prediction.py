@@ -2,12 +2,14 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from omegaconf import DictConfig
 from PIL import Image, ImageOps
@@ -238,6 +240,18 @@ def test_a_mask_is_the_same_alone_and_among_others(dark_is_lesion: Any, settings
     predict_folder(settings(input=str(photos / "a.jpg"), output=str(photos.parent / "alone")))
     assert (photos.parent / "alone" / "a.png").read_bytes() == (photos.parent / "masks" / "a.png").read_bytes()
     assert max(dark_is_lesion.batches) > 1
+
+
+def test_the_callers_number_of_threads_is_left_alone(dark_is_lesion: Any, settings: Settings, photos: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        predict_folder(settings())
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_two_processes_do_not_share_a_folder(dark_is_lesion: Any, settings: Settings, photos: Path) -> None:

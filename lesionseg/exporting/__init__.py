@@ -1,0 +1,1 @@
+"""Exporting: a checkpoint in, one portable model file out."""

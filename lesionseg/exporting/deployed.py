@@ -1,0 +1,57 @@
+"""The model as it is handed over: a photograph in, probability and mask of the same size out."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lesionseg.exporting.quiet import quiet
+from lesionseg.model.segmenter import Segmenter
+
+LARGEST_SIDE = 65_536
+"""Pixels that height and width may have, and images that a batch may have; the smallest number of each is 1."""
+
+
+class Deployed(nn.Module):
+    """Resizes, does what the segmenter does (normalisation, network, sigmoid and threshold), and resizes back.
+
+    An image of the network's size passes both resizings unchanged, so that whoever resizes by other means gets exactly
+    the segmenter's probabilities.
+
+    Args:
+        segmenter: In evaluation mode.
+        image_size: Height and width in pixels that its network was trained at.
+    """
+
+    def __init__(self, segmenter: Segmenter, image_size: int) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        self.image_size = image_size
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes probability and mask.
+
+        Args:
+            image: (B, H, W, 3) uint8 RGB 0..255; any H and W.
+
+        Returns:
+            The lesion's probability, (B, H, W) float32 in [0, 1], and the mask, (B, H, W) uint8: 1 where the
+            probability is above the threshold, else 0.
+        """
+        height, width = image.shape[1], image.shape[2]
+        size = (self.image_size, self.image_size)
+        pixels = image.permute(0, 3, 1, 2).float()  # (B, 3, H, W)
+        # With antialiasing, so that every pixel of a large photograph counts and hairs do not alias.
+        resized = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+        small = self.segmenter.probability(resized)  # (B, 1, S, S)
+        probability = functional.interpolate(small, size=(height, width), mode="bilinear")[:, 0]
+        return probability, (probability > self.segmenter.threshold).to(torch.uint8)
+
+
+def exported(deployed: Deployed) -> torch.export.ExportedProgram:
+    """Traces the model for any number of images of any size from one pixel on."""
+    names = ("batch", "height", "width")
+    dimensions = {axis: torch.export.Dim(name, min=1, max=LARGEST_SIDE) for axis, name in enumerate(names)}
+    # Two images, higher than wide and not of the network's size: what is traced holds for a general case.
+    example = torch.zeros(2, deployed.image_size + 7, deployed.image_size + 3, 3, dtype=torch.uint8)
+    with torch.no_grad(), quiet():
+        return torch.export.export(deployed.eval(), (example,), dynamic_shapes={"image": dimensions})

@@ -1,0 +1,111 @@
+"""A model to be tested, whatever kind of file it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lesionseg.checkpoint import read, segmenter_of, source_of
+from lesionseg.data.source import Source
+from lesionseg.errors import InputError
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.prediction.engine import Engine, id_digest
+from lesionseg.prediction.exported_opening import EXPORTED_SUFFIXES, open_exported
+
+
+@dataclass(frozen=True)
+class TestedModel:
+    """What testing needs of a model."""
+
+    __test__ = False  # pytest would take it for tests
+
+    segmenter: Segmenter
+    name: str
+    """Of the run that trained it."""
+    image_size: int
+    """Height and width in pixels that the network works at."""
+    split_sha256: str
+    """Of the division that it was trained with."""
+    trained_on: frozenset[str]
+    """`id_digest` of each training image."""
+    path: Path
+    checkpoint: Mapping[str, Any] | None
+    """None of an exported file, which knows neither the training's configuration nor its data."""
+
+    @property
+    def config(self) -> Mapping[str, Any] | None:
+        """The training's configuration, if it is known."""
+        return None if self.checkpoint is None else self.checkpoint["lesionseg"]["config"]
+
+    def own_data(self) -> tuple[Source, Mapping[str, Any]]:
+        """Rebuilds the source that it was trained on, and returns it with its division.
+
+        Raises:
+            InputError: It is not known, or the data are gone.
+        """
+        if self.checkpoint is None:
+            raise InputError(
+                f"{self.path} is an exported model, which does not know its data; give them, for example data=isic2017 "
+                "data.root=FOLDER"
+            )
+        return source_of(self.checkpoint), self.checkpoint["lesionseg"]["split"]
+
+
+class EngineSegmenter(nn.Module):
+    """Takes a segmenter's place in a test, which asks for nothing but probabilities and the threshold.
+
+    Args:
+        engine: Of an exported file.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+        self.threshold = engine.facts.threshold
+
+    def probability(self, image: Tensor) -> Tensor:
+        """Predicts: (B, 3, S, S) uint8 RGB on any device -> (B, 1, S, S) float32 there; see `Segmenter.probability`."""
+        pixels = np.ascontiguousarray(image.permute(0, 2, 3, 1).cpu().numpy())
+        return torch.from_numpy(self._engine.probability(pixels))[:, None].to(image.device)
+
+
+def open_tested(path: Path, *, accelerator: str) -> TestedModel:
+    """Opens a checkpoint or an exported file.
+
+    Args:
+        path: Which of them it is, its suffix tells.
+        accelerator: Lightning's setting; an exported file runs where it says, as far as its runtime can.
+
+    Raises:
+        InputError: The file is not there, damaged or hostile, or what opens it is not installed.
+    """
+    if path.suffix in EXPORTED_SUFFIXES:
+        return _exported(path, accelerator)
+    checkpoint = read(path)
+    record = checkpoint["lesionseg"]
+    return TestedModel(
+        segmenter=segmenter_of(checkpoint),
+        name=record["config"]["name"],
+        image_size=record["config"]["image_size"],
+        split_sha256=record["split"]["sha256"],
+        trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
+        path=path,
+        checkpoint=checkpoint,
+    )
+
+
+def _exported(path: Path, accelerator: str) -> TestedModel:
+    engine = open_exported(path, device="cpu" if accelerator == "cpu" else "auto")
+    return TestedModel(
+        segmenter=cast(Segmenter, EngineSegmenter(engine)),  # all that a test uses of one
+        name=engine.facts.name,
+        image_size=engine.facts.image_size,
+        split_sha256=engine.embedded.split_sha256,
+        trained_on=engine.facts.trained_on,
+        path=path,
+        checkpoint=None,
+    )

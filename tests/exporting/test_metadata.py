@@ -1,0 +1,75 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from lesionseg.checkpoint import read
+from lesionseg.errors import InputError
+from lesionseg.exporting.metadata import embedded
+from lesionseg.prediction.embedded_facts import EmbeddedFacts, embedded_facts
+
+HERE = Path("model.onnx")
+
+
+@pytest.fixture(scope="module")
+def facts(smoke_run: Path) -> EmbeddedFacts:
+    path = smoke_run / "checkpoints" / "best.ckpt"
+    return embedded(read(path), path, threshold=0.4, precision="fp32", licence="CC-BY-4.0 © us", intended_use="tests")
+
+
+def test_it_says_which_checkpoint_it_was(facts: EmbeddedFacts, smoke_run: Path) -> None:
+    path = smoke_run / "checkpoints" / "best.ckpt"
+    assert facts.checkpoint_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (facts.name, facts.image_size, facts.threshold, facts.classes) == ("smoke", 64, 0.4, ["lesion"])
+
+
+def test_it_names_training_images_by_digests_alone(facts: EmbeddedFacts, smoke_run: Path) -> None:
+    path = smoke_run / "checkpoints" / "best.ckpt"
+    names = [id_.rpartition("/")[2] for id_ in read(path)["lesionseg"]["split"]["parts"]["train"]]
+    assert facts.trained_on == sorted(hashlib.sha256(name.encode()).hexdigest()[:12] for name in names)
+    assert not any(name in facts.model_dump_json() for name in names)
+
+
+def test_it_comes_back_from_its_text(facts: EmbeddedFacts) -> None:
+    assert embedded_facts(facts.model_dump_json(), HERE) == facts
+
+
+def test_what_a_later_version_adds_is_ignored(facts: EmbeddedFacts) -> None:
+    text = facts.model_dump_json().replace("{", '{"invented_later": [1, 2], ', 1)
+    assert embedded_facts(text, HERE) == facts
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "named"),
+    [
+        ('"format":1', '"format":2', "format"),
+        ('"image_size":64', '"image_size":1000000000000', "image_size"),
+        ('"image_size":64', '"image_size":16', "image_size"),
+        ('"image_size":64', '"image_size":64.5', "image_size"),
+        ('"image_size":64', '"image_size":"64"', "image_size"),
+        ('"threshold":0.4', '"threshold":NaN', "threshold"),
+        ('"threshold":0.4', '"threshold":1.0', "threshold"),
+        ('"threshold":0.4', '"threshold":-0.1', "threshold"),
+        ('"threshold":0.4', '"threshold":1e999', "threshold"),
+        ('"classes":["lesion"]', '"classes":["lesion","hair"]', "classes"),
+        ('"name":"smoke"', '"name":["smoke"]', "name"),
+        ('"precision":"fp32"', '"precision":"fp64"', "precision"),
+        ('"trained_on":["', '"trained_on":["../', "trained_on"),
+    ],
+)
+def test_a_wrong_value_is_named(facts: EmbeddedFacts, found: str, given: str, named: str) -> None:
+    text = facts.model_dump_json()
+    assert found in text
+    with pytest.raises(InputError, match=rf"model.onnx: .*{named}.*export the checkpoint again"):
+        embedded_facts(text.replace(found, given), HERE)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "null", "[" * 100_000, '"lesionseg"'])
+def test_a_text_of_another_kind_is_refused(text: str | None) -> None:
+    with pytest.raises(InputError, match=r"model\.onnx"):
+        embedded_facts(text, HERE)
+
+
+def test_a_text_without_end_is_refused_unread(facts: EmbeddedFacts) -> None:
+    with pytest.raises(InputError, match="characters; allowed"):
+        embedded_facts(facts.model_dump_json() + " " * 2**25, HERE)
