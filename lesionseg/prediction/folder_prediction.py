@@ -159,7 +159,7 @@ def _report(outcome: Outcome, *, masks: str, seconds: float) -> None:
     if outcome.review:
         print(f"{outcome.review} to be reviewed: see the columns review and reason of {Path(masks) / TABLE}")
     if outcome.unreadable:
-        print(f"{len(outcome.unreadable)} images could not be read:")
+        print(f"could not be read: {len(outcome.unreadable)} of the images")
         for reason in list(outcome.unreadable.values())[:LONGEST_LIST]:
             print(f"  - {reason}")
         if len(outcome.unreadable) > LONGEST_LIST:

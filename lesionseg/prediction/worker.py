@@ -23,7 +23,7 @@ from lesionseg.prediction.prediction import Prediction
 from lesionseg.prediction.runs import runs_above
 
 OVERLAY_SIZE = 1024
-"""Pixels that an overlay's sides are about: enough to judge an outline on a screen, whatever the camera."""
+"""Pixels of an overlay's longer side at most: enough to judge an outline on a screen, whatever the camera."""
 OVERLAY_QUALITY = 90
 COPIES = 6
 """Bytes a pixel while files are made: a mask or a map in grey, its rows in a PNG, and the map's four in float32."""
@@ -93,7 +93,10 @@ class Worker:
         """Writes an image's files, the mask last: where it is, everything is."""
         job, runs = photograph.job, prediction.runs()
         height, width = runs.shape
-        with self.budget.taken(COPIES * height * width):
+        memory = COPIES * height * width
+        if self.outputs.overlays:
+            memory = max(memory, decoded_bytes(job.picture.path, OVERLAY_SIZE))
+        with self.budget.taken(memory):
             if self.outputs.probabilities:
                 self.outputs.probabilities.write(job.probability, _probability_png(prediction))
             if self.outputs.overlays:
@@ -121,8 +124,16 @@ def _probability_png(prediction: Prediction) -> bytes:
 
 def _overlay_jpeg(path: Path, prediction: Prediction) -> bytes:
     """Draws the outline on the photograph, upright, as people look at it."""
-    pixels = read_photograph(path, for_size=OVERLAY_SIZE).pixels
+    pixels = _at_most(read_photograph(path, for_size=OVERLAY_SIZE).pixels, OVERLAY_SIZE)
     mask = runs_above(prediction.upright, prediction.threshold, pixels.shape[:2]).mask()
     file = io.BytesIO()
     Image.fromarray(draw_overlay(pixels, mask)).save(file, "JPEG", quality=OVERLAY_QUALITY)
     return file.getvalue()
+
+
+def _at_most(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Reduces (h, w, 3) until the longer side has so many pixels; smaller ones stay as they are."""
+    scale = side / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)

@@ -85,6 +85,17 @@ def test_probabilities_and_overlays_are_written_when_asked_for(
     assert not list((folder / "p").glob(".lesionseg"))
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_overlays_are_for_screens(
+    dark_is_lesion: Any, settings: Settings, photograph: Any, tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photograph(3000, 1500)).save(tmp_path / "photos" / f"a.{suffix}")
+    predict_folder(settings(overlays=str(tmp_path / "o")))
+    assert Image.open(tmp_path / "o" / "a.jpg").size == (1024, 512)
+    assert Image.open(tmp_path / "masks" / "a.png").size == (3000, 1500)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_mask_lies_as_the_file_is_stored(
     dark_is_lesion: Any, settings: Settings, photograph: Any, tmp_path: Path, orientation: int
@@ -192,7 +203,7 @@ def test_the_unreadable_are_reported_and_the_others_done(
     assert outcome.predicted == 5
     assert sorted(outcome.unreadable) == ["broken.jpg", "empty.png", "text.jpg"]
     shown = capsys.readouterr().out
-    assert "3 images could not be read:" in shown
+    assert "could not be read: 3 of the images" in shown
     assert "broken.jpg" in shown
     row = table(photos.parent / "masks")["broken.jpg"]
     assert (row["mask"], row["review"]) == ("", "yes")
