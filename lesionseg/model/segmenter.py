@@ -35,8 +35,10 @@ class Segmenter(nn.Module):
 
     def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float], threshold: float) -> None:
         super().__init__()
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"segmenter.mean is {mean} and std {std}; allowed: three numbers each, std above 0")
+        if len(mean) != 3 or len(std) != 3 or not all(0 <= value <= 255 for value in mean) or min(std) <= 0:
+            raise ValueError(
+                f"segmenter.mean is {mean} and std {std}; allowed: three numbers each, mean in 0..255, std above 0"
+            )
         if not 0 < threshold < 1:
             raise ValueError(f"segmenter.threshold is {threshold}; allowed: between 0 and 1")
         self.network = network

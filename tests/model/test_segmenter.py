@@ -110,6 +110,8 @@ def test_the_image_is_left_alone() -> None:
     [
         ({"mean": [1.0, 2.0]}, "three numbers each"),
         ({"std": [1.0, 2.0, 3.0, 4.0]}, "three numbers each"),
+        ({"mean": [256.0, 0.0, 0.0]}, "mean in 0..255"),
+        ({"mean": [-1.0, 0.0, 0.0]}, "mean in 0..255"),
         ({"std": [1.0, 0.0, 1.0]}, "std above 0"),
         ({"std": [1.0, -2.0, 1.0]}, "std above 0"),
         ({"threshold": 0.0}, "threshold is 0.0; allowed: between 0 and 1"),
