@@ -9,7 +9,7 @@ from torch.nn import functional
 
 Normalisation = Literal["batch", "group", "instance", "none"]
 Activation = Literal["relu", "leaky_relu", "gelu", "silu"]
-BlockType = Literal["plain", "residual"]
+BlockType = Literal["plain", "residual", "inverted"]
 
 ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -35,6 +35,24 @@ def normalisation_layer(normalisation: Normalisation, channels: int) -> nn.Modul
     if normalisation == "none":
         return nn.Identity()
     raise ValueError(f"model.normalisation is {normalisation}; allowed: batch, group, instance, none")
+
+
+class ColourConstancy(nn.Module):
+    """Adds how each channel looks beside its own mean and contrast over the image.
+
+    What lamp, camera and skin contribute to a whole photograph falls out of the added channels, as in the grey-world
+    family of colour constancy algorithms (Barata et al., Improving Dermoscopy Image Classification Using Color
+    Constancy, 2015); the plain channels stay, for how dark a lesion is matters too.
+    """
+
+    faintest = 0.1
+    """Contrast below which hardly anything is made of it, in the input's units (normalised: about 4 grey levels)."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Joins image and relative image: (B, C, H, W) float -> (B, 2 C, H, W); one of one colour becomes 0."""
+        centred = image - image.mean((-2, -1), keepdim=True)  # (B, C, H, W)
+        variance = (centred * centred).mean((-2, -1), keepdim=True)  # (B, C, 1, 1)
+        return torch.cat([image, centred / (variance + self.faintest**2).sqrt()], dim=1)
 
 
 class ConvolutionUnit(nn.Sequential):
@@ -92,6 +110,59 @@ class ResidualBlock(nn.Module):
         return activated
 
 
+class InvertedBlock(nn.Module):
+    """A large depthwise convolution, two pointwise ones with a wide middle, and a shortcut.
+
+    After Sandler et al. (MobileNetV2, 2018) and, in its order, Liu et al. (A ConvNet for the 2020s, 2022). Where a
+    dense 3 x 3 convolution multiplies every channel by every other nine times, this does so `2 * expansion` times in
+    the whole block, and its kernel sees farther.
+
+    Args:
+        in_channels: Where it differs from `out_channels`, a pointwise convolution comes first.
+        out_channels: Width of the result.
+        normalisation: After the first, the depthwise and the last convolution.
+        activation: In the wide middle.
+        kernel_size: Height and width of the depthwise convolution, an odd number of pixels.
+        expansion: How many times as wide the middle is.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        normalisation: Normalisation,
+        activation: Activation,
+        kernel_size: int,
+        expansion: int,
+    ) -> None:
+        super().__init__()
+        bias = normalisation == "none"
+        self.fit: nn.Module = nn.Identity()
+        if in_channels != out_channels:
+            self.fit = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, bias=bias), normalisation_layer(normalisation, out_channels)
+            )
+        wide = out_channels * expansion
+        depthwise = nn.Conv2d(
+            out_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=out_channels, bias=bias
+        )
+        self.residual = nn.Sequential(
+            depthwise,
+            normalisation_layer(normalisation, out_channels),
+            nn.Conv2d(out_channels, wide, 1),
+            ACTIVATIONS[activation](),
+            nn.Conv2d(wide, out_channels, 1, bias=bias),
+            normalisation_layer(normalisation, out_channels),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Returns shortcut + convolutions: (B, in, H, W) -> (B, out, H, W)."""
+        fitted = self.fit(features)
+        added: Tensor = fitted + self.residual(fitted)
+        return added
+
+
 class PyramidPooling(nn.Module):
     """Adds what the whole image, its halves and its thirds look like (Zhao et al., PSPNet, 2017).
 
@@ -120,4 +191,32 @@ class PyramidPooling(nn.Module):
         return context
 
 
-BLOCKS: dict[BlockType, type[PlainBlock] | type[ResidualBlock]] = {"plain": PlainBlock, "residual": ResidualBlock}
+def convolution_block(
+    in_channels: int,
+    out_channels: int,
+    *,
+    block: BlockType,
+    normalisation: Normalisation,
+    activation: Activation,
+    kernel_size: int,
+    expansion: int,
+) -> nn.Module:
+    """Makes a block of the chosen type; `kernel_size` and `expansion` are of inverted blocks alone.
+
+    Raises:
+        ValueError: There is no such type.
+    """
+    if block == "plain":
+        return PlainBlock(in_channels, out_channels, normalisation=normalisation, activation=activation)
+    if block == "residual":
+        return ResidualBlock(in_channels, out_channels, normalisation=normalisation, activation=activation)
+    if block == "inverted":
+        return InvertedBlock(
+            in_channels,
+            out_channels,
+            normalisation=normalisation,
+            activation=activation,
+            kernel_size=kernel_size,
+            expansion=expansion,
+        )
+    raise ValueError(f"model.block is {block}; allowed: plain, residual, inverted")

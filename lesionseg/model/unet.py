@@ -4,20 +4,22 @@ import math
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from lesionseg.model.blocks import (
-    BLOCKS,
     Activation,
     BlockType,
+    ColourConstancy,
     ConvolutionUnit,
+    InvertedBlock,
     Normalisation,
     PyramidPooling,
     ResidualBlock,
+    convolution_block,
 )
+from lesionseg.model.skips import SKIPS, SkipType
 
 Upsampling = Literal["bilinear", "nearest", "transposed"]
 
@@ -36,10 +38,16 @@ class UNet(nn.Module):
         decoder_max_channels: No decoder stage is wider than this: the decoder only has to place the border.
         depth: How many times the encoder halves the resolution, 1 to 7.
         blocks_per_stage: Blocks in each encoder stage and the bottleneck, 1 to 8; the decoder has one a stage.
-        block: `plain` (two convolutions) or `residual`.
+        block: `plain` (two convolutions), `residual` (two and a shortcut) or `inverted` (a large depthwise one, two
+            pointwise ones and a shortcut).
+        kernel_size: Height and width of the depthwise convolution of inverted blocks, odd, 3 to 31 pixels.
+        expansion: How many times as wide the middle of inverted blocks is, 1 to 8.
+        skip: `concatenate`, `add` or `gated` (attention decides where the skip matters).
         normalisation: `batch`, `group`, `instance` or `none`.
         activation: `relu`, `leaky_relu`, `gelu` or `silu`.
         upsampling: `bilinear`, `nearest`, or `transposed` (a learnt 2 x 2 convolution).
+        colour_constancy: Show the network, beside the image, how each channel looks beside its own mean and contrast
+            (see `ColourConstancy`).
         context: Pool the whole image's context into the bottleneck (see `PyramidPooling`).
         stem_stride: 1 keeps full resolution; 2 or 4 start with strided convolutions and end with bilinear
             up-sampling of the logits: a lesion is one smooth blob, so little is lost and most of the time is saved.
@@ -67,6 +75,11 @@ class UNet(nn.Module):
         stem_stride: Literal[1, 2, 4],
         dropout: float,
         activation_checkpointing: bool,
+        # Checkpoints from before these options do not name them; what they hold is this.
+        kernel_size: int = 7,
+        expansion: int = 2,
+        skip: SkipType = "concatenate",
+        colour_constancy: bool = False,
     ) -> None:
         super().__init__()
         _check_range("base_channels", base_channels, 1, 512)
@@ -74,6 +87,12 @@ class UNet(nn.Module):
         _check_range("decoder_max_channels", decoder_max_channels, 1, 4096)
         _check_range("depth", depth, 1, 7)
         _check_range("blocks_per_stage", blocks_per_stage, 1, 8)
+        _check_range("kernel_size", kernel_size, 3, 31)
+        _check_range("expansion", expansion, 1, 8)
+        if kernel_size % 2 == 0:
+            raise ValueError(f"model.kernel_size is {kernel_size}; allowed: odd numbers")
+        if skip not in SKIPS:
+            raise ValueError(f"model.skip is {skip}; allowed: {', '.join(SKIPS)}")
         if not 0 <= dropout < 1:
             raise ValueError(f"model.dropout is {dropout}; allowed: 0 (none) to below 1")
         if stem_stride not in (1, 2, 4):
@@ -86,7 +105,15 @@ class UNet(nn.Module):
             channels = [in_channels] + [out_channels] * blocks
             return nn.Sequential(
                 *(
-                    BLOCKS[block](before, after, normalisation=normalisation, activation=activation)
+                    convolution_block(
+                        before,
+                        after,
+                        block=block,
+                        normalisation=normalisation,
+                        activation=activation,
+                        kernel_size=kernel_size,
+                        expansion=expansion,
+                    )
                     for before, after in pairwise(channels)
                 )
             )
@@ -94,6 +121,9 @@ class UNet(nn.Module):
         widths = [min(base_channels * 2**level, max_channels) for level in range(depth + 1)]
         self.stem = nn.Sequential()
         in_channels = 3
+        if colour_constancy:
+            self.stem.append(ColourConstancy())
+            in_channels = 6
         while stem_stride > 1:  # stride 4: 3 -> base / 2 -> base channels
             out_channels = widths[0] if stem_stride == 2 else max(widths[0] // 2, 1)
             self.stem.append(
@@ -110,12 +140,16 @@ class UNet(nn.Module):
         if context:
             self.context = PyramidPooling(widths[-1], normalisation=normalisation, activation=activation)
         self.dropout = nn.Dropout2d(dropout)
-        skips = widths[-2::-1]  # 256, 128, 64, 32: deep to shallow
-        decoded = [min(width, decoder_max_channels) for width in skips]
+        skip_widths = widths[-2::-1]  # 256, 128, 64, 32: deep to shallow
+        decoded = [min(width, decoder_max_channels) for width in skip_widths]
         self.upsample = nn.ModuleList(
             _upsampling_layer(upsampling, deep, shallow) for deep, shallow in pairwise([widths[-1], *decoded])
         )
-        self.decoder = nn.ModuleList(stage(width + skip, width) for width, skip in zip(decoded, skips, strict=True))
+        self.join = nn.ModuleList(SKIPS[skip](*pair) for pair in zip(decoded, skip_widths, strict=True))
+        self.decoder = nn.ModuleList(
+            stage(join.out_channels, width)  # type: ignore[arg-type]  # an int, in each of the three
+            for join, width in zip(self.join, decoded, strict=True)
+        )
         self.head = nn.Conv2d(decoded[-1], 1, 1)
         _initialise(self)
         # Every pixel starts at the lesions' usual share: small weights, and the bias at its logit.
@@ -140,15 +174,15 @@ class UNet(nn.Module):
                 f"this U-Net takes multiples of {self.stride}"
             )
         # Shapes for stem_stride 1, base_channels 32, depth 4; with a stem, H and W are 2 or 4 times smaller.
-        features = self.stem(image)  # (B, 3, H, W)
+        features = self.stem(image)  # (B, 3, H, W); with colour constancy (B, 6, H, W)
         skips: list[Tensor] = []
         for stage in self.encoder:
             features = self._run(stage, features)  # (B, 32, H, W), (B, 64, H/2, W/2) ...
             skips.append(features)
             features = self.downsample(features)
         features = self.dropout(self.context(self._run(self.bottleneck, features)))  # (B, 512, H/16, W/16)
-        for upsample, stage in zip(self.upsample, self.decoder, strict=True):
-            features = torch.cat([upsample(features), skips.pop()], dim=1)  # (B, 256 + 256, H/8, W/8) ...
+        for upsample, join, stage in zip(self.upsample, self.join, self.decoder, strict=True):
+            features = join(upsample(features), skips.pop())  # (B, 256 + 256, H/8, W/8) ...
             features = self._run(stage, features)  # (B, 256, H/8, W/8) ...
         logits: Tensor = self.head(features)  # (B, 1, H, W)
         if self.stem_stride > 1:
@@ -188,5 +222,7 @@ def _initialise(network: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        if isinstance(layer, ResidualBlock) and isinstance(scale := getattr(layer.second[1], "weight", None), Tensor):
-            nn.init.zeros_(scale)
+        if isinstance(layer, ResidualBlock | InvertedBlock):
+            last = (layer.second if isinstance(layer, ResidualBlock) else layer.residual)[-1]
+            if isinstance(scale := getattr(last, "weight", None), Tensor) and not isinstance(last, nn.Conv2d):
+                nn.init.zeros_(scale)

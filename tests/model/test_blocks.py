@@ -1,16 +1,20 @@
 """The blocks: same size out, the channels asked for, and normalisation that does what its name says."""
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import nn
 
 from lesionseg.model.blocks import (
     ACTIVATIONS,
-    BLOCKS,
+    BlockType,
+    ColourConstancy,
     ConvolutionUnit,
     PlainBlock,
     PyramidPooling,
     ResidualBlock,
+    convolution_block,
     normalisation_layer,
 )
 
@@ -19,9 +23,17 @@ NORMALISATIONS = ["batch", "group", "instance", "none"]
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", get_args(BlockType))
 def test_a_block_changes_the_channels_and_keeps_the_size(block: str, normalisation: str, activation: str) -> None:
-    layer = BLOCKS[block](3, 8, normalisation=normalisation, activation=activation)  # type: ignore[index, arg-type]
+    layer = convolution_block(
+        3,
+        8,
+        block=block,  # type: ignore[arg-type]
+        normalisation=normalisation,  # type: ignore[arg-type]
+        activation=activation,  # type: ignore[arg-type]
+        kernel_size=3,
+        expansion=2,
+    )
     assert layer(torch.randn(2, 3, 5, 7)).shape == (2, 8, 5, 7)
 
 
@@ -84,7 +96,7 @@ def test_a_shortcut_is_a_convolution_only_where_the_channels_change() -> None:
 
 
 def test_activations_in_place_do_not_change_a_blocks_input() -> None:
-    for block in BLOCKS.values():
+    for block in (PlainBlock, ResidualBlock):
         features = torch.randn(1, 4, 6, 6)
         before = features.clone()
         block(4, 4, normalisation="none", activation="relu")(features)
@@ -93,7 +105,7 @@ def test_activations_in_place_do_not_change_a_blocks_input() -> None:
 
 @pytest.mark.parametrize(("normalisation", "has_bias"), [("batch", False), ("group", False), ("none", True)])
 def test_a_bias_is_learnt_only_where_no_normalisation_has_one(normalisation: str, has_bias: bool) -> None:
-    for block in BLOCKS.values():
+    for block in (PlainBlock, ResidualBlock):
         layers = block(4, 4, normalisation=normalisation, activation="relu").modules()  # type: ignore[arg-type]
         assert all((layer.bias is not None) == has_bias for layer in layers if isinstance(layer, nn.Conv2d))
 
@@ -117,3 +129,29 @@ def test_context_of_one_bin_is_the_mean_of_the_whole_image_everywhere() -> None:
         context = pooling(features)
     torch.testing.assert_close(context[0, 0], features[0, 0].mean().expand(6, 6))
     assert not context[0, 1:].any()
+
+
+def test_colour_constancy_takes_lamp_and_exposure_out_of_the_added_channels() -> None:
+    """Each channel brighter and of more contrast by its own factor, as by another lamp; the plain channels show it."""
+    image = torch.rand(2, 3, 9, 11, generator=torch.Generator().manual_seed(0)) * 200
+    factors, offsets = torch.tensor([1.5, 0.7, 2.0]).view(1, 3, 1, 1), torch.tensor([20.0, -9.0, 0.0]).view(1, 3, 1, 1)
+    here, there = ColourConstancy()(image), ColourConstancy()(image * factors + offsets)
+    torch.testing.assert_close(here[:, 3:], there[:, 3:], rtol=0, atol=0.01)
+    assert torch.equal(there[:, :3], image * factors + offsets)
+
+
+def test_colour_constancy_has_mean_0_and_deviation_1_and_sees_each_image_by_itself() -> None:
+    image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 100
+    relative = ColourConstancy()(image)[:, 3:]
+    torch.testing.assert_close(relative.mean((2, 3)), torch.zeros(2, 3), rtol=0, atol=1e-4)
+    torch.testing.assert_close(relative.std((2, 3), unbiased=False), torch.ones(2, 3), rtol=0, atol=0.01)
+    torch.testing.assert_close(ColourConstancy()(image[1:])[0, 3:], relative[1])
+
+
+def test_colour_constancy_makes_nothing_of_an_image_of_one_colour() -> None:
+    image = torch.full((1, 3, 8, 8), 7.0, requires_grad=True)
+    relative = ColourConstancy()(image)[:, 3:]
+    assert torch.equal(relative, torch.zeros(1, 3, 8, 8))
+    relative.square().sum().backward()
+    assert image.grad is not None
+    assert torch.equal(image.grad, torch.zeros(1, 3, 8, 8))

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from lesionseg.model.blocks import InvertedBlock
+from lesionseg.model.skips import Gate
 from lesionseg.model.unet import UNet
 
 OPTIONS: dict[str, Any] = {
@@ -16,6 +18,10 @@ OPTIONS: dict[str, Any] = {
     "depth": 2,
     "blocks_per_stage": 1,
     "block": "plain",
+    "kernel_size": 5,
+    "expansion": 2,
+    "skip": "concatenate",
+    "colour_constancy": False,
     "normalisation": "batch",
     "activation": "relu",
     "upsampling": "bilinear",
@@ -24,12 +30,18 @@ OPTIONS: dict[str, Any] = {
     "dropout": 0.0,
     "activation_checkpointing": False,
 }
+LATER = {"kernel_size", "expansion", "skip", "colour_constancy"}
+"""Options that early checkpoints do not have."""
 CHOICES = {
-    "block": ["plain", "residual"],
+    "block": ["plain", "residual", "inverted"],
+    "kernel_size": [3, 7],
+    "expansion": [1, 4],
+    "skip": ["concatenate", "add", "gated"],
     "normalisation": ["batch", "group", "instance", "none"],
     "activation": ["relu", "leaky_relu", "gelu", "silu"],
     "upsampling": ["bilinear", "nearest", "transposed"],
     "context": [False, True],
+    "colour_constancy": [False, True],
     "decoder_max_channels": [1, 5],
     "stem_stride": [1, 2, 4],
     "depth": [1, 2, 3, 4],
@@ -93,6 +105,46 @@ def test_a_residual_network_with_stem_has_the_parameters_counted_by_hand() -> No
     )
 
 
+def test_an_inverted_network_has_the_parameters_counted_by_hand() -> None:
+    """base 4, depth 1, kernel 5, expansion 3: where the width changes, a pointwise convolution fits it first."""
+
+    def block(before: int, after: int) -> int:
+        fit = before * after + 2 * after if before != after else 0
+        depthwise = after * 25 + 2 * after
+        wide = after * 3 * after + 3 * after  # with bias
+        return fit + depthwise + wide + 3 * after * after + 2 * after
+
+    counted = block(3, 4) + block(4, 8) + 8 * 4 + block(8, 4) + 5
+    network = unet(depth=1, block="inverted", kernel_size=5, expansion=3)
+    assert sum(parameter.numel() for parameter in network.parameters()) == counted
+
+
+@pytest.mark.parametrize("skip", ["concatenate", "add", "gated"])
+def test_every_kind_of_skip_hands_on_what_the_encoder_saw(skip: str) -> None:
+    """Without a way through the bottleneck, the image still reaches the logits."""
+    network = unet(depth=1, skip=skip)
+    nn.init.zeros_(network.upsample[0][0].weight)  # type: ignore[index, arg-type]
+    image = torch.randn(1, 3, 8, 8, requires_grad=True)
+    network(image).sum().backward()
+    assert image.grad is not None
+    assert image.grad.abs().sum() > 0
+
+
+def test_added_skips_take_half_the_input_of_concatenated_ones() -> None:
+    """base 4, depth 1: the decoder's first convolution reads 4 + 4 channels, or 4."""
+    first = {skip: unet(depth=1, skip=skip).decoder[0][0][0][0] for skip in ("concatenate", "add")}  # type: ignore[index]
+    assert (first["concatenate"].in_channels, first["add"].in_channels) == (8, 4)
+
+
+def test_a_closed_gate_lets_nothing_of_the_skip_through() -> None:
+    gate = Gate(4, 6)
+    nn.init.constant_(gate.attention[1].bias, -100.0)  # type: ignore[arg-type]
+    features, skip = torch.randn(2, 4, 5, 5), torch.randn(2, 6, 5, 5)
+    joined = gate(features, skip)
+    assert torch.equal(joined[:, :4], features)
+    assert joined[:, 4:].abs().max() < 1e-20
+
+
 def test_no_stage_is_wider_than_max_channels() -> None:
     network = unet(depth=4, max_channels=10)
     widths = [layer.out_channels for layer in network.modules() if isinstance(layer, nn.Conv2d)]
@@ -116,6 +168,22 @@ def test_residual_blocks_start_as_their_shortcuts(normalisation: str) -> None:
     for block in blocks:
         features = torch.randn(2, block.first[0].in_channels, 8, 8)  # type: ignore[arg-type]
         torch.testing.assert_close(block(features), block.shortcut(features).relu())
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "group", "instance"])
+def test_inverted_blocks_start_as_their_shortcuts(normalisation: str) -> None:
+    network = unet(block="inverted", normalisation=normalisation)
+    blocks = [layer for layer in network.modules() if isinstance(layer, InvertedBlock)]
+    assert len(blocks) == 5
+    for block in blocks:
+        first = next(layer for layer in block.modules() if isinstance(layer, nn.Conv2d))
+        features = torch.randn(2, first.in_channels, 8, 8)
+        torch.testing.assert_close(block(features), block.fit(features))
+
+
+def test_a_checkpoint_from_before_an_option_describes_the_same_network() -> None:
+    older = {name: value for name, value in OPTIONS.items() if name not in LATER}
+    assert list(UNet(**older).state_dict()) == list(unet().state_dict())
 
 
 def test_context_lets_a_far_corner_be_seen() -> None:
@@ -183,6 +251,11 @@ def test_a_size_that_is_no_multiple_of_the_stride_is_refused(size: tuple[int, in
         ("blocks_per_stage", 0, "1 to 8"),
         ("blocks_per_stage", 9, "1 to 8"),
         ("stem_stride", 3, "1, 2, 4"),
+        ("kernel_size", 1, "3 to 31"),
+        ("kernel_size", 33, "3 to 31"),
+        ("kernel_size", 4, "odd"),
+        ("expansion", 0, "1 to 8"),
+        ("expansion", 9, "1 to 8"),
         ("dropout", -0.1, "0 "),
         ("dropout", 1.0, "below 1"),
     ],
@@ -192,7 +265,7 @@ def test_numbers_out_of_range_are_refused(name: str, value: float, allowed: str)
         unet(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["block", "normalisation", "activation", "upsampling"])
+@pytest.mark.parametrize("name", ["block", "skip", "normalisation", "activation", "upsampling"])
 def test_an_unknown_choice_is_refused(name: str) -> None:
     with pytest.raises((ValueError, KeyError, NotImplementedError), match="splendid"):
         unet(**{name: "splendid"})(torch.randn(1, 3, 16, 16))
