@@ -38,7 +38,7 @@ def open_both(checkpoint: Path, threads: int) -> tuple[CheckpointEngine, OnnxEng
     facts = embedded(
         read(checkpoint),
         checkpoint,
-        threshold=eager.facts.threshold,
+        decision=eager.facts.decision,
         precision="fp32",
         licence="",
         intended_use="benchmark",

@@ -10,6 +10,7 @@ import lesionseg.augmentation  # noqa: F401  (keeps albumentations, named in YAM
 from lesionseg.arguments import argument_faults, target_nodes
 from lesionseg.build import build
 from lesionseg.errors import InputError, raise_all
+from lesionseg.model.segmenter import build_segmenter
 from lesionseg.scheduler.length import TrainingLength
 
 SMALLEST_IMAGE = 32
@@ -59,6 +60,8 @@ def _buildable(cfg: DictConfig) -> Iterator[str]:
         yield from refusals
         if not refusals:
             yield from _image_size(cfg)
+        yield from _segmenter(cfg)
+        yield from _refusal("decision", cfg.decision)
         yield from _optimisation(cfg)
 
 
@@ -67,6 +70,15 @@ def _refusal(name: str, node: DictConfig, *, needs_files: bool = False) -> Itera
         part = build(name, node)
         if needs_files:
             part.require()
+    except InputError as error:
+        yield str(error)
+
+
+def _segmenter(cfg: DictConfig) -> Iterator[str]:
+    """Tries the segmenter's settings around no network."""
+    settings: Any = OmegaConf.to_container(cfg.segmenter, resolve=True)
+    try:
+        build_segmenter(settings, torch.nn.Identity())
     except InputError as error:
         yield str(error)
 

@@ -7,6 +7,9 @@ Beside what Lightning needs to resume, a checkpoint holds under `lesionseg` plai
     split      the ids of each part and their hash
     code       version, git commit, whether the checkout was dirty
     libraries  versions
+    metrics    what its epoch logged
+    decision   what was fitted on the validation part after training, with the best weights, if it was: `settings` in
+               place of the segmenter's in `config`, which stays what was asked for, and what each of them changed
 
 So it opens with `weights_only=True`, which runs no code of the file, and needs no command line to be understood.
 """
@@ -19,6 +22,7 @@ import torch
 from torch import nn
 
 from lesionseg.data.source import Source
+from lesionseg.decision.decision import Decision
 from lesionseg.environment import code_version, library_versions
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
@@ -77,11 +81,15 @@ def _loaded(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def segmenter_of(checkpoint: Mapping[str, Any]) -> Segmenter:
+def segmenter_of(checkpoint: Mapping[str, Any], *, plain: bool = False) -> Segmenter:
     """Rebuilds the segmenter with its weights (the averaged ones, where an average was kept), in evaluation mode.
 
     It is first built without memory, so that numbers in the file allocate nothing before the weights that the file has
     are known to fit.
+
+    Args:
+        checkpoint: As `read` returns it.
+        plain: Decide as the training was configured to, and not as was fitted afterwards.
 
     Raises:
         InputError: The stored configuration names anything but a network of `lesionseg.model`, does not fit the
@@ -95,11 +103,19 @@ def segmenter_of(checkpoint: Mapping[str, Any]) -> Segmenter:
         if dict(segmenter.named_buffers()).keys() - weights.keys():  # buffers that are computed and not stored
             segmenter = _untrained(config)
         segmenter.load_state_dict(weights, assign=True)
+        if has_decision(checkpoint) and not plain:
+            settings = _section(checkpoint, "lesionseg", "decision", "settings")
+            segmenter.decision = build_strictly(Decision, settings)
         if not (segmenter.std > 0).all():
             raise InputError(f"segmenter.std is {segmenter.std.flatten().tolist()}; allowed: above 0")
     except InputError as error:
         raise InputError(f"the checkpoint's model cannot be rebuilt: {error}") from error
     return segmenter.eval()
+
+
+def has_decision(checkpoint: Mapping[str, Any]) -> bool:
+    """Tells whether a decision was fitted on the validation part."""
+    return _section(checkpoint, "lesionseg").get("decision") is not None
 
 
 def _untrained(config: Mapping[str, Any]) -> Segmenter:

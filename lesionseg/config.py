@@ -21,6 +21,7 @@ class TrainConfig:
     image_size: int = MISSING
     batch_size: int = MISSING
     num_workers: int | None = MISSING
+    compile: bool = MISSING
     monitor: str = MISSING
     monitor_mode: str = MISSING
     run_dir: str = MISSING
@@ -28,6 +29,7 @@ class TrainConfig:
     augmentation: Any = MISSING
     model: Any = MISSING
     segmenter: Any = MISSING
+    decision: Any = MISSING
     loss: Any = MISSING
     metrics: Any = MISSING
     optimizer: Any = MISSING
@@ -52,6 +54,7 @@ class EvaluateConfig:
     truth_above: int = MISSING
     name: str | None = MISSING
     part: str = MISSING
+    decision: str = MISSING
     batch_size: int = MISSING
     num_workers: int | None = MISSING
     run_dir: str = MISSING
@@ -130,6 +133,48 @@ class CheckDataConfig:
     data: Any = MISSING
 
 
+@dataclass
+class PeerConfig:
+    """A network of anybody's that `lesionseg.benchmark` measures beside lesionseg's own."""
+
+    network: Any = MISSING
+    """With a `_target_`: an `nn.Module` that maps an image (B, 3, H, W) to logits (B, 1, H, W)."""
+    precision: str = "auto"
+    """`auto` (the fastest that the device has), `fp32`, `bf16` or `fp16`."""
+    channels_last: bool = True
+    """Whether weights and images lie channels last in memory, which is faster nearly everywhere."""
+    stride: int = 32
+    """Images are padded to multiples of so many pixels."""
+
+
+@dataclass
+class BenchmarkConfig:
+    """Every key that `conf/benchmark.yaml` and the command line may set; values and units are explained there."""
+
+    name: str = MISSING
+    checkpoint: str | None = MISSING
+    measure: list[str] = MISSING
+    runtimes: list[str] = MISSING
+    rounds: int = MISSING
+    seconds: float = MISSING
+    image_size: int | None = MISSING
+    batch_size: int = MISSING
+    inference_batch_size: int = MISSING
+    num_workers: int | None = MISSING
+    loader_images: int = MISSING
+    photographs: str | None = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+    seed: int = MISSING
+    run_dir: str = MISSING
+    data: Any = MISSING
+    augmentation: Any = MISSING
+    model: Any = MISSING
+    loss: Any = MISSING
+    optimizer: Any = MISSING
+    peers: Any = field(default_factory=dict)  # PeerConfig by name; empty when no peer is chosen
+
+
 def register_schemas() -> None:
     """Tells Hydra the schemas, so that it refuses a wrong key or type before anything is imported."""
     store = ConfigStore.instance()
@@ -140,3 +185,4 @@ def register_schemas() -> None:
     store.store(name="compare_schema", node=CompareConfig)
     store.store(name="check_data_schema", node=CheckDataConfig)
     store.store(name="download_schema", node=DownloadConfig)
+    store.store(name="benchmark_schema", node=BenchmarkConfig)

@@ -13,10 +13,11 @@ from lesionseg.checkpoint import read, segmenter_of, segmenter_state, source_of
 from lesionseg.data.combined import Combined
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import Synthetic
+from lesionseg.decision.decision import Decision
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.stored.parts import build_stored
-from lesionseg.training.checkpoint_io import AtomicCheckpointIO
+from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
 
 
 def saved(path: Path, checkpoint: dict[str, Any]) -> Path:
@@ -116,6 +117,90 @@ def test_the_source_is_rebuilt_from_the_file_alone(checkpoint: dict[str, Any]) -
 def test_the_average_is_what_is_kept(checkpoint: dict[str, Any]) -> None:
     name = "segmenter.network.head.weight"
     assert not torch.equal(checkpoint["state_dict"][name], checkpoint["current_model_state"][name])
+
+
+DECISION: dict[str, Any] = {"threshold": 0.35, "views": "turns", "largest_component": True, "fill_holes": False}
+
+
+@pytest.fixture
+def decided(smoke_run: Path, tmp_path: Path) -> Path:
+    """A checkpoint with a fitted decision."""
+    path = tmp_path / "decided.ckpt"
+    path.write_bytes((smoke_run / "checkpoints" / "last.ckpt").read_bytes())
+    store_decision(path, {"settings": DECISION, "images": 8, "trials": [{"option": "views", "kept": True}]})
+    return path
+
+
+def test_a_fitted_decision_comes_back(decided: Path) -> None:
+    checkpoint = read(decided)
+    assert segmenter_of(checkpoint).decision == Decision(**DECISION)
+    assert segmenter_of(checkpoint, plain=True).decision == Decision(threshold=0.5)
+    assert checkpoint["lesionseg"]["decision"]["trials"] == [{"option": "views", "kept": True}]
+
+
+def test_all_else_stays_as_it_was_when_a_decision_is_stored(decided: Path, smoke_run: Path) -> None:
+    before, after = read(smoke_run / "checkpoints" / "last.ckpt"), read(decided)
+    assert after["lesionseg"].pop("decision") != before["lesionseg"].pop("decision")
+    assert before.keys() == after.keys()
+    assert same(after, before)
+    assert [path.name for path in decided.parent.iterdir()] == ["decided.ckpt"]
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other) and one.dtype == other.dtype
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and one == other
+
+
+def test_a_checkpoint_from_before_there_were_decisions_opens(smoke_run: Path, tmp_path: Path) -> None:
+    old = read(smoke_run / "checkpoints" / "best.ckpt")
+    del old["lesionseg"]["decision"], old["lesionseg"]["config"]["decision"]
+    for name in ("views", "largest_component", "fill_holes"):
+        del old["lesionseg"]["config"]["segmenter"][name]
+    old["lesionseg"]["config"]["segmenter"]["threshold"] = 0.4
+    assert segmenter_of(read(saved(tmp_path / "old.ckpt", old))).decision == Decision(threshold=0.4)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        5,
+        {},
+        [DECISION],
+        {"settings": DECISION},
+        {"settings": None, "images": 8},
+        {"settings": DECISION, "images": -1},
+        {"settings": DECISION, "images": 8, "trials": torch.zeros(1)},
+        *(
+            {"settings": DECISION | wrong, "images": 8}
+            for wrong in (
+                {"threshold": 1.0},
+                {"threshold": float("nan")},
+                {"threshold": "0.5"},
+                {"threshold": True},
+                {"views": "all"},
+                {"views": ["flips"]},
+                {"largest_component": 1},
+                {"fill_holes": "true"},
+                {"network": "lesionseg.model.unet.UNet"},
+                {"colour": "red"},
+            )
+        ),
+        *({"settings": {n: v for n, v in DECISION.items() if n != name}, "images": 8} for name in DECISION),
+    ],
+    ids=repr,
+)
+def test_a_hostile_decision_is_refused_with_one_message(
+    checkpoint: dict[str, Any], tmp_path: Path, decision: Any
+) -> None:
+    checkpoint["lesionseg"]["decision"] = decision
+    path = saved(tmp_path / "hostile.ckpt", checkpoint)
+    with pytest.raises(InputError, match=r"decision|Decision"):
+        segmenter_of(read(path))
 
 
 def test_code_in_the_file_is_refused_and_not_run(tmp_path: Path) -> None:

@@ -6,13 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import numpy as np
 import pytest
+import torch
 from omegaconf import DictConfig
+from scipy import ndimage
+from torchmetrics import MetricCollection
 
+import lesionseg
+from lesionseg.checkpoint import read, source_of
 from lesionseg.config import CONF, register_schemas
+from lesionseg.data.dataset import LesionDataset, collate
+from lesionseg.data.no_cache import NoCache
+from lesionseg.decision.decision import Decision
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
+from lesionseg.metrics.jaccard import Jaccard
+from lesionseg.prediction.checkpoint_engine import CheckpointEngine
 from lesionseg.train import train
+from lesionseg.training.checkpoint_io import store_decision
+from lesionseg.training.module import SegmentationModule
+from lesionseg.training.part_samples import own_samples
+from lesionseg.training.tested_model import open_tested
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
@@ -44,6 +59,62 @@ def test_other_data_is_scored_at_its_own_size(smoke_run: Path, tmp_path: Path, p
     overrides = ["data=folder", f"data.root={photographs}", "part=all", "data.mask_suffix=_segmentation"]
     results = evaluate(configuration(smoke_run, tmp_path, *overrides))
     assert 0 <= results["test/dice"] <= 1
+
+
+@pytest.fixture
+def decided_run(smoke_run: Path, tmp_path: Path) -> Path:
+    """The smoke run, as if a threshold that cuts every mask to pieces had been fitted, with both changes of regions."""
+    target = tmp_path / "decided" / "checkpoints" / "best.ckpt"
+    target.parent.mkdir(parents=True)
+    target.write_bytes((smoke_run / "checkpoints" / "best.ckpt").read_bytes())
+    checkpoint = read(target)
+    samples = own_samples(source_of(checkpoint), "test", checkpoint["lesionseg"]["split"])
+    images = np.stack([sample.read_resized(64).image for sample in samples])
+    probability = CheckpointEngine(target, device="cpu", precision="fp32").probability(images)
+    settings = {"threshold": float(np.median(probability)), "largest_component": True, "fill_holes": True}
+    store_decision(target, {"settings": settings | {"views": "flips"}, "images": 8})
+    return target.parents[1]
+
+
+def test_the_stored_decision_is_used_and_can_be_left_out(smoke_run: Path, decided_run: Path, tmp_path: Path) -> None:
+    without = json.loads((smoke_run / "metrics.json").read_text())
+    stored = evaluate(configuration(decided_run, tmp_path))
+    assert stored["test/jaccard"] > without["test/jaccard"]
+    facts = json.loads((tmp_path / "summary.json").read_text())["facts"]
+    assert facts["decision"] == "as fitted on the validation part"
+    assert "three flips" in facts["fitted decision"]
+    assert "only the largest region is kept; holes are filled" in (tmp_path / "model_card.md").read_text()
+    plain = open_tested(decided_run / "checkpoints" / "best.ckpt", accelerator="cpu", decision="plain")
+    assert plain.segmenter.decision == Decision(threshold=0.5)
+    assert not plain.is_fitted
+
+
+def test_what_is_scored_is_what_is_predicted(decided_run: Path) -> None:
+    path = decided_run / "checkpoints" / "best.ckpt"
+    checkpoint = read(path)
+    model = open_tested(path, accelerator="cpu", decision="stored")
+    module = SegmentationModule(model.segmenter, metrics=MetricCollection({"jaccard": Jaccard()}))
+    samples = own_samples(source_of(checkpoint), "test", checkpoint["lesionseg"]["split"])
+    dataset = LesionDataset(NoCache(samples, 64), range(len(samples)), augment=None, full_size_masks=True)
+    with torch.inference_mode():
+        scored = module.test_step(collate([dataset[index, 0] for index in range(len(samples))]), 0)["mask"]
+    predictor = lesionseg.load(path, device="cpu", precision="fp32")
+    for mask, sample in zip(scored, samples, strict=True):
+        predicted = predictor.predict(sample.image())
+        assert predicted.any()
+        assert np.mean(predicted != mask.numpy()) < 1e-3  # the two interpolate alike but for rounding
+        assert ndimage.label(predicted)[1] == ndimage.label(mask.numpy())[1] == 1
+
+
+def test_another_decision_is_refused(smoke_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="decision is best; allowed: stored, plain"):
+        evaluate(configuration(smoke_run, tmp_path, "decision=best"))
+
+
+def test_an_exported_model_cannot_go_back(exported: Callable[[str], Path], smoke_run: Path, tmp_path: Path) -> None:
+    given = ["decision=plain", f"checkpoint={exported('torch_export')}"]
+    with pytest.raises(InputError, match="has its decision inside; decision=plain needs the checkpoint"):
+        evaluate(configuration(smoke_run, tmp_path, *given))
 
 
 def test_an_unknown_part_is_refused(smoke_run: Path, tmp_path: Path) -> None:

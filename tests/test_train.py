@@ -12,9 +12,10 @@ import yaml
 from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from lesionseg.checkpoint import read
 from lesionseg.errors import InputError
 from lesionseg.train import train
-from lesionseg.training.experiment import hyperparameters
+from lesionseg.training.experiment import Experiment, hyperparameters
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
@@ -32,6 +33,7 @@ def events(smoke_run: Path) -> EventAccumulator:
         "config.yaml",
         "environment.json",
         "split.json",
+        "decision.json",
         "metrics.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
@@ -104,6 +106,37 @@ def test_the_same_command_twice_gives_the_same_numbers(compose: Compose, smoke_r
 def test_another_seed_gives_other_numbers(compose: Compose, smoke_run: Path) -> None:
     other = train(compose(["experiment=smoke", "seed=1"]))
     assert other != json.loads((smoke_run / "metrics.json").read_text())
+
+
+def test_the_decision_is_fitted_and_stored_beside_what_was_configured(smoke_run: Path) -> None:
+    fitted = json.loads((smoke_run / "decision.json").read_text())
+    assert fitted["images"] == 8
+    assert [trial["option"] for trial in fitted["trials"]] == ["threshold", "largest_component", "fill_holes"]
+    for name in ("best", "last"):
+        contents = read(smoke_run / "checkpoints" / f"{name}.ckpt")["lesionseg"]
+        assert contents["decision"] == fitted
+        assert contents["config"]["segmenter"]["threshold"] == 0.5
+
+
+@pytest.mark.parametrize("override", ["decision.fit=false", "trainer.fast_dev_run=true"])
+def test_a_decision_that_is_not_fitted_stays_as_configured(
+    compose: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, override: str
+) -> None:
+    with caplog.at_level("INFO"):
+        train(compose(["experiment=smoke", "trainer.max_epochs=1", "data.test=0", override]))
+    assert "No decision is fitted" in caplog.text
+    assert not (tmp_path / "decision.json").exists()
+    for path in tmp_path.rglob("*.ckpt"):
+        assert "decision" not in read(path)["lesionseg"]
+
+
+def test_a_run_whose_decision_is_stored_can_be_resumed(compose: Compose, smoke_run: Path) -> None:
+    experiment = Experiment(compose(["experiment=smoke", "trainer.max_epochs=3", "callbacks.sample_masks=null"]))
+    last = str(smoke_run / "checkpoints" / "last.ckpt")
+    experiment.trainer.fit(experiment.module, datamodule=experiment.data, ckpt_path=last)
+    steps = read(smoke_run / "checkpoints" / "last.ckpt")["global_step"]
+    assert experiment.trainer.current_epoch == 3
+    assert experiment.trainer.global_step > steps > 0
 
 
 def test_without_a_test_part_nothing_is_tested(compose: Compose, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,10 @@ LARGEST_SIDE = 65_536
 
 
 class Deployed(nn.Module):
-    """Resizes, does what the segmenter does (normalisation, network, sigmoid and threshold), and resizes back.
+    """Resizes, does what the segmenter does (normalisation, network, views, sigmoid, threshold), and resizes back.
+
+    Keeping the largest region and filling holes are no steps of a graph: where the decision has them, the file's
+    metadata say so, lesionseg's own engines leave them to whoever makes the mask, and the mask here is without.
 
     An image of the network's size passes both resizings unchanged, so that whoever resizes by other means gets exactly
     the segmenter's probabilities.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lesionseg
+from lesionseg.decision.decision import Decision
 from lesionseg.prediction.embedded_facts import FORMAT, EmbeddedFacts
 from lesionseg.prediction.engine import file_digest, id_digest
 
@@ -12,7 +13,8 @@ CLASSES = ["lesion"]
 INPUT_IN_WORDS = "image: (batch, height, width, 3) uint8, RGB 0..255, any batch, height and width"
 OUTPUTS_IN_WORDS = (
     "probability: (batch, height, width) float32 of lesion, 0..1; "
-    "mask: (batch, height, width) uint8, 1 where the probability is above the threshold, else 0"
+    "mask: (batch, height, width) uint8, 1 where the probability is above the threshold, else 0; "
+    "without largest_component and fill_holes, which lesionseg does to it where they are true"
 )
 
 
@@ -20,7 +22,7 @@ def embedded(
     checkpoint: Mapping[str, Any],
     path: Path,
     *,
-    threshold: float,
+    decision: Decision,
     precision: Literal["fp32", "fp16", "int8"],
     licence: str,
     intended_use: str,
@@ -30,7 +32,7 @@ def embedded(
     Args:
         checkpoint: As `lesionseg.checkpoint.read` returns it.
         path: Its file.
-        threshold: The segmenter's.
+        decision: The segmenter's.
         precision: Of the exported weights.
         licence: Of the weights, in their owner's words.
         intended_use: Likewise.
@@ -44,7 +46,7 @@ def embedded(
         name=record["config"]["name"],
         classes=CLASSES,
         image_size=record["config"]["image_size"],
-        threshold=threshold,
+        **decision.settings(),
         precision=precision,
         version=record["code"]["version"],
         git_commit=record["code"]["git_commit"],

@@ -75,7 +75,8 @@ def _dice(engine: ExportedEngine, sample: Sample) -> float:
     image, target = sample.read_resized(engine.facts.image_size).image, sample.mask()
     probability = torch.from_numpy(engine.probability(image[None]))[None]  # (1, 1, S, S)
     full_size = functional.interpolate(probability, size=target.shape, mode="bilinear")[0, 0].numpy()
-    prediction = (full_size > np.float32(engine.facts.threshold)).view(np.uint8)
+    decision = engine.facts.decision
+    prediction = decision.regions_of(full_size > np.float32(decision.threshold)).view(np.uint8)
     return overlap_scores(count(prediction, target))["dice"]
 
 

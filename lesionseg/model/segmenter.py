@@ -1,11 +1,16 @@
 """The segmenter: everything between 8-bit pixels and a mask, so that training and deployment cannot disagree."""
 
-from collections.abc import Sequence
-from typing import Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from lesionseg.decision.decision import Decision, Views
+from lesionseg.errors import InputError
+from lesionseg.model.views import mean_over_views
 
 
 class Network(Protocol):
@@ -18,31 +23,47 @@ class Network(Protocol):
 
 
 class Segmenter(nn.Module):
-    """Normalise, pad, network, crop; then sigmoid and threshold. This is what gets checkpointed and exported.
+    """Normalise, pad, network, crop; then sigmoid and decision. This is what gets checkpointed and exported.
 
     Args:
         network: An `nn.Module` with an integer `stride`; H and W reach it as multiples of that.
         mean: Mean of each of the red, green and blue channels, in grey levels 0..255.
         std: Standard deviation likewise, above 0.
-        threshold: A pixel is lesion where its probability is above this, in (0, 1).
+        threshold: Of the decision, as all that follows; see `Decision`.
+        views: Likewise; `forward`, by which it is trained, goes without.
+        largest_component: Likewise.
+        fill_holes: Likewise.
+
+    Attributes:
+        decision: Made of these; it may be replaced by one that was fitted.
 
     Raises:
-        ValueError: A number is out of its range.
+        ValueError: A number is out of its range, or there are no such views.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float], threshold: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        threshold: float,
+        views: Views = Decision.views,
+        largest_component: bool = Decision.largest_component,
+        fill_holes: bool = Decision.fill_holes,
+    ) -> None:
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or not all(0 <= value <= 255 for value in mean) or min(std) <= 0:
             raise ValueError(
                 f"segmenter.mean is {mean} and std {std}; allowed: three numbers each, mean in 0..255, std above 0"
             )
-        if not 0 < threshold < 1:
-            raise ValueError(f"segmenter.threshold is {threshold}; allowed: between 0 and 1")
         self.network = network
-        self.threshold = threshold
+        self.decision = Decision(
+            threshold=threshold, views=views, largest_component=largest_component, fill_holes=fill_holes
+        )
         self.register_buffer("mean", torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(list(std), dtype=torch.float32).view(1, 3, 1, 1))
 
@@ -61,13 +82,45 @@ class Segmenter(nn.Module):
         logits: Tensor = self.network(padded)[..., :height, :width]  # (B, 1, H, W)
         return logits.float()
 
+    @property
+    def threshold(self) -> float:
+        """A pixel is lesion where its probability is above this, in (0, 1)."""
+        return self.decision.threshold
+
     def probability(self, image: Tensor) -> Tensor:
-        """Returns each pixel's lesion probability, (B, 1, H, W) float32 in [0, 1], for an image as in `forward`."""
-        return torch.sigmoid(self(image))
+        """Returns each pixel's lesion probability, (B, 1, H, W) float32 in [0, 1], for an image as in `forward`.
+
+        It is the mean over `decision.views`.
+        """
+        return mean_over_views(lambda view: torch.sigmoid(self(view)), image, self.decision.views)
 
     def mask(self, image: Tensor) -> Tensor:
         """Returns the decision, (B, 1, H, W) bool, true where the lesion is, for an image as in `forward`."""
-        return self.probability(image) > self.threshold
+        return regions_of(self.probability(image) > self.threshold, self.decision)
+
+
+def build_segmenter(settings: Mapping[str, Any], network: nn.Module) -> Segmenter:
+    """Puts a network into the segmenter that a user has configured.
+
+    Args:
+        settings: Plain values by argument.
+        network: As `Segmenter` takes it.
+
+    Raises:
+        InputError: A setting is out of its range, of another type, or there is no such setting.
+    """
+    try:
+        return Segmenter(network, **settings)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"segmenter: {error}") from error
+
+
+def regions_of(mask: Tensor, decision: Decision) -> Tensor:
+    """Does what the decision does to regions, which takes a way over the CPU: (B, 1, H, W) bool -> the same."""
+    if not decision.changes_regions:
+        return mask
+    changed = [decision.regions_of(one) for one in mask[:, 0].cpu().numpy()]
+    return torch.from_numpy(np.stack(changed))[:, None].to(mask.device)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:

@@ -46,7 +46,7 @@ class CheckpointEngine:
         self.facts = ModelFacts(
             name=record["config"]["name"],
             image_size=record["config"]["image_size"],
-            threshold=self.segmenter.threshold,
+            decision=self.segmenter.decision,
             sha256=file_digest(path),
             version=record["code"]["version"],
             trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),

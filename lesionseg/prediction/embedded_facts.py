@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from lesionseg.decision.decision import Decision, Views
 from lesionseg.errors import InputError
 from lesionseg.prediction.engine import ModelFacts
 
@@ -35,6 +36,12 @@ class EmbeddedFacts(BaseModel):
     """Height and width in pixels that the network works at."""
     threshold: Annotated[float, Field(gt=0, lt=1)]
     """A pixel is lesion where its probability is above this."""
+    views: Views = Decision.views
+    """The file's probability is the mean over these. Files from before there were any do without, as below."""
+    largest_component: bool = Decision.largest_component
+    """Whether the mask is to keep its largest region alone, which the file itself does not do."""
+    fill_holes: bool = Decision.fill_holes
+    """Whether its holes are to be filled, likewise."""
     precision: Literal["fp32", "fp16", "int8"]
     """Of the weights."""
     version: Words
@@ -62,7 +69,12 @@ class EmbeddedFacts(BaseModel):
         return ModelFacts(
             name=self.name,
             image_size=self.image_size,
-            threshold=self.threshold,
+            decision=Decision(
+                threshold=self.threshold,
+                views=self.views,
+                largest_component=self.largest_component,
+                fill_holes=self.fill_holes,
+            ),
             sha256=sha256,
             version=self.version,
             trained_on=frozenset(self.trained_on),

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.decision.decision import Decision
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -17,14 +19,19 @@ class ModelFacts:
     """Of the run that trained it."""
     image_size: int
     """Height and width in pixels that the network works at."""
-    threshold: float
-    """A pixel is lesion where its probability is above this, in (0, 1)."""
+    decision: Decision
+    """How a probability becomes a mask; its `views` are what an engine does."""
     sha256: str
     """Of the file's bytes, in hexadecimal digits: which model this is."""
     version: str
     """Of the lesionseg that trained it."""
     trained_on: frozenset[str]
     """`id_digest` of each training image, so that nobody scores a model on these by accident."""
+
+    @property
+    def threshold(self) -> float:
+        """A pixel is lesion where its probability is above this, in (0, 1)."""
+        return self.decision.threshold
 
 
 class Engine(Protocol):

@@ -11,7 +11,8 @@ from lesionseg.errors import InputError
 INPUT = "image"
 """(B, H, W, 3) uint8 RGB 0..255, any B, H and W."""
 OUTPUTS = ("probability", "mask")
-"""Both of the image's own size: (B, H, W) float32 in [0, 1], and (B, H, W) uint8, 1 where the lesion is."""
+"""Both of the image's own size: (B, H, W) float32 in [0, 1], and (B, H, W) uint8, 1 where it is above the threshold:
+the decision's changes of regions are not in it."""
 LARGEST_FILE = 2**31
 """Bytes: what one protobuf message, which an ONNX file is, may have. The largest U-Net here has a tenth of it."""
 

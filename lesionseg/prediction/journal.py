@@ -10,8 +10,8 @@ from typing import Any
 
 from zlib_ng import zlib_ng
 
+from lesionseg.decision.runs import Box
 from lesionseg.prediction.measures import Measures
-from lesionseg.prediction.runs import Box
 
 
 @dataclass(frozen=True)

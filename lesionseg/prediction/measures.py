@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.prediction.runs import Box, Runs
+from lesionseg.decision.runs import Box, Runs
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Measures:
     centroid: tuple[float, float] | None
     """(x, y), the first pixel's centre being (0, 0)."""
     mean_confidence: float | None
-    """Mean probability of the pixels that the network calls lesion, in (threshold, 1]."""
+    """Mean probability of the pixels that the network calls lesion, in (threshold, 1]; also of regions that the
+    decision takes out of the mask, which are part of the network's doubts, as in `expected_jaccard`."""
     expected_jaccard: float
     """See `expected_jaccard`; 0 where no lesion was found."""
     touches_border: bool
@@ -35,7 +36,7 @@ def measure(runs: Runs, probability: NDArray[np.float32], threshold: float) -> M
     Args:
         runs: The mask at the image's own size, as stored.
         probability: (h, w) at the network's size.
-        threshold: What separated the two.
+        threshold: Of the decision.
     """
     height, width = runs.shape
     lesion = probability > np.float32(threshold)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.orientation import as_stored
+from lesionseg.decision.decision import Decision
+from lesionseg.decision.runs import Runs
 from lesionseg.prediction.measures import Measures, measure
-from lesionseg.prediction.runs import Runs, runs_above
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Prediction:
     """(H, W) of the image in pixels, upright."""
     orientation: int
     """EXIF's number for how the stored pixels have to be turned to be upright, 1 to 8."""
-    threshold: float
+    decision: Decision
 
     @property
     def probability(self) -> NDArray[np.float32]:
@@ -36,14 +37,18 @@ class Prediction:
 
     def runs(self) -> Runs:
         """Decides each pixel of the image as stored; bilinear interpolation does not mind how it is turned."""
-        return runs_above(self.probability, self.threshold, self.stored_shape)
+        return self.decision.runs(self.probability, self.stored_shape)
+
+    def upright_runs(self, shape: tuple[int, int]) -> Runs:
+        """Decides each pixel of the upright image, reduced to (H, W)."""
+        return self.decision.runs(self.upright, shape)
 
     def enlarged(self) -> NDArray[np.float32]:
-        """Enlarges the probability to the image as stored, (H, W) in [0, 1]."""
+        """Enlarges the probability to the image as stored, (H, W) in [0, 1]; regions are as the network has them."""
         height, width = self.stored_shape
         enlarged = cv2.resize(self.probability, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(enlarged, np.float32)
 
     def measures(self, runs: Runs) -> Measures:
         """Measures the mask that `runs` found."""
-        return measure(runs, self.upright, self.threshold)
+        return measure(runs, self.upright, self.decision.threshold)

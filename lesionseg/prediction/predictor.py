@@ -64,7 +64,10 @@ class Predictor:
         return self._prediction(image).runs().mask().view(np.bool_)
 
     def probability(self, image: Picture) -> NDArray[np.float32]:
-        """Returns each pixel's lesion probability, (H, W) in [0, 1], as `predict` takes and places them."""
+        """Returns each pixel's lesion probability, (H, W) in [0, 1], as `predict` takes and places them.
+
+        A model whose decision keeps the largest region alone or fills holes does so to the mask, not to these.
+        """
         return self._prediction(image).enlarged()
 
     def _prediction(self, image: Picture) -> Prediction:
@@ -74,7 +77,7 @@ class Predictor:
             upright=self._engine.probability(np.ascontiguousarray(batch))[0],
             shape=shape,
             orientation=orientation,
-            threshold=self.threshold,
+            decision=self._engine.facts.decision,
         )
 
 

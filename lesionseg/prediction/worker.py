@@ -20,7 +20,6 @@ from lesionseg.prediction.journal import Entry, Journal, crc32, identity
 from lesionseg.prediction.memory_budget import MemoryBudget
 from lesionseg.prediction.overlay import draw_overlay
 from lesionseg.prediction.prediction import Prediction
-from lesionseg.prediction.runs import runs_above
 
 OVERLAY_SIZE = 1024
 """Pixels of an overlay's longer side at most: enough to judge an outline on a screen, whatever the camera."""
@@ -86,7 +85,7 @@ class Worker:
             upright=probability,
             shape=photograph.shape,
             orientation=photograph.orientation,
-            threshold=self.engine.facts.threshold,
+            decision=self.engine.facts.decision,
         )
 
     def _write(self, photograph: Read, prediction: Prediction) -> None:
@@ -125,7 +124,7 @@ def _probability_png(prediction: Prediction) -> bytes:
 def _overlay_jpeg(path: Path, prediction: Prediction) -> bytes:
     """Draws the outline on the photograph, upright, as people look at it."""
     pixels = _at_most(read_photograph(path, for_size=OVERLAY_SIZE).pixels, OVERLAY_SIZE)
-    mask = runs_above(prediction.upright, prediction.threshold, pixels.shape[:2]).mask()
+    mask = prediction.upright_runs(pixels.shape[:2]).mask()
     file = io.BytesIO()
     Image.fromarray(draw_overlay(pixels, mask)).save(file, "JPEG", quality=OVERLAY_QUALITY)
     return file.getvalue()

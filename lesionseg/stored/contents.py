@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from torch import Tensor
 
+from lesionseg.decision.decision import Views
 from lesionseg.errors import InputError, raise_all
 
 FORMAT = 1
@@ -58,6 +59,23 @@ class Code(_Stored):
     version: str
 
 
+class DecisionSettings(_Stored):
+    """In place of the segmenter's in the configuration."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    views: Views
+    largest_component: bool
+    fill_holes: bool
+
+
+class FittedDecision(_Stored):
+    """What was fitted on the validation part; what else is in it is for people to read."""
+
+    __pydantic_extra__: dict[str, JsonValue]
+    settings: DecisionSettings
+    images: Count
+
+
 class Record(_Stored):
     """What lesionseg stores beside weights and training state."""
 
@@ -66,6 +84,7 @@ class Record(_Stored):
     code: Code
     libraries: dict[str, str | None]
     metrics: dict[str, float]
+    decision: FittedDecision | None = None
 
 
 class Contents(_Stored):

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +53,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             raise InputError(f"{path}: not removed; a checkpoint's path may have no '..' in it")
         if Path(path).is_file():
             Path(path).unlink()
+
+
+def store_decision(path: Path, decision: Mapping[str, Any]) -> None:
+    """Puts a fitted decision into a checkpoint; see `lesionseg.checkpoint`. All else in it stays, to resume from.
+
+    Raises:
+        InputError: The file is no checkpoint of lesionseg.
+    """
+    checkpoint = read(path)
+    checkpoint["lesionseg"]["decision"] = decision
+    AtomicCheckpointIO().save_checkpoint(checkpoint, path)

@@ -19,17 +19,20 @@ from torchmetrics import MetricCollection
 from lesionseg.build import build
 from lesionseg.checkpoint import read, record, segmenter_state
 from lesionseg.data.datamodule import LesionDataModule
+from lesionseg.decision.settings import FittingSettings
 from lesionseg.device import limit_threads
 from lesionseg.environment import environment
 from lesionseg.errors import InputError
 from lesionseg.evaluation.summarising import metadata_of
 from lesionseg.hardware import fastest_precision
-from lesionseg.model.segmenter import Segmenter
-from lesionseg.training.checkpoint_io import AtomicCheckpointIO
+from lesionseg.model.segmenter import build_segmenter
+from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
+from lesionseg.training.compiling import NetworkCompiler
+from lesionseg.training.deciding import decide
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.reporting import report, tested
 from lesionseg.training.score_collector import ScoreCollector
-from lesionseg.training.summary import print_results, print_whereabouts
+from lesionseg.training.summary import print_decision, print_results, print_whereabouts
 
 log = logging.getLogger(__name__)
 
@@ -61,19 +64,21 @@ class Experiment:
         )
         self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
         self.module = build_module(cfg, record(self.config, self.data.split))
+        self.fitting: FittingSettings = build("decision", cfg.decision)
         self.scores = ScoreCollector(build("evaluation", cfg.evaluation))
         if self.data.has_test:  # a table that does not fit is noticed before the work
             metadata_of(self.scores.settings, self.data.split["parts"]["test"])
         self.trainer = build_trainer(cfg, self.scores)
 
     def run(self) -> dict[str, float]:
-        """Fits, tests the best checkpoint where there is a test part, and writes the results down."""
+        """Fits, decides, tests the best checkpoint where there is a test part, and writes the results down."""
         self._write_record()
         try:
             self.trainer.fit(self.module, datamodule=self.data)
         except MisconfigurationException as error:  # Lightning's word for settings that do not go together
             raise InputError(str(error)) from error
         best = self._use_best_weights()
+        self._fit_decision()
         results = best | self._test()
         self._write_results(results)
         return results
@@ -98,6 +103,23 @@ class Experiment:
         self.module.segmenter.load_state_dict(segmenter_state(best))
         return dict(best["lesionseg"]["metrics"]) | {"epoch": float(best["epoch"])}
 
+    @property
+    def _fits_decision(self) -> bool:
+        """Whether there is a decision to fit; a quick trial of the code keeps neither checkpoints nor results."""
+        return self.fitting.fit and not self.trainer.fast_dev_run  # type: ignore[attr-defined]  # Lightning's types lack it
+
+    def _fit_decision(self) -> None:
+        """Fits the decision on the validation part with the weights in use, and stores it in the run's checkpoints."""
+        if not self._fits_decision:
+            log.info("No decision is fitted: it stays as configured.")
+            return
+        fitted = decide(self.trainer, self.module.segmenter, self.data.dataset("validation"), self.fitting)
+        if self.trainer.is_global_zero:
+            write_json(self.run_dir / "decision.json", fitted.record())
+            for path in self._checkpoints():
+                store_decision(path, fitted.record())
+            print_decision(fitted)
+
     def _test(self) -> dict[str, float]:
         """Scores the test part; never any other in its place."""
         if not self.data.has_test:
@@ -109,7 +131,8 @@ class Experiment:
             data=str(self.config["data"]["_target_"]).rpartition(".")[2],
             part="test",
             split_sha256=self.data.split["sha256"],
-            threshold=self.module.segmenter.threshold,
+            decision=self.module.segmenter.decision,
+            is_fitted=self._fits_decision,
         )
         report(
             self.trainer,
@@ -129,6 +152,16 @@ class Experiment:
             return None
         return Path(checkpointing.best_model_path)
 
+    def _checkpoints(self) -> Iterator[Path]:
+        """Lists the files that this run has written: best and last.
+
+        Those of the run that it was resumed from, which Lightning may still take for the best ones, are left alone.
+        """
+        for checkpointing in self.trainer.checkpoint_callbacks:
+            if isinstance(checkpointing, ModelCheckpoint) and checkpointing.dirpath:
+                files = {Path(path) for path in (checkpointing.best_model_path, checkpointing.last_model_path) if path}
+                yield from (file for file in sorted(files) if file.parent == Path(checkpointing.dirpath))
+
     def _write_results(self, results: dict[str, float]) -> None:
         """Writes metrics.json, fills TensorBoard's HPARAMS tab and tells where everything is."""
         write_json(self.run_dir / "metrics.json", results)
@@ -147,7 +180,7 @@ class Experiment:
 
 def build_module(cfg: DictConfig, contents: dict[str, Any]) -> SegmentationModule:
     """Builds the Lightning module of a training; `contents` goes into its checkpoints."""
-    segmenter = Segmenter(build("model", cfg.model), **OmegaConf.to_container(cfg.segmenter))  # type: ignore[arg-type]
+    segmenter = build_segmenter(OmegaConf.to_container(cfg.segmenter), build("model", cfg.model))  # type: ignore[arg-type]
     segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's own types
     return SegmentationModule(
         segmenter,
@@ -166,6 +199,8 @@ def build_trainer(cfg: DictConfig, scores: ScoreCollector) -> Trainer:
     if node.precision == "auto":
         node.precision = fastest_precision(node.accelerator)
     callbacks = [*configured(cfg.callbacks, "callbacks").values(), scores]
+    if cfg.get("compile"):
+        callbacks.append(NetworkCompiler(image_size=cfg.image_size, batch_size=cfg.batch_size))
     return build(  # type: ignore[no-any-return]
         "trainer",
         node,

@@ -17,8 +17,9 @@ from torchmetrics import MetricCollection
 from lesionseg.data.dataset import Batch
 from lesionseg.errors import InputError
 from lesionseg.loss.combined import CombinedLoss
-from lesionseg.model.segmenter import Segmenter
+from lesionseg.model.segmenter import Segmenter, regions_of
 from lesionseg.scheduler.length import TrainingLength
+from lesionseg.training.fusing import build_optimizer, clips_scaled_gradients
 from lesionseg.training.parameter_groups import parameter_groups
 
 Phase = Literal["train", "val", "test"]
@@ -30,7 +31,9 @@ class SegmentationModule(LightningModule):
     """Trains, validates and tests a segmenter.
 
     Logs `<phase>/loss`, each loss term as `<phase>/loss_<term>` and each metric as `<phase>/<metric>`, once an epoch.
-    Training and validation are scored at the network's size; the test at each ground truth's own size.
+    Training and validation are scored at the network's size, of the decision with the threshold alone: views and
+    regions would slow every epoch down, and are fitted afterwards. The test is scored at each ground truth's own size,
+    with the whole decision.
 
     Args:
         segmenter: What is trained.
@@ -78,15 +81,18 @@ class SegmentationModule(LightningModule):
         """Scores at the ground truth's own size: probabilities are resized, then thresholded.
 
         Returns:
-            `probability`: each image's at that size, (H, W) float32 on the CPU.
+            `probability`: each image's at that size, (H, W) float32 on the CPU. `mask`: what was decided of it, (H, W)
+            bool on the CPU; regions that were taken out of it are in the probability.
         """
-        probability = self.segmenter.probability(batch["image"])
-        full_sizes = []
+        probability, decision = self.segmenter.probability(batch["image"]), self.segmenter.decision
+        probabilities, masks = [], []
         for index, mask in enumerate(batch["full_size_mask"]):
             full_size = functional.interpolate(probability[index : index + 1], size=mask.shape[-2:], mode="bilinear")
-            self.metrics_of("test").update(full_size > self.segmenter.threshold, mask.unsqueeze(0))
-            full_sizes.append(full_size[0, 0].cpu())
-        return {"probability": full_sizes}
+            decided = regions_of(full_size > decision.threshold, decision)
+            self.metrics_of("test").update(decided, mask.unsqueeze(0))
+            probabilities.append(full_size[0, 0].cpu())
+            masks.append(decided[0, 0].cpu())
+        return {"probability": probabilities, "mask": masks}
 
     def on_train_epoch_end(self) -> None:
         """Logs the training metrics."""
@@ -108,7 +114,8 @@ class SegmentationModule(LightningModule):
         """
         if self._optimizer is None or self._scheduler is None:
             return None
-        optimizer = self._optimizer(parameter_groups(self.segmenter))
+        groups, scaled = parameter_groups(self.segmenter), clips_scaled_gradients(self.trainer)
+        optimizer = build_optimizer(self._optimizer, groups, clips_scaled_gradients=scaled)
         return [optimizer], self._scheduler(optimizer, self._length())
 
     def configure_gradient_clipping(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
 from lesionseg.callbacks.tensorboard import tensorboard_writers
+from lesionseg.decision.decision import Decision
 from lesionseg.evaluation.definitions import METRICS
 from lesionseg.evaluation.evaluated import PART_NAMES, versions_and_date
 from lesionseg.evaluation.image_scores import ImageScores, worst_first
@@ -67,14 +68,22 @@ def report(
     return summary
 
 
-def tested(checkpoint: Path | None, *, data: str, part: str, split_sha256: str, threshold: float) -> dict[str, str]:
-    """Says what was tested and how, in words."""
+def tested(
+    checkpoint: Path | None, *, data: str, part: str, split_sha256: str, decision: Decision, is_fitted: bool
+) -> dict[str, str]:
+    """Says what was tested and how, in words.
+
+    A fitted decision differs from one seed to the next, which does not make them other methods to `compare`: so
+    `decision` says that it was fitted, and another fact what came out.
+    """
+    words = decision.in_words()
+    decided = {"decision": "as fitted on the validation part", "fitted decision": words}
     return {
         "checkpoint": "none kept: the last weights" if checkpoint is None else str(checkpoint),
         "data": data,
         "part": PART_NAMES[part],
         "split": f"SHA-256 {split_sha256}",
-        "decision": f"lesion is where the probability, resized to the ground truth's size, is above {threshold:g}",
+        **(decided if is_fitted else {"decision": words}),
     } | versions_and_date()
 
 

@@ -16,7 +16,6 @@ from lesionseg.evaluation.image_scores import ImageScores
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.scorer import TRAITS_SIZE, ScoredImage, score_image
 from lesionseg.evaluation.settings import EvaluationSettings
-from lesionseg.training.module import SegmentationModule
 
 WAITING = 4
 """Images per core that may wait to be scored: their probabilities at full size are what takes memory."""
@@ -52,11 +51,11 @@ class ScoreCollector(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Hands a batch's probabilities to the threads."""
-        threshold = pl_module.segmenter.threshold if isinstance(pl_module, SegmentationModule) else 0.5
-        for id_, probability, mask in zip(batch["id"], outputs["probability"], batch["full_size_mask"], strict=True):
-            target = mask[0].cpu().numpy()
-            self._waiting.append(self._pool.submit(self._score, id_, probability.numpy(), target, threshold))
+        """Hands a batch's probabilities and masks to the threads."""
+        parts = zip(batch["id"], outputs["probability"], outputs["mask"], batch["full_size_mask"], strict=True)
+        for id_, probability, mask, target in parts:
+            arrays = probability.numpy(), mask.numpy(), target[0].cpu().numpy()
+            self._waiting.append(self._pool.submit(self._score, id_, *arrays))
             if len(self._waiting) > WAITING * usable_cores():
                 self._take()
 
@@ -70,12 +69,11 @@ class ScoreCollector(Callback):
         self.images.sort(key=lambda image: image.id)
 
     def _score(
-        self, id_: str, probability: NDArray[np.float32], target: NDArray[np.uint8], threshold: float
+        self, id_: str, probability: NDArray[np.float32], mask: NDArray[np.bool_], target: NDArray[np.uint8]
     ) -> ScoredImage:
         return score_image(
             id_,
-            # As torch compares: both in float32.
-            prediction=(probability > np.float32(threshold)).view(np.uint8),
+            prediction=mask.view(np.uint8),
             target=target,
             photograph=self._samples[id_].photograph(max(self.settings.picture_size, TRAITS_SIZE)),
             probability=probability,

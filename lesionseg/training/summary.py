@@ -9,6 +9,8 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.console import Console
 from rich.table import Table
 
+from lesionseg.decision.fitting import FittedDecision
+
 
 def print_results(results: Mapping[str, float], *, title: str, headings: Mapping[str, str]) -> None:
     """Prints a table with a row for each metric and a column for each phase that has been scored.
@@ -28,6 +30,29 @@ def print_results(results: Mapping[str, float], *, title: str, headings: Mapping
         values = [results.get(f"{phase}/{name}") for phase in phases]
         table.add_row(name.replace("_", " "), *("" if value is None else f"{value:.4f}" for value in values))
     Console().print(table)
+
+
+def print_decision(fitted: FittedDecision) -> None:
+    """Prints a row for each option that was tried: the scores without and with it, and whether it was kept."""
+    table = Table(
+        title=f"decision, fitted on {fitted.images} validation images: means without -> with each option",
+        title_justify="left",
+        caption="On these images the decision looks better than on others: it was chosen for them.",
+        caption_justify="left",
+        header_style="bold",
+    )
+    for heading in ("option", "value", "Jaccard", "Dice", "kept"):
+        table.add_column(heading)
+    for trial in fitted.trials:
+        before, after = trial.without, trial.best
+        scores = f"{before.jaccard:.4f} -> {after.jaccard:.4f}", f"{before.dice:.4f} -> {after.dice:.4f}"
+        table.add_row(trial.option, _in_yaml(after.value), *scores, "yes" if trial.kept else "no")
+    Console().print(table)
+
+
+def _in_yaml(value: object) -> str:
+    """Writes a value as a command line takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def print_whereabouts(run_dir: Path, checkpointing: Checkpoint | None) -> None:

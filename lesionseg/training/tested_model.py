@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lesionseg.checkpoint import read, segmenter_of, source_of
+from lesionseg.checkpoint import has_decision, read, segmenter_of, source_of
 from lesionseg.data.source import Source
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
@@ -32,6 +32,8 @@ class TestedModel:
     """Of the division that it was trained with."""
     trained_on: frozenset[str]
     """`id_digest` of each training image."""
+    is_fitted: bool
+    """Whether its decision was fitted on the validation part; not known of an exported file."""
     path: Path
     checkpoint: Mapping[str, Any] | None
     """None of an exported file, which knows neither the training's configuration nor its data."""
@@ -56,7 +58,7 @@ class TestedModel:
 
 
 class EngineSegmenter(nn.Module):
-    """Takes a segmenter's place in a test, which asks for nothing but probabilities and the threshold.
+    """Takes a segmenter's place in a test, which asks for nothing but probabilities and the decision.
 
     Args:
         engine: Of an exported file.
@@ -65,7 +67,7 @@ class EngineSegmenter(nn.Module):
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._engine = engine
-        self.threshold = engine.facts.threshold
+        self.decision = engine.facts.decision
 
     def probability(self, image: Tensor) -> Tensor:
         """Predicts: (B, 3, S, S) uint8 RGB on any device -> (B, 1, S, S) float32 there; see `Segmenter.probability`."""
@@ -73,26 +75,33 @@ class EngineSegmenter(nn.Module):
         return torch.from_numpy(self._engine.probability(pixels))[:, None].to(image.device)
 
 
-def open_tested(path: Path, *, accelerator: str) -> TestedModel:
+def open_tested(path: Path, *, accelerator: str, decision: str) -> TestedModel:
     """Opens a checkpoint or an exported file.
 
     Args:
         path: Which of them it is, its suffix tells.
         accelerator: Lightning's setting; an exported file runs where it says, as far as its runtime can.
+        decision: `stored`, or `plain`: as the training was configured, without what was fitted afterwards.
 
     Raises:
-        InputError: The file is not there, damaged or hostile, or what opens it is not installed.
+        InputError: There is no such decision; or the file is not there, damaged or hostile, or what opens it is not
+            installed.
     """
+    if decision not in ("stored", "plain"):
+        raise InputError(f"decision is {decision}; allowed: stored, plain")
     if path.suffix in EXPORTED_SUFFIXES:
+        if decision == "plain":
+            raise InputError(f"{path} has its decision inside; decision=plain needs the checkpoint it was made from")
         return _exported(path, accelerator)
     checkpoint = read(path)
     record = checkpoint["lesionseg"]
     return TestedModel(
-        segmenter=segmenter_of(checkpoint),
+        segmenter=segmenter_of(checkpoint, plain=decision == "plain"),
         name=record["config"]["name"],
         image_size=record["config"]["image_size"],
         split_sha256=record["split"]["sha256"],
         trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
+        is_fitted=has_decision(checkpoint) and decision == "stored",
         path=path,
         checkpoint=checkpoint,
     )
@@ -106,6 +115,7 @@ def _exported(path: Path, accelerator: str) -> TestedModel:
         image_size=engine.facts.image_size,
         split_sha256=engine.embedded.split_sha256,
         trained_on=engine.facts.trained_on,
+        is_fitted=False,
         path=path,
         checkpoint=None,
     )

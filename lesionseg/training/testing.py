@@ -38,7 +38,7 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
         InputError: The model's file, the data or the metadata do not fit.
     """
     path = Path(cfg.checkpoint)
-    model = open_tested(path, accelerator=cfg.trainer.accelerator)
+    model = open_tested(path, accelerator=cfg.trainer.accelerator, decision=cfg.decision)
     samples, source = _samples(cfg, model)
     collector = ScoreCollector(build("evaluation", cfg.evaluation))
     metadata_of(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
@@ -50,7 +50,8 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
         data=source,
         part=cfg.part,
         split_sha256=model.split_sha256,
-        threshold=model.segmenter.threshold,
+        decision=model.segmenter.decision,
+        is_fitted=model.is_fitted,
     )
     summary = report(
         trainer,

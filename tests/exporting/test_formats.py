@@ -11,11 +11,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lesionseg.checkpoint import read, segmenter_of
 from lesionseg.data.synthetic_image import draw_dermoscopy
+from lesionseg.decision.decision import Decision
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.exporting.metadata import embedded
 from lesionseg.model.segmenter import Segmenter
@@ -110,6 +112,10 @@ SETTINGS: dict[str, Any] = {
     "depth": 2,
     "blocks_per_stage": 1,
     "block": "plain",
+    "kernel_size": 5,
+    "expansion": 2,
+    "skip": "gated",
+    "colour_constancy": True,
     "normalisation": "batch",
     "activation": "relu",
     "upsampling": "bilinear",
@@ -136,7 +142,7 @@ def test_every_kind_of_network_is_the_same_in_every_format(
     model = UNet(**(SETTINGS | NETWORKS[network]))
     segmenter = Segmenter(model, mean=[150.0, 120.0, 110.0], std=[40.0] * 3, threshold=0.2).eval()
     path = smoke_run / "checkpoints" / "best.ckpt"
-    facts = embedded(read(path), path, threshold=0.2, precision="fp32", licence="", intended_use="")
+    facts = embedded(read(path), path, decision=Decision(threshold=0.2), precision="fp32", licence="", intended_use="")
     facts = facts.model_copy(update={"image_size": size})
     file = written(name, exported(Deployed(segmenter, size)), facts, tmp_path)
     from lesionseg.prediction.exported_opening import open_exported
@@ -162,13 +168,45 @@ def test_every_format_averages_over_a_large_photograph_as_pillow_does_it(
     size, image = 40, np.random.default_rng(0).integers(0, 256, (1, 331, 250, 3), dtype=np.uint8)
     segmenter = Segmenter(Brightness(), mean=[128.0] * 3, std=[32.0] * 3, threshold=0.5).eval()
     path = smoke_run / "checkpoints" / "best.ckpt"
-    facts = embedded(read(path), path, threshold=0.5, precision="fp32", licence="", intended_use="")
+    facts = embedded(read(path), path, decision=Decision(threshold=0.5), precision="fp32", licence="", intended_use="")
     file = written(name, exported(Deployed(segmenter, size)), facts.model_copy(update={"image_size": size}), tmp_path)
     probability, _ = runner(name, file)(image)
     red = Image.fromarray(image[0, ..., 0].astype(np.float32))  # in float32 Pillow does not round
     resized = torch.from_numpy(np.array(red.resize((size, size), Image.Resampling.BILINEAR)))
     small = torch.sigmoid((resized - 128) / 32)[None, None]
     assert np.abs(probability - functional.interpolate(small, (331, 250), mode="bilinear")[:, 0].numpy()).max() < 1e-4
+
+
+class Uneven(nn.Module):
+    """Compares a pixel with its left neighbour, so that mirroring changes what comes out."""
+
+    stride = 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image[:, :1] - functional.pad(image[:, 1:2], (1, 0))[..., :-1]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
+    name: str, smoke_run: Path, tmp_path: Path
+) -> None:
+    decision = Decision(threshold=0.5, views="turns", largest_component=True, fill_holes=True)
+    segmenter = Segmenter(Uneven(), mean=[128.0] * 3, std=[64.0] * 3, **decision.settings()).eval()
+    path = smoke_run / "checkpoints" / "best.ckpt"
+    facts = embedded(read(path), path, decision=decision, precision="fp32", licence="", intended_use="")
+    file = written(name, exported(Deployed(segmenter, 64)), facts, tmp_path)
+    from lesionseg.prediction.exported_opening import open_exported
+
+    engine = open_exported(file, device="cpu")
+    image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    probability, mask = engine.run(image)
+    assert np.abs(probability - expected_of(segmenter, image, 64)).max() < 1e-5
+    mirrored = engine.probability(np.ascontiguousarray(image.transpose(0, 2, 1, 3)[:, ::-1]))
+    assert np.abs(mirrored - probability.transpose(0, 2, 1)[:, ::-1]).max() < 1e-5
+    assert np.array_equal(mask, (probability > 0.5).astype(np.uint8))
+    assert ndimage.label(mask[0])[1] > 1
+    assert engine.facts.decision == decision
+    assert ndimage.label(engine.facts.decision.runs(probability[0], (64, 64)).mask())[1] == 1
 
 
 def written(name: str, program: torch.export.ExportedProgram, facts: Any, folder: Path) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from lesionseg.checkpoint import read
+from lesionseg.decision.decision import Decision
 from lesionseg.errors import InputError
 from lesionseg.exporting.metadata import embedded
 from lesionseg.prediction.embedded_facts import EmbeddedFacts, embedded_facts
@@ -14,7 +15,10 @@ HERE = Path("model.onnx")
 @pytest.fixture(scope="module")
 def facts(smoke_run: Path) -> EmbeddedFacts:
     path = smoke_run / "checkpoints" / "best.ckpt"
-    return embedded(read(path), path, threshold=0.4, precision="fp32", licence="CC-BY-4.0 © us", intended_use="tests")
+    decision = Decision(threshold=0.4, views="flips", largest_component=True)
+    return embedded(
+        read(path), path, decision=decision, precision="fp32", licence="CC-BY-4.0 © us", intended_use="tests"
+    )
 
 
 def test_it_says_which_checkpoint_it_was(facts: EmbeddedFacts, smoke_run: Path) -> None:
@@ -32,6 +36,16 @@ def test_it_names_training_images_by_digests_alone(facts: EmbeddedFacts, smoke_r
 
 def test_it_comes_back_from_its_text(facts: EmbeddedFacts) -> None:
     assert embedded_facts(facts.model_dump_json(), HERE) == facts
+
+
+def test_the_decision_comes_back(facts: EmbeddedFacts) -> None:
+    decision = embedded_facts(facts.model_dump_json(), HERE).model_facts("0" * 64).decision
+    assert decision == Decision(threshold=0.4, views="flips", largest_component=True, fill_holes=False)
+
+
+def test_a_file_from_before_there_were_views_and_regions_opens_without_them(facts: EmbeddedFacts) -> None:
+    text = facts.model_dump_json(exclude={"views", "largest_component", "fill_holes"})
+    assert embedded_facts(text, HERE).model_facts("0" * 64).decision == Decision(threshold=0.4)
 
 
 def test_what_a_later_version_adds_is_ignored(facts: EmbeddedFacts) -> None:
@@ -53,6 +67,9 @@ def test_what_a_later_version_adds_is_ignored(facts: EmbeddedFacts) -> None:
         ('"threshold":0.4', '"threshold":1e999', "threshold"),
         ('"classes":["lesion"]', '"classes":["lesion","hair"]', "classes"),
         ('"name":"smoke"', '"name":["smoke"]', "name"),
+        ('"views":"flips"', '"views":"all"', "views"),
+        ('"largest_component":true', '"largest_component":1', "largest_component"),
+        ('"fill_holes":false', '"fill_holes":"no"', "fill_holes"),
         ('"precision":"fp32"', '"precision":"fp64"', "precision"),
         ('"trained_on":["', '"trained_on":["../', "trained_on"),
     ],

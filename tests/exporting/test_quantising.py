@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lesionseg.checkpoint import read, source_of
+from lesionseg.decision.decision import Decision
 from lesionseg.prediction.embedded_facts import EmbeddedFacts
 from lesionseg.prediction.exported_opening import ExportedEngine, open_exported
 from lesionseg.training.part_samples import own_samples
@@ -77,7 +78,7 @@ def test_calibration_gives_each_image_once_at_the_networks_size(smoke_run: Path)
 class Half:
     """An engine that finds the left half to be lesion, whatever it sees."""
 
-    facts = SimpleNamespace(image_size=40, threshold=0.5)
+    facts = SimpleNamespace(image_size=40, decision=Decision(threshold=0.5))
 
     def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         found = np.zeros(images.shape[:3], np.float32)

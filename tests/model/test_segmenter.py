@@ -90,6 +90,22 @@ def test_a_probability_of_exactly_the_threshold_is_skin() -> None:
     assert not segmenter().mask(image).any()
 
 
+def test_a_mask_is_what_the_decision_leaves_of_it() -> None:
+    image = torch.full((2, 3, 8, 8), 90, dtype=torch.uint8)
+    image[0, 0, 1:4, 1:4] = 130
+    image[0, 0, 2, 2] = 90
+    image[0, 0, 6, 6] = 130
+    expected = torch.zeros(2, 1, 8, 8, dtype=torch.bool)
+    expected[0, 0, 1:4, 1:4] = True
+    assert torch.equal(segmenter(largest_component=True, fill_holes=True).mask(image), expected)
+    assert segmenter().mask(image).sum() == 9
+
+
+def test_training_goes_without_views() -> None:
+    image = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8)
+    assert torch.equal(segmenter(views="flips")(image), segmenter()(image))
+
+
 def test_normalisation_travels_in_the_state_dict() -> None:
     state = segmenter(mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0]).state_dict()
     restored = segmenter()
@@ -116,6 +132,7 @@ def test_the_image_is_left_alone() -> None:
         ({"std": [1.0, -2.0, 1.0]}, "std above 0"),
         ({"threshold": 0.0}, "threshold is 0.0; allowed: between 0 and 1"),
         ({"threshold": 1.0}, "threshold is 1.0; allowed: between 0 and 1"),
+        ({"views": "all"}, "views is all; allowed: none, flips, turns"),
     ],
 )
 def test_numbers_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:

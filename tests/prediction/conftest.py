@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from lesionseg.config import CONF
+from lesionseg.decision.decision import Decision
 from lesionseg.prediction.engine import ModelFacts
 
 SIZE = 64
@@ -21,7 +22,7 @@ class DarkIsLesion:
     """Calls a pixel's darkness its probability."""
 
     def __init__(self, model: str = "a" * 64) -> None:
-        self.facts = ModelFacts("dark", SIZE, 0.5, model, "0", frozenset())
+        self.facts = ModelFacts("dark", SIZE, Decision(threshold=0.5), model, "0", frozenset())
         self.device = "paper"
         self.batches: list[int] = []
 

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -156,7 +157,7 @@ def test_another_models_masks_are_kept_unless_told_otherwise(
 ) -> None:
     predict_folder(settings())
     before = (photos.parent / "masks" / "a.png").stat().st_mtime_ns
-    dark_is_lesion.facts = dark_is_lesion.facts.__class__("other", 64, 0.5, "b" * 64, "0", frozenset())
+    dark_is_lesion.facts = dataclasses.replace(dark_is_lesion.facts, name="other", sha256="b" * 64)
     with pytest.raises(InputError, match="not made by this model; give overwrite=true"):
         predict_folder(settings())
     assert (photos.parent / "masks" / "a.png").stat().st_mtime_ns == before

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from lesionseg.decision.runs import Box
 from lesionseg.prediction.journal import Entry, Journal
 from lesionseg.prediction.measures import Measures
-from lesionseg.prediction.runs import Box
 
 MEASURES = Measures(
     width=40,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from lesionseg.decision.runs import runs_above
 from lesionseg.prediction.measures import expected_jaccard, measure
-from lesionseg.prediction.runs import runs_above
 
 
 def test_a_sure_mask_expects_to_be_right() -> None:

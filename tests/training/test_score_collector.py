@@ -30,18 +30,19 @@ def dataset(synthetic: Any) -> LesionDataset:
 
 
 def run(
-    collector: ScoreCollector, dataset: LesionDataset, *, threshold: float = 0.5, fill: float | None = None
+    collector: ScoreCollector, dataset: LesionDataset, *, probability: float = 0.5, mask: bool | None = None
 ) -> None:
-    """A test whose probabilities are the truth, or one number."""
-    segmenter = Segmenter(torch.nn.Identity(), mean=[0.0] * 3, std=[1.0] * 3, threshold=threshold)
+    """A test whose masks are the truth, or of one number."""
+    segmenter = Segmenter(torch.nn.Identity(), mean=[0.0] * 3, std=[1.0] * 3, threshold=0.5)
     module: Any = SegmentationModule(segmenter, metrics=MetricCollection({"dice": Dice()}))
     trainer: Any = SimpleNamespace(test_dataloaders=SimpleNamespace(dataset=dataset))
     collector.on_test_start(trainer, module)
     for index in range(len(dataset)):
         batch = collate([dataset[index, 0]])
-        target = batch["full_size_mask"][0][0].float()
-        probability = target if fill is None else torch.full_like(target, fill)
-        collector.on_test_batch_end(trainer, module, {"probability": [probability]}, batch, index)
+        target = batch["full_size_mask"][0][0].bool()
+        masks = [target if mask is None else torch.full_like(target, mask)]
+        outputs = {"probability": [torch.full(target.shape, probability)], "mask": masks}
+        collector.on_test_batch_end(trainer, module, outputs, batch, index)
     collector.on_test_epoch_end(trainer, module)
 
 
@@ -59,13 +60,19 @@ def test_a_second_test_starts_from_nothing(collector: ScoreCollector, dataset: L
     assert len(collector.images) == len(dataset)
 
 
-@pytest.mark.parametrize(("fill", "found"), [(0.3, False), (0.30000001, False), (0.3001, True)])
-def test_the_threshold_decides_as_torch_compares(
-    collector: ScoreCollector, dataset: LesionDataset, fill: float, found: bool
+@pytest.mark.parametrize("found", [False, True])
+def test_the_mask_is_scored_whatever_the_probability(
+    collector: ScoreCollector, dataset: LesionDataset, found: bool
 ) -> None:
-    assert bool(torch.full((1,), fill) > 0.3) is found
-    run(collector, dataset, threshold=0.3, fill=fill)
+    run(collector, dataset, probability=0.1 if found else 0.9, mask=found)
     assert {bool(image.counts.true_positives) for image in collector.images} == {found}
+    assert collector.probabilities is not None
+    assert collector.probabilities.curves().jaccard[50] == (0 if found else pytest.approx(_lesion_share(dataset)))
+
+
+def _lesion_share(dataset: LesionDataset) -> float:
+    """The Jaccard index of all being lesion."""
+    return float(np.mean([sample.mask().mean() for sample in dataset.cache.samples]))
 
 
 def test_other_processes_images_are_joined(

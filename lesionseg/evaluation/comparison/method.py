@@ -16,6 +16,7 @@ MADE_OF = (
     "augmentation",
     "model",
     "segmenter",
+    "decision",
     "loss",
     "optimizer",
     "scheduler",

@@ -21,7 +21,7 @@ FEW = 30
 DETAILS = {
     "model": "network",
     "image_size": "height and width it sees, in pixels",
-    "segmenter": "normalisation and threshold",
+    "segmenter": "normalisation, and decision where none was fitted",
     "loss": "loss",
     "optimizer": "optimiser",
     "scheduler": "learning rate",

@@ -71,12 +71,25 @@ class Runs:
         box = self.box
         return box is not None and (box.left == 0 or box.top == 0 or box.right == width - 1 or box.bottom == height - 1)
 
+    def flat(self) -> tuple[Integers, Integers]:
+        """Returns starts and stops, both (runs,) and rising, counted through all rows: row * W + column."""
+        first = self.rows * self.shape[1]
+        return first + self.starts, first + self.stops
+
     def mask(self) -> NDArray[np.uint8]:
         """Paints the mask: (H, W) uint8, 255 where the lesion is, else 0."""
         mask = np.zeros(self.shape, np.uint8)
         for row, start, stop in zip(self.rows.tolist(), self.starts.tolist(), self.stops.tolist(), strict=True):
             mask[row, start:stop] = LESION
         return mask
+
+
+def runs_of(mask: NDArray[np.bool_]) -> Runs:
+    """Finds the runs of a mask, (H, W) bool."""
+    outside = np.zeros((len(mask), 1), bool)
+    changes = np.diff(np.hstack([outside, mask, outside]).view(np.int8), axis=1)
+    rows, starts = np.nonzero(changes == 1)
+    return Runs(mask.shape, rows, starts, np.nonzero(changes == -1)[1])
 
 
 def runs_above(probability: NDArray[np.float32], threshold: float, shape: tuple[int, int]) -> Runs:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lesionseg.prediction.runs import Box, Runs, runs_above
+from lesionseg.decision.runs import Box, Runs, runs_above, runs_of
 
 
 def interpolated(probability: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -84,3 +84,13 @@ def test_everything_above_the_threshold_is_a_full_mask() -> None:
 def test_a_mask_of_one_pixel_is_one() -> None:
     assert runs_above(np.ones((5, 5), np.float32), 0.5, (1, 1)).mask().tolist() == [[255]]
     assert isinstance(runs_above(np.zeros((1, 1), np.float32), 0.5, (1, 1)), Runs)
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 1])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (13, 17)])
+def test_a_mask_comes_back_from_its_runs(share: float, shape: tuple[int, int]) -> None:
+    mask = np.random.default_rng(0).random(shape) < share
+    runs = runs_of(mask)
+    np.testing.assert_array_equal(runs.mask() > 0, mask)
+    starts, stops = runs.flat()
+    assert all(mask.ravel()[start:stop].all() for start, stop in zip(starts, stops, strict=True))

@@ -1,0 +1,55 @@
+"""Test-time augmentation: the network sees an image mirrored and turned as well, and its probabilities are averaged.
+
+A lesion has no upright, so each view is as good a photograph of it; the errors that differ from view to view average
+out. The mean is as exactly mirrored or turned as the image is.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lesionseg.decision.decision import Views
+
+
+class View(NamedTuple):
+    """An orientation: rows and columns exchanged or not, then mirrored along these axes."""
+
+    exchanged: bool
+    mirrored: tuple[int, ...]
+
+    def of(self, image: Tensor) -> Tensor:
+        """Turns (B, C, H, W); with rows and columns exchanged it is (B, C, W, H)."""
+        image = image.transpose(-2, -1) if self.exchanged else image
+        return image.flip(self.mirrored) if self.mirrored else image
+
+    def undone(self, seen: Tensor) -> Tensor:
+        """Turns what `of` returns, or what the network makes of it, back."""
+        seen = seen.flip(self.mirrored) if self.mirrored else seen
+        return seen.transpose(-2, -1) if self.exchanged else seen
+
+
+FLIPS = ((), (-1,), (-2,), (-2, -1))
+VIEWS: Mapping[Views, Sequence[View]] = {
+    "none": [View(False, ())],
+    "flips": [View(False, axes) for axes in FLIPS],
+    "turns": [View(exchanged, axes) for exchanged in (False, True) for axes in FLIPS],
+}
+"""The image alone; with its mirror images, of which the last is turned by 180 degrees; or with all turns, too."""
+
+
+def mean_over_views(predict: Callable[[Tensor], Tensor], image: Tensor, views: Views) -> Tensor:
+    """Averages predictions over views, one of which is in memory at a time.
+
+    Args:
+        predict: (B, C, H, W) -> (B, 1, H, W), for any H and W.
+        image: (B, C, H, W).
+        views: A key of `VIEWS`.
+
+    Returns:
+        (B, 1, H, W).
+    """
+    predicted = [view.undone(predict(view.of(image))) for view in VIEWS[views]]
+    # Behind all views, not between them: int8 exports leave what follows the last convolution exact.
+    return torch.stack(predicted).mean(dim=0) if len(predicted) > 1 else predicted[0]

@@ -1,0 +1,67 @@
+"""Fitting the decision once the network is trained, on the validation part alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+
+from lesionseg.cores import usable_cores
+from lesionseg.data.dataset import LesionDataset
+from lesionseg.data.loader import loader
+from lesionseg.decision.decision import Views
+from lesionseg.decision.fitting import FittedDecision, Maps, fit_decision
+from lesionseg.decision.settings import FittingSettings
+from lesionseg.decision.truth import Truth
+from lesionseg.model.segmenter import Segmenter
+
+BATCH = 16
+"""Images that the network predicts together; which ones are together changes nothing."""
+
+
+def decide(
+    trainer: Trainer, segmenter: Segmenter, validation: LesionDataset, settings: FittingSettings
+) -> FittedDecision:
+    """Fits the segmenter's decision and gives it to the segmenter; the first process does so for all of them.
+
+    Args:
+        trainer: That has trained it; its device and precision are those of the test.
+        segmenter: With the weights to be tested.
+        validation: Images at the network's size; ground truths are read at their own, one at a time.
+        settings: What may be tried.
+    """
+    fitted = _fitted(trainer, segmenter, validation, settings) if trainer.is_global_zero else None
+    fitted = trainer.strategy.broadcast(fitted)
+    if fitted is None:
+        raise RuntimeError("the first process has sent no decision")
+    segmenter.decision = fitted.decision
+    return fitted
+
+
+def _fitted(
+    trainer: Trainer, segmenter: Segmenter, validation: LesionDataset, settings: FittingSettings
+) -> FittedDecision:
+    start = segmenter.decision
+    samples = [validation.cache.samples[row] for row in validation.rows]
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        truths = list(pool.map(lambda sample: Truth.of(sample.mask()), samples))
+
+    @lru_cache(maxsize=2)  # those of the decision so far, and those being tried
+    def probabilities(views: Views) -> Maps:
+        segmenter.decision = replace(start, views=views)
+        return _predicted(trainer, segmenter, validation)
+
+    return fit_decision(start, settings, truths, probabilities)
+
+
+def _predicted(trainer: Trainer, segmenter: Segmenter, dataset: LesionDataset) -> Maps:
+    """Predicts all images as a test would: (images, S, S) float32 in [0, 1]."""
+    device = trainer.strategy.root_device
+    segmenter.to(device).eval()
+    # Of its own, because the data module's gives each process a share.
+    batches = loader(dataset, batch_size=BATCH, num_workers=0, seed=0, shuffle=False)
+    with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        predicted = [segmenter.probability(batch["image"].to(device))[:, 0].cpu().numpy() for batch in batches]
+    return np.concatenate(predicted)

@@ -1,0 +1,119 @@
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor, nn
+
+from lesionseg.data.dataset import LesionDataset
+from lesionseg.data.no_cache import NoCache
+from lesionseg.data.sample import Array, Sample
+from lesionseg.decision.decision import Decision
+from lesionseg.decision.settings import FittingSettings
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.training.deciding import decide
+
+SIZE = 32
+
+
+class Dark(nn.Module):
+    """Calls dark pixels lesion."""
+
+    stride = 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        return -image[:, :1]
+
+
+@dataclass(frozen=True)
+class Drawn(Sample):
+    """A dark square on light skin, with a dark speck that is no lesion."""
+
+    def image(self) -> Array:
+        image = np.full((2 * SIZE, 2 * SIZE, 3), 250, np.uint8)
+        image[20:40, 16:50] = image[:4, :4] = 5
+        return image
+
+    def mask(self) -> Array:
+        mask = np.zeros((2 * SIZE, 2 * SIZE), np.uint8)
+        mask[20:40, 16:50] = 1
+        return mask
+
+
+class Untouchable(Sample):
+    """A sample of another part than validation."""
+
+    def image(self) -> Array:
+        raise AssertionError(f"{self.id} was read")
+
+    def mask(self) -> Array:
+        raise AssertionError(f"{self.id} was read")
+
+
+@pytest.fixture
+def trainer() -> Trainer:
+    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, barebones=True)
+
+
+@pytest.fixture
+def segmenter() -> Segmenter:
+    return Segmenter(Dark(), mean=[128.0] * 3, std=[64.0] * 3, threshold=0.5)
+
+
+@pytest.fixture
+def validation() -> LesionDataset:
+    samples = [Untouchable("train_0"), *(Drawn(f"validation_{number}") for number in range(3)), Untouchable("test_0")]
+    return LesionDataset(NoCache(samples, SIZE), [1, 2, 3], augment=None, full_size_masks=False)
+
+
+SETTINGS: dict[str, Any] = {
+    "fit": True,
+    "thresholds": [0.4, 0.6],
+    "views": ["flips"],
+    "largest_component": True,
+    "fill_holes": True,
+    "min_gain": 0.001,
+}
+
+
+def test_what_helps_on_validation_alone_is_kept_and_used(
+    trainer: Trainer, segmenter: Segmenter, validation: LesionDataset
+) -> None:
+    fitted = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS))
+    assert fitted.images == 3
+    assert segmenter.decision == fitted.decision == Decision(threshold=0.5, largest_component=True)
+    scores = {trial.option: (trial.without.jaccard, trial.best.jaccard) for trial in fitted.trials}
+    assert scores["largest_component"][1] == pytest.approx(1, abs=0.05)
+    assert scores["largest_component"][0] == pytest.approx(680 / (680 + 16), abs=0.05)
+
+
+def test_probabilities_are_those_of_the_views_that_are_tried(
+    trainer: Trainer, segmenter: Segmenter, validation: LesionDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    probability = Segmenter.probability
+
+    def noted(self: Segmenter, image: Tensor) -> Tensor:
+        seen.append(self.decision.views)
+        assert not self.training
+        assert torch.is_inference_mode_enabled()
+        return probability(self, image)
+
+    monkeypatch.setattr(Segmenter, "probability", noted)
+    decide(trainer, segmenter, validation, FittingSettings(**(SETTINGS | {"views": ["flips", "turns"]})))
+    assert seen == ["none", "flips", "turns", "none"]
+
+
+def test_every_process_gets_the_decision_of_the_first(
+    trainer: Trainer, segmenter: Segmenter, validation: LesionDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS))
+    other = Segmenter(Dark(), mean=[128.0] * 3, std=[64.0] * 3, threshold=0.5)
+    monkeypatch.setattr(Trainer, "is_global_zero", False)
+    monkeypatch.setattr(type(trainer.strategy), "broadcast", lambda self, found, src=0: first)
+    samples = [Untouchable("validation_0")]
+    untouched = LesionDataset(NoCache(samples, SIZE), [0], augment=None, full_size_masks=False)
+    assert decide(trainer, other, untouched, FittingSettings(**SETTINGS)) == first
+    assert other.decision == first.decision

@@ -1,0 +1,55 @@
+"""The test step: each mask at its ground truth's own size, by the whole decision."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics import MetricCollection
+
+from lesionseg.metrics.jaccard import Jaccard
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.training.module import SegmentationModule
+
+
+class Red(nn.Module):
+    """Gives the red channel as logits."""
+
+    stride = 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image[:, :1]
+
+
+def outcome_of(image: Tensor, target: Tensor, **settings: Any) -> tuple[dict[str, Any], SegmentationModule]:
+    segmenter = Segmenter(Red(), **({"mean": [128.0] * 3, "std": [32.0] * 3, "threshold": 0.5} | settings)).eval()
+    module = SegmentationModule(segmenter, metrics=MetricCollection({"jaccard": Jaccard()}))
+    batch: Any = {"image": image, "mask": target[None], "id": ["a"], "full_size_mask": [target]}
+    return module.test_step(batch, 0), module
+
+
+def noise(side: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, side, side), dtype=np.uint8))
+
+
+def test_regions_change_the_mask_and_its_score_but_not_the_probability() -> None:
+    image, target = noise(20), torch.ones(1, 45, 37, dtype=torch.uint8)
+    plain, _ = outcome_of(image, target)
+    found, module = outcome_of(image, target, largest_component=True, fill_holes=True)
+    probability = functional.interpolate(torch.sigmoid((image[:, :1].float() - 128) / 32), (45, 37), mode="bilinear")
+    (mask,) = found["mask"]
+    torch.testing.assert_close(found["probability"][0], probability[0, 0])
+    assert torch.equal(plain["mask"][0], found["probability"][0] > 0.5)
+    assert ndimage.label(plain["mask"][0])[1] > 1
+    assert ndimage.label(mask)[1] == 1
+    assert module.metrics_of("test").compute()["jaccard"] == pytest.approx(float(mask.float().mean()))
+
+
+@pytest.mark.parametrize(("red", "found"), [(128, False), (129, True)])
+def test_a_probability_of_exactly_the_threshold_is_skin(red: int, found: bool) -> None:
+    image = torch.full((1, 3, 8, 8), red, dtype=torch.uint8)
+    outputs, _ = outcome_of(image, torch.ones(1, 8, 8, dtype=torch.uint8))
+    assert outputs["mask"][0].unique().tolist() == [found]
