@@ -23,6 +23,7 @@ from omegaconf import DictConfig
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
+from lesionseg.build import build
 from lesionseg.callbacks.ema import Ema
 from lesionseg.config import CONF, register_schemas
 from lesionseg.data.dataset import Batch
@@ -30,6 +31,7 @@ from lesionseg.hardware import fastest_precision
 from lesionseg.training.experiment import build_module, build_trainer
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.parameter_groups import parameter_groups
+from lesionseg.training.score_collector import ScoreCollector
 
 WARM_UP = 4
 """Batches before the clock starts: the first ones choose kernels and fill caches."""
@@ -76,7 +78,8 @@ class Clock(Callback):
 
 def framework(cfg: DictConfig, batches: Batches) -> float:
     """Seconds for the batches after the warm-up, in lesionseg's training."""
-    clock, module, trainer = Clock(), build_module(cfg, {}), build_trainer(cfg)
+    scores = ScoreCollector(build("evaluation", cfg.evaluation))
+    clock, module, trainer = Clock(), build_module(cfg, {}), build_trainer(cfg, scores)
     trainer.callbacks.append(clock)  # type: ignore[attr-defined]
     trainer.fit(module, DataLoader(batches, batch_size=None))
     return clock.seconds

@@ -48,5 +48,6 @@ def test_every_file_of_conf_is_a_root_or_in_a_group() -> None:
         "compare",
         "download",
         "check_data",
+        "benchmark",
     }
     assert Path(CONF, "model", "unet.yaml").is_file()

@@ -1,0 +1,34 @@
+"""`python -m lesionseg.benchmark`: how fast everything is, beside its limits and beside other networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lesionseg.launch import launch
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def benchmark(cfg: DictConfig) -> dict[str, float]:
+    """Measures what `cfg` asks for, see `conf/benchmark.yaml`; prints tables and writes them, data and a picture.
+
+    Returns:
+        Median images a second by `<stage>/<way>/<subject>`, of what could be measured.
+
+    Raises:
+        InputError: A setting, the checkpoint, the data or another network is wrong.
+    """
+    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    from lesionseg.benchmarking.benchmarking import run_benchmark
+
+    return run_benchmark(cfg)
+
+
+def main() -> None:
+    """Runs the command line."""
+    launch("benchmark", benchmark)
+
+
+if __name__ == "__main__":
+    main()
