@@ -37,30 +37,26 @@ STEPS = ("flip_and_turn", "shift_scale_rotate", "colour")
 """Of augmentation, in the recipe."""
 VARIANTS: dict[str, list[str]] = {
     "as it is": [],
-    "plain blocks": ["model.block=plain"],
+    "without colour constancy": ["model.colour_constancy=false"],
     "inverted blocks, kernel 7": ["model.block=inverted"],
     "inverted blocks, kernel 7, two a stage": ["model.block=inverted", "model.blocks_per_stage=2"],
-    "inverted blocks, kernel 3, two a stage": [
-        "model.block=inverted",
-        "model.blocks_per_stage=2",
-        "model.kernel_size=3",
-    ],
-    "two residual blocks a stage": ["model.blocks_per_stage=2"],
+    "plain blocks": ["model.block=plain"],
     "skips added": ["model.skip=add"],
     "skips gated": ["model.skip=gated"],
     "without context": ["model.context=false"],
+    "48 channels": ["model.base_channels=48", "model.max_channels=384", "model.decoder_max_channels=96"],
+    "24 channels": ["model.base_channels=24", "model.max_channels=192", "model.decoder_max_channels=48"],
+    "two residual blocks a stage": ["model.blocks_per_stage=2"],
     "one level less": ["model.depth=2"],
-    "32 channels": ["model.base_channels=32", "model.max_channels=256", "model.decoder_max_channels=64"],
-    "64 channels": ["model.base_channels=64", "model.max_channels=512", "model.decoder_max_channels=128"],
-    "narrower decoder": ["model.decoder_max_channels=48"],
-    "stem of stride 2": ["model.stem_stride=2", "model.base_channels=24", "model.depth=4"],
+    "stem of stride 2": ["model.stem_stride=2", "model.base_channels=16", "model.depth=4"],
+    "without moving average": ["callbacks.ema=null"],
+    "without augmentation": [f"augmentation.steps.{step}=null" for step in STEPS],
+    "only cross-entropy": ["loss=bce"],
+    "cross-entropy and Lovász": ["loss=[bce,lovasz]"],
+    "batches of 32": ["batch_size=32"],
     "group normalisation": ["model.normalisation=group"],
     "silu": ["model.activation=silu"],
-    "without moving average": ["callbacks.ema=null"],
-    "only cross-entropy": ["loss=bce"],
     "only Dice": ["loss=dice"],
-    "cross-entropy and Lovász": ["loss=[bce,lovasz]"],
-    "without augmentation": [f"augmentation.steps.{step}=null" for step in STEPS],
 }
 
 
@@ -71,9 +67,10 @@ def overrides(arguments: argparse.Namespace, variant: str) -> list[str]:
 
 
 def lengths(arguments: argparse.Namespace) -> list[str]:
-    """Returns what all variants share: size, epochs and an average that fits so few steps."""
+    """Returns what all variants share: size, epochs, the threshold as it is, and an average that fits so few steps."""
     average = [] if arguments.epochs >= 30 else ["callbacks.ema.decay=0.995"]
-    return [f"image_size={arguments.image_size}", f"trainer.max_epochs={arguments.epochs}", *average]
+    fixed = ["trainer.check_val_every_n_epoch=1", "decision.fit=false"]
+    return [f"image_size={arguments.image_size}", f"trainer.max_epochs={arguments.epochs}", *fixed, *average]
 
 
 def trained(arguments: argparse.Namespace, variant: str) -> Run:
