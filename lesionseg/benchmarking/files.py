@@ -9,6 +9,7 @@ from lesionseg.benchmarking.chart import draw_report
 from lesionseg.benchmarking.report import Report, as_json
 from lesionseg.benchmarking.tables import notes, speed_table, subject_table
 from lesionseg.evaluation.comparison.tables import WordTable
+from lesionseg.markdown import markdown_cell, markdown_table
 
 DOTS_PER_INCH = 130
 
@@ -28,16 +29,9 @@ def write_report(report: Report, folder: Path) -> None:
 
 def markdown(report: Report) -> str:
     """Returns both tables and how they were measured."""
-    parts = [_table(subject_table(report)), _table(speed_table(report)), "\n\n".join(map(_cell, notes(report))) + "\n"]
-    return "\n".join(parts)
+    parts = [_table(subject_table(report)), _table(speed_table(report))]
+    return "\n".join([*parts, "\n\n".join(map(markdown_cell, notes(report))) + "\n"])
 
 
 def _table(words: WordTable) -> str:
-    rows = [words.headings, ["---"] * len(words.headings), *words.rows]
-    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
-    return "\n".join([f"**{words.title}**", "", *lines, ""])
-
-
-def _cell(word: str) -> str:
-    """Keeps a bar in a name from ending its cell, and a bracket from opening a tag."""
-    return word.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return markdown_table(words.title, words.headings, words.rows)

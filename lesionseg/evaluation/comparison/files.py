@@ -10,6 +10,7 @@ from pathlib import Path
 from lesionseg.evaluation.comparison.chart import draw_comparison
 from lesionseg.evaluation.comparison.comparison import NOTE, Comparison
 from lesionseg.evaluation.comparison.tables import WordTable, direction_note, leaderboard, pairwise
+from lesionseg.markdown import markdown_cell, markdown_table
 
 DOTS_PER_INCH = 150
 
@@ -53,18 +54,12 @@ def markdown(comparison: Comparison) -> str:
         parts.append(_markdown_table(pairwise(comparison)))
     parts.append("\n\n".join(filter(None, (direction_note(comparison), NOTE))) + "\n")
     runs = [
-        f"- {_cell(one.label)}: {', '.join(f'`{folder}`' for folder in one.folders)}" for one in comparison.standings
+        f"- {markdown_cell(one.label)}: {', '.join(f'`{folder}`' for folder in one.folders)}"
+        for one in comparison.standings
     ]
     parts.append("\n".join(["Runs:", "", *runs, ""]))
     return "\n".join(parts)
 
 
 def _markdown_table(words: WordTable) -> str:
-    rows = [words.headings, ["---"] * len(words.headings), *words.rows]
-    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
-    return "\n".join([f"**{words.title}**", "", *lines, ""])
-
-
-def _cell(word: str) -> str:
-    """Keeps a bar in a name from ending its cell, and a bracket from opening a tag."""
-    return word.replace("|", "\\|").replace("<", "&lt;")
+    return markdown_table(words.title, words.headings, words.rows)
