@@ -37,33 +37,37 @@ STEPS = ("flip_and_turn", "shift_scale_rotate", "colour")
 """Of augmentation, in the recipe."""
 VARIANTS: dict[str, list[str]] = {
     "as it is": [],
-    "without colour constancy": ["model.colour_constancy=false"],
+    "residual blocks": ["model.block=residual"],
     "inverted blocks, kernel 7": ["model.block=inverted"],
     "inverted blocks, kernel 7, two a stage": ["model.block=inverted", "model.blocks_per_stage=2"],
-    "plain blocks": ["model.block=plain"],
+    "two blocks a stage": ["model.blocks_per_stage=2"],
     "skips added": ["model.skip=add"],
     "skips gated": ["model.skip=gated"],
-    "without context": ["model.context=false"],
+    "with context": ["model.context=true"],
+    "without colour constancy": ["model.colour_constancy=false"],
     "48 channels": ["model.base_channels=48", "model.max_channels=384", "model.decoder_max_channels=96"],
     "24 channels": ["model.base_channels=24", "model.max_channels=192", "model.decoder_max_channels=48"],
-    "two residual blocks a stage": ["model.blocks_per_stage=2"],
     "one level less": ["model.depth=2"],
     "stem of stride 2": ["model.stem_stride=2", "model.base_channels=16", "model.depth=4"],
-    "without moving average": ["callbacks.ema=null"],
-    "without augmentation": [f"augmentation.steps.{step}=null" for step in STEPS],
-    "only cross-entropy": ["loss=bce"],
-    "cross-entropy and Lovász": ["loss=[bce,lovasz]"],
-    "batches of 32": ["batch_size=32"],
     "group normalisation": ["model.normalisation=group"],
     "silu": ["model.activation=silu"],
+    "160 pixels, as long": ["image_size=160", "trainer.max_epochs=11"],
+    "192 pixels, as long": ["image_size=192", "trainer.max_epochs=8"],
+    "batches of 32": ["batch_size=32"],
+    "batches of 8": ["batch_size=8"],
+    "without moving average": ["callbacks.ema=null"],
+    "without augmentation": [f"augmentation.steps.{step}=null" for step in STEPS],
+    "strong augmentation": ["augmentation=strong"],
+    "only cross-entropy": ["loss=bce"],
     "only Dice": ["loss=dice"],
+    "cross-entropy and Lovász": ["loss=[bce,lovasz]"],
 }
 
 
 def overrides(arguments: argparse.Namespace, variant: str) -> list[str]:
     """Returns the command line of a variant's training."""
     recipe = ["experiment=isic2017_fast", f"data.root={arguments.root}", "data.fold=0"]
-    return [*recipe, "callbacks.progressive_size=null", *lengths(arguments), *VARIANTS[variant]]
+    return [*recipe, *lengths(arguments), *VARIANTS[variant]]
 
 
 def lengths(arguments: argparse.Namespace) -> list[str]:
@@ -112,13 +116,14 @@ def step_seconds(network: nn.Module, batch: torch.Tensor) -> float:
     return time.perf_counter() - start
 
 
-def relative_steps(networks: Mapping[str, nn.Module], *, image_size: int, rounds: int) -> dict[str, float]:
-    """Returns the median over rounds of each network's time for a step, as a multiple of the first one's."""
-    batch = torch.randn(16, 3, image_size, image_size).contiguous(memory_format=torch.channels_last)
-    for network in networks.values():
+def relative_steps(networks: Mapping[str, nn.Module], *, sizes: Mapping[str, int], rounds: int) -> dict[str, float]:
+    """Returns the median over rounds of each network's time for 16 images, as a multiple of the first one's."""
+    batches = {name: torch.randn(16, 3, size, size) for name, size in sizes.items()}
+    batches = {name: batch.contiguous(memory_format=torch.channels_last) for name, batch in batches.items()}
+    for name, network in networks.items():
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own types lack it
-        step_seconds(network, batch)
-    times = [[step_seconds(network, batch) for network in networks.values()] for _ in range(rounds)]
+        step_seconds(network, batches[name])
+    times = [[step_seconds(network, batches[name]) for name, network in networks.items()] for _ in range(rounds)]
     ratios = [[seconds / each[0] for seconds in each] for each in times]
     return dict(zip(networks, map(statistics.median, zip(*ratios, strict=True)), strict=True))
 
@@ -143,13 +148,14 @@ def table(arguments: argparse.Namespace, names: Sequence[str]) -> list[str]:
     """Trains what is missing and words the table."""
     runs = {name: trained(arguments, name) for name in names}
     networks = {name: build("model", composed(arguments, name).model) for name in names}
-    steps = relative_steps(networks, image_size=arguments.image_size, rounds=arguments.rounds)
+    sizes = {name: composed(arguments, name).image_size for name in names}
+    steps = relative_steps(networks, sizes=sizes, rounds=arguments.rounds)
     first = runs[names[0]]
     head = [
         "| variant | Jaccard, % | difference, points | parameters | 10^9 multiply-adds | time of a step |",
         "|---|---|---|---|---|---|",
     ]
-    return head + [row(name, runs[name], first, networks[name], arguments.image_size, steps[name]) for name in names]
+    return head + [row(name, runs[name], first, networks[name], sizes[name], steps[name]) for name in names]
 
 
 def main() -> None:

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from lesionseg.decision.regions import with_regions
 from lesionseg.decision.runs import Runs, runs_above, runs_of
 
-Views = Literal["none", "flips", "turns"]
-"""Orientations that the network sees an image in, see `lesionseg.model.views`."""
+Views = Literal["none", "flips", "turns", "sizes"]
+"""Orientations and sizes that the network sees an image in, see `lesionseg.model.views`."""
 
 SUBJECTS = {
     "none": "the probability",
     "flips": "the mean probability of the image and its three flips",
     "turns": "the mean probability of the image in all eight orientations",
+    "sizes": "the mean probability of the image and its three flips, each whole and at three quarters of the size",
 }
 
 
@@ -23,7 +24,7 @@ SUBJECTS = {
 class Decision:
     """Settings of the three steps from a network's probability to a mask.
 
-    1. The probability is the mean over `views` of the image, each at the network's size.
+    1. The probability is the mean over `views` of the image.
     2. It is resized bilinearly to the mask's size; a pixel is lesion where it is above the threshold.
     3. At that size, regions that are too many are taken out, and holes are filled.
 
@@ -31,7 +32,7 @@ class Decision:
 
     Attributes:
         threshold: In (0, 1).
-        views: `flips` takes the network four times as long, `turns` eight times.
+        views: `flips` takes the network four times as long, `turns` eight times, `sizes` six times.
         largest_component: Of several regions the largest alone is kept, see `lesionseg.decision.regions`.
         fill_holes: Skin that lesion surrounds becomes lesion, likewise.
 

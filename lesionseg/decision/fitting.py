@@ -110,7 +110,7 @@ def mean_scores(decision: Decision, probabilities: Maps, truths: Sequence[Truth]
 def _options(start: Decision, settings: FittingSettings) -> Iterator[tuple[str, Sequence[Any]]]:
     """Lists what is to be tried, but for what the decision has already.
 
-    Each of the views is an option of its own: turns have to beat flips by `min_gain`, too, for twice the time.
+    Each of the views is an option of its own: sizes have to beat flips by `min_gain`, too, for the time they take.
     """
     options: list[tuple[str, Sequence[Any]]] = [("views", [views]) for views in settings.views]
     options += [("threshold", settings.thresholds)]

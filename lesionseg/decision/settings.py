@@ -25,7 +25,7 @@ class FittingSettings:
 
     fit: bool
     thresholds: list[float]
-    views: list[Literal["flips", "turns"]]
+    views: list[Literal["flips", "turns", "sizes"]]
     largest_component: bool
     fill_holes: bool
     min_gain: float
@@ -39,7 +39,7 @@ class FittingSettings:
             if not 0 < threshold < 1:
                 yield f"decision.thresholds has {threshold}; allowed: between 0 and 1"
         for view in self.views:
-            if view not in ("flips", "turns"):
-                yield f"decision.views has {view}; allowed: flips, turns"
+            if view not in ("flips", "turns", "sizes"):
+                yield f"decision.views has {view}; allowed: flips, turns, sizes"
         if not 0 <= self.min_gain < 1:
             yield f"decision.min_gain is {self.min_gain}; allowed: 0 to below 1"

@@ -1,6 +1,8 @@
 """The U-Net: encoder, bottleneck, decoder and the skips between them, readable from top to bottom."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -89,72 +91,44 @@ class UNet(nn.Module):
         _check_range("blocks_per_stage", blocks_per_stage, 1, 8)
         _check_range("kernel_size", kernel_size, 3, 31)
         _check_range("expansion", expansion, 1, 8)
-        if kernel_size % 2 == 0:
-            raise ValueError(f"model.kernel_size is {kernel_size}; allowed: odd numbers")
-        if skip not in SKIPS:
-            raise ValueError(f"model.skip is {skip}; allowed: {', '.join(SKIPS)}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"model.dropout is {dropout}; allowed: 0 (none) to below 1")
-        if stem_stride not in (1, 2, 4):
-            raise ValueError(f"model.stem_stride is {stem_stride}; allowed: 1, 2, 4")
+        _check_choices(kernel_size, skip, dropout, stem_stride)
         self.stride = stem_stride * 2**depth
         self.stem_stride = stem_stride
         self.activation_checkpointing = activation_checkpointing
-
-        def stage(in_channels: int, out_channels: int, blocks: int = 1) -> nn.Sequential:
-            channels = [in_channels] + [out_channels] * blocks
-            return nn.Sequential(
-                *(
-                    convolution_block(
-                        before,
-                        after,
-                        block=block,
-                        normalisation=normalisation,
-                        activation=activation,
-                        kernel_size=kernel_size,
-                        expansion=expansion,
-                    )
-                    for before, after in pairwise(channels)
-                )
-            )
-
+        make_unit = partial(ConvolutionUnit, normalisation=normalisation, activation=activation)
+        make_block = partial(
+            convolution_block,
+            block=block,
+            normalisation=normalisation,
+            activation=activation,
+            kernel_size=kernel_size,
+            expansion=expansion,
+        )
         widths = [min(base_channels * 2**level, max_channels) for level in range(depth + 1)]
-        self.stem = nn.Sequential()
-        in_channels = 3
-        if colour_constancy:
-            self.stem.append(ColourConstancy())
-            in_channels = 6
-        while stem_stride > 1:  # stride 4: 3 -> base / 2 -> base channels
-            out_channels = widths[0] if stem_stride == 2 else max(widths[0] // 2, 1)
-            self.stem.append(
-                ConvolutionUnit(in_channels, out_channels, normalisation=normalisation, activation=activation, stride=2)
-            )
-            in_channels, stem_stride = out_channels, stem_stride // 2  # type: ignore[assignment]
+        skip_widths = widths[-2::-1]  # 256, 128, 64, 32: deep to shallow
+        decoded = [min(width, decoder_max_channels) for width in skip_widths]
 
+        self.stem, stem_channels = _stem(make_unit, widths[0], stem_stride, colour_constancy)
         self.encoder = nn.ModuleList(
-            stage(before, after, blocks_per_stage) for before, after in pairwise([in_channels, *widths[:-1]])
+            _stage(make_block, before, after, blocks_per_stage)
+            for before, after in pairwise([stem_channels, *widths[:-1]])
         )
         self.downsample = nn.MaxPool2d(2)
-        self.bottleneck = stage(widths[-2], widths[-1], blocks_per_stage)
+        self.bottleneck = _stage(make_block, widths[-2], widths[-1], blocks_per_stage)
         self.context: nn.Module = nn.Identity()
         if context:
             self.context = PyramidPooling(widths[-1], normalisation=normalisation, activation=activation)
         self.dropout = nn.Dropout2d(dropout)
-        skip_widths = widths[-2::-1]  # 256, 128, 64, 32: deep to shallow
-        decoded = [min(width, decoder_max_channels) for width in skip_widths]
         self.upsample = nn.ModuleList(
             _upsampling_layer(upsampling, deep, shallow) for deep, shallow in pairwise([widths[-1], *decoded])
         )
-        self.join = nn.ModuleList(SKIPS[skip](*pair) for pair in zip(decoded, skip_widths, strict=True))
+        joins = [SKIPS[skip](*pair) for pair in zip(decoded, skip_widths, strict=True)]
+        self.join = nn.ModuleList(joins)
         self.decoder = nn.ModuleList(
-            stage(join.out_channels, width)  # type: ignore[arg-type]  # an int, in each of the three
-            for join, width in zip(self.join, decoded, strict=True)
+            _stage(make_block, join.out_channels, width, 1) for join, width in zip(joins, decoded, strict=True)
         )
         self.head = nn.Conv2d(decoded[-1], 1, 1)
         _initialise(self)
-        # Every pixel starts at the lesions' usual share: small weights, and the bias at its logit.
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.constant_(self.head.bias, math.log(LESION_SHARE / (1 - LESION_SHARE)))  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> Tensor:
         """Computes the logits of a normalised image.
@@ -204,6 +178,37 @@ def _check_range(name: str, value: int, lowest: int, highest: int) -> None:
         raise ValueError(f"model.{name} is {value}; allowed: {lowest} to {highest}")
 
 
+def _check_choices(kernel_size: int, skip: str, dropout: float, stem_stride: int) -> None:
+    if kernel_size % 2 == 0:
+        raise ValueError(f"model.kernel_size is {kernel_size}; allowed: odd numbers")
+    if skip not in SKIPS:
+        raise ValueError(f"model.skip is {skip}; allowed: {', '.join(SKIPS)}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"model.dropout is {dropout}; allowed: 0 (none) to below 1")
+    if stem_stride not in (1, 2, 4):
+        raise ValueError(f"model.stem_stride is {stem_stride}; allowed: 1, 2, 4")
+
+
+def _stem(
+    make_unit: Callable[..., nn.Module], width: int, stride: int, colour_constancy: bool
+) -> tuple[nn.Sequential, int]:
+    """Makes what comes before the first stage and says how many channels it hands on: 3, 6 or `width`."""
+    stem = nn.Sequential(ColourConstancy()) if colour_constancy else nn.Sequential()
+    channels = 6 if colour_constancy else 3
+    for halving in range(stride.bit_length() - 1):
+        # Stride 4: 3 -> width / 2 -> width channels.
+        out_channels = width if stride == 2 ** (halving + 1) else max(width // 2, 1)
+        stem.append(make_unit(channels, out_channels, stride=2))
+        channels = out_channels
+    return stem, channels
+
+
+def _stage(make_block: Callable[..., nn.Module], in_channels: int, out_channels: int, blocks: int) -> nn.Sequential:
+    """Chains blocks of the same resolution; the first one changes the width."""
+    channels = [in_channels] + [out_channels] * blocks
+    return nn.Sequential(*(make_block(before, after) for before, after in pairwise(channels)))
+
+
 def _upsampling_layer(upsampling: Upsampling, deep: int, shallow: int) -> nn.Module:
     """Doubles the resolution and narrows: (B, deep, H, W) -> (B, shallow, 2 H, 2 W)."""
     if upsampling == "transposed":
@@ -212,7 +217,7 @@ def _upsampling_layer(upsampling: Upsampling, deep: int, shallow: int) -> nn.Mod
     return nn.Sequential(nn.Conv2d(deep, shallow, 1, bias=False), nn.Upsample(scale_factor=2, mode=upsampling))
 
 
-def _initialise(network: nn.Module) -> None:
+def _initialise(network: UNet) -> None:
     """Initialises weights so that the variance stays the same through the layers (He et al., 2015).
 
     A residual block starts as its shortcut: its last scale is 0 (Goyal et al., Accurate, Large Minibatch SGD, 2017).
@@ -226,3 +231,6 @@ def _initialise(network: nn.Module) -> None:
             last = (layer.second if isinstance(layer, ResidualBlock) else layer.residual)[-1]
             if isinstance(scale := getattr(last, "weight", None), Tensor) and not isinstance(last, nn.Conv2d):
                 nn.init.zeros_(scale)
+    # Every pixel starts at the lesions' usual share: small weights, and the bias at its logit.
+    nn.init.normal_(network.head.weight, std=0.01)
+    nn.init.constant_(network.head.bias, math.log(LESION_SHARE / (1 - LESION_SHARE)))  # type: ignore[arg-type]

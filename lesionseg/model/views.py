@@ -1,7 +1,7 @@
-"""Test-time augmentation: the network sees an image mirrored and turned as well, and its probabilities are averaged.
+"""Test-time augmentation: the network sees an image mirrored, turned or smaller as well; probabilities are averaged.
 
-A lesion has no upright, so each view is as good a photograph of it; the errors that differ from view to view average
-out. The mean is as exactly mirrored or turned as the image is.
+A lesion has no upright, and the camera may have been farther away, so each view is as good a photograph of it; the
+errors that differ from view to view average out. The mean is as exactly mirrored or turned as the image is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,25 +9,35 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lesionseg.decision.decision import Views
 
 
 class View(NamedTuple):
-    """An orientation: rows and columns exchanged or not, then mirrored along these axes."""
+    """An orientation, rows and columns exchanged or not, then mirrored along these axes; and a size."""
 
     exchanged: bool
     mirrored: tuple[int, ...]
+    quarters: int = 4
+    """Of the height and the width."""
 
     def of(self, image: Tensor) -> Tensor:
-        """Turns (B, C, H, W); with rows and columns exchanged it is (B, C, W, H)."""
+        """Turns (B, C, H, W); with rows and columns exchanged it is (B, C, W, H). A smaller one is float32."""
         image = image.transpose(-2, -1) if self.exchanged else image
-        return image.flip(self.mirrored) if self.mirrored else image
+        image = image.flip(self.mirrored) if self.mirrored else image
+        height, width = (max(side * self.quarters // 4, 1) for side in image.shape[-2:])
+        return image if self.quarters == 4 else _resized(image.float(), height, width)
 
-    def undone(self, seen: Tensor) -> Tensor:
-        """Turns what `of` returns, or what the network makes of it, back."""
+    def undone(self, seen: Tensor, height: int, width: int) -> Tensor:
+        """Turns what `of` returns, or what the network makes of it, back to the image's height and width."""
+        seen = seen if self.quarters == 4 else _resized(seen, height, width)
         seen = seen.flip(self.mirrored) if self.mirrored else seen
         return seen.transpose(-2, -1) if self.exchanged else seen
+
+
+def _resized(image: Tensor, height: int, width: int) -> Tensor:
+    return functional.interpolate(image, size=(height, width), mode="bilinear")
 
 
 FLIPS = ((), (-1,), (-2,), (-2, -1))
@@ -35,8 +45,10 @@ VIEWS: Mapping[Views, Sequence[View]] = {
     "none": [View(False, ())],
     "flips": [View(False, axes) for axes in FLIPS],
     "turns": [View(exchanged, axes) for exchanged in (False, True) for axes in FLIPS],
+    "sizes": [View(False, axes, quarters) for quarters in (4, 3) for axes in FLIPS],
 }
-"""The image alone; with its mirror images, of which the last is turned by 180 degrees; or with all turns, too."""
+"""The image alone; with its mirror images, of which the last is turned by 180 degrees; with all turns, too; or with its
+mirror images, each at two sizes."""
 
 
 def mean_over_views(predict: Callable[[Tensor], Tensor], image: Tensor, views: Views) -> Tensor:
@@ -50,6 +62,6 @@ def mean_over_views(predict: Callable[[Tensor], Tensor], image: Tensor, views: V
     Returns:
         (B, 1, H, W).
     """
-    predicted = [view.undone(predict(view.of(image))) for view in VIEWS[views]]
+    predicted = [view.undone(predict(view.of(image)), *image.shape[-2:]) for view in VIEWS[views]]
     # Behind all views, not between them: int8 exports leave what follows the last convolution exact.
     return torch.stack(predicted).mean(dim=0) if len(predicted) > 1 else predicted[0]

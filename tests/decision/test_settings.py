@@ -21,7 +21,7 @@ def test_everything_wrong_is_listed_at_once() -> None:
     assert str(caught.value).splitlines()[1:] == [
         "  - decision.thresholds has 1.0; allowed: between 0 and 1",
         "  - decision.thresholds has nan; allowed: between 0 and 1",
-        "  - decision.views has none; allowed: flips, turns",
+        "  - decision.views has none; allowed: flips, turns, sizes",
         "  - decision.min_gain is -1; allowed: 0 to below 1",
     ]
 

@@ -132,7 +132,7 @@ def test_the_image_is_left_alone() -> None:
         ({"std": [1.0, -2.0, 1.0]}, "std above 0"),
         ({"threshold": 0.0}, "threshold is 0.0; allowed: between 0 and 1"),
         ({"threshold": 1.0}, "threshold is 1.0; allowed: between 0 and 1"),
-        ({"views": "all"}, "views is all; allowed: none, flips, turns"),
+        ({"views": "all"}, "views is all; allowed: none, flips, turns, sizes"),
     ],
 )
 def test_numbers_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:

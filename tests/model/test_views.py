@@ -15,6 +15,7 @@ TURNS = {
     ],
 }
 """What each kind of view leaves in place, by numpy."""
+TURNS["sizes"] = TURNS["flips"]
 
 
 def uneven(image: Tensor) -> Tensor:
@@ -32,7 +33,7 @@ def test_a_single_view_is_the_image_itself() -> None:
     assert torch.equal(mean_over_views(uneven, image, "none"), uneven(image))
 
 
-@pytest.mark.parametrize("views", ["flips", "turns"])
+@pytest.mark.parametrize("views", ["flips", "turns", "sizes"])
 @pytest.mark.parametrize("size", [(6, 6), (5, 8)])
 def test_what_turns_the_image_turns_the_prediction(views: Any, size: tuple[int, int]) -> None:
     image = noise(*size)
@@ -78,4 +79,26 @@ def test_a_hand_made_mean() -> None:
 def test_a_view_that_is_undone_is_the_image() -> None:
     image = noise(4, 6)
     for view in VIEWS["turns"]:
-        assert torch.equal(view.undone(view.of(image)), image)
+        assert torch.equal(view.undone(view.of(image), 4, 6), image)
+
+
+def test_sizes_are_the_mirror_images_whole_and_at_three_quarters() -> None:
+    seen: list[Tensor] = []
+
+    def network(image: Tensor) -> Tensor:
+        seen.append(image)
+        return image[:, :1]
+
+    image = (noise(8, 12) * 255).to(torch.uint8)
+    predicted = mean_over_views(network, image, "sizes")
+    assert [view.shape[-2:] for view in seen] == [(8, 12)] * 4 + [(6, 9)] * 4
+    assert predicted.shape == (2, 1, 8, 12)
+    # Four pixels become three: by hand, the first one's middle is a sixth of a pixel right of the middle of the first.
+    assert seen[4][0, 0, 0, 0].item() == pytest.approx(
+        (image[0, 0, :2, :2].float() * torch.tensor([[25, 5], [5, 1]]) / 36).sum().item(), abs=1e-3
+    )
+
+
+def test_a_network_that_is_the_same_everywhere_is_so_at_every_size() -> None:
+    constant = mean_over_views(lambda image: torch.full_like(image[:, :1], 0.25), noise(5, 7), "sizes")
+    torch.testing.assert_close(constant, torch.full((2, 1, 5, 7), 0.25))
