@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.launch import launch
+from lesionseg.quoting import quoted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -52,15 +52,6 @@ def with_runs(words: Sequence[str]) -> list[str]:
         (plain if _is_run(word, before) else rest).append(word)
         before = word
     return [*rest, f"runs=[{','.join(map(quoted, plain))}]"] if plain else rest
-
-
-def quoted(word: str) -> str:
-    """Quotes a word so that Hydra and OmegaConf take every character of it literally.
-
-    In Hydra's grammar a backslash is literal except before a quote; OmegaConf would interpolate `${`.
-    """
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", word.replace("${", "\\${"))
-    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
 
 
 def _is_run(word: str, before: str) -> bool:

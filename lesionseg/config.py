@@ -7,6 +7,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from lesionseg.run_folder import register_resolvers
+
 PACKAGE = Path(__file__).parent
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
 """An installed wheel carries `conf` inside the package; in a checkout or an editable install it stands beside it."""
@@ -25,6 +27,7 @@ class TrainConfig:
     monitor: str = MISSING
     monitor_mode: str = MISSING
     run_dir: str = MISSING
+    resume: str | None = MISSING
     data: Any = MISSING
     augmentation: Any = MISSING
     model: Any = MISSING
@@ -176,7 +179,8 @@ class BenchmarkConfig:
 
 
 def register_schemas() -> None:
-    """Tells Hydra the schemas, so that it refuses a wrong key or type before anything is imported."""
+    """Tells Hydra the resolvers and the schemas: it refuses a wrong key or type before anything is imported."""
+    register_resolvers()
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="evaluate_schema", node=EvaluateConfig)

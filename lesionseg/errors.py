@@ -1,6 +1,6 @@
-"""The one error for everything a user can set right."""
+"""The errors that are told without a traceback: wrong input, a machine that fails, a run that was asked to stop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 LONGEST_LIST = 10
 """So many findings are printed in full; a folder with thousands of faults should not scroll the first one away."""
@@ -11,6 +11,42 @@ class InputError(ValueError):
 
     The verbs print it without a traceback and exit with code 2.
     """
+
+
+class FaultError(RuntimeError):
+    """The machine failed, not the input: a full disk, a killed process, too little memory.
+
+    The message says what happened, what is still whole and how to go on. The verbs print it without a traceback and
+    exit with code 1.
+    """
+
+
+class InterruptionError(BaseException):
+    """A signal has stopped a run, which has been saved before; the verbs exit with 128 and the signal's number.
+
+    No `Exception`, so that it ends a whole sweep, as `KeyboardInterrupt` does.
+
+    Args:
+        signal_number: Of the signal.
+        message: Where the run stands and how to go on.
+    """
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
+class PruningError(Exception):
+    """A sweep has given a run up as hopeless beside its others.
+
+    Args:
+        message: Why.
+        results: What it has reached, as `run.json` keeps it: the best monitored value, by its name.
+    """
+
+    def __init__(self, message: str, results: Mapping[str, float]) -> None:
+        super().__init__(message)
+        self.results = dict(results)
 
 
 def raise_all(title: str, findings: Sequence[str]) -> None:

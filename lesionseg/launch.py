@@ -1,8 +1,8 @@
-"""From a command line to a verb: composing, and turning a user's mistake into one message and exit code 2."""
+"""From a command line to a verb: composing, and turning mistakes and faults into one message and an exit code."""
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
@@ -12,27 +12,42 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from lesionseg.config import CONF, register_schemas
-from lesionseg.errors import InputError
+from lesionseg.disk_faults import disk_fault_of
+from lesionseg.errors import FaultError, InputError, InterruptionError
 
 WRONG_INPUT = 2
+FAULT = 1
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
-def launch(config_name: str, verb: Callable[[DictConfig], Any]) -> None:
+def launch(
+    config_name: str, verb: Callable[[DictConfig], Any], *, arguments: Callable[[Sequence[str]], list[str]] = list
+) -> None:
     """Composes `conf/<config_name>.yaml` with the command line and runs the verb on it.
 
-    A user's mistake ends with a message and exit code 2; `HYDRA_FULL_ERROR=1` shows its traceback instead. Anything
-    else is a fault of the program and keeps its traceback.
+    A user's mistake ends with a message and exit code 2, a fault of the machine with 1, a signal with 128 and its
+    number; `HYDRA_FULL_ERROR=1` shows a traceback instead. Anything else is a fault of the program and keeps its own.
+
+    Args:
+        config_name: Of the root.
+        verb: Gets the configuration.
+        arguments: Completes the command line, before Hydra sees it.
     """
     register_schemas()
     wants_traceback = os.environ.get(FULL_ERROR) == "1"
     os.environ[FULL_ERROR] = "1"  # Hydra then raises what it would print and end with exit code 1
 
-    def end(error: Exception) -> NoReturn:
+    def end(error: BaseException, code: int = WRONG_INPUT) -> NoReturn:
         if wants_traceback:
             raise error
         print(f"\nlesionseg: {explain(error)}", file=sys.stderr)
-        sys.exit(WRONG_INPUT)
+        sys.exit(code)
+
+    def end_fault(error: OSError) -> NoReturn:
+        fault = disk_fault_of(error)
+        if fault is None or isinstance(error, BrokenPipeError):
+            raise error
+        end(fault, FAULT)
 
     composed = False
 
@@ -43,7 +58,15 @@ def launch(config_name: str, verb: Callable[[DictConfig], Any]) -> None:
             return verb(cfg)
         except InputError as error:
             end(error)  # at once: what passes through Hydra gets its own lines around it
+        except FaultError as error:
+            end(error, FAULT)
+        except OSError as error:
+            end_fault(error)
 
+    try:
+        sys.argv[1:] = arguments(sys.argv[1:])
+    except InputError as error:
+        end(error)
     try:
         hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(run)()
     except (HydraException, OmegaConfBaseException) as error:
@@ -55,6 +78,10 @@ def launch(config_name: str, verb: Callable[[DictConfig], Any]) -> None:
     except BrokenPipeError:
         # The reader, for example head, has seen enough; Python would complain of it when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of Hydra's own, which makes the run's folder
+        end_fault(error)
+    except InterruptionError as error:
+        end(error, 128 + error.signal_number)
     except KeyboardInterrupt:
         print("\nlesionseg: stopped", file=sys.stderr)
         sys.exit(130)

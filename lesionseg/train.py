@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lesionseg.going_on import with_folder
 from lesionseg.launch import launch
 
 if TYPE_CHECKING:
@@ -21,21 +22,31 @@ def train(cfg: DictConfig) -> dict[str, float]:
         InputError: A setting or a file is wrong; nothing has been trained then.
     """
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
-    from lesionseg.check import check
-    from lesionseg.training.experiment import Experiment
+    from hydra.core.hydra_config import HydraConfig
 
-    check(cfg)
-    return Experiment(cfg).run()
+    from lesionseg.check import check
+    from lesionseg.training.run import run
+
+    if cfg.resume in (None, "auto"):
+        check(cfg)
+    return run(cfg, list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [])
 
 
 def _train_and_score(cfg: DictConfig) -> float | None:
     """Gives sweepers the one number they optimise: the monitored value of the best checkpoint."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        from lesionseg.sweeping.job import run_job
+
+        return run_job(cfg)
     return train(cfg).get(cfg.monitor)
 
 
 def main() -> None:
     """Runs the command line."""
-    launch("train", _train_and_score)
+    launch("train", _train_and_score, arguments=with_folder)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,14 @@ def test_a_mistake_ends_with_one_message_and_exit_code_2(
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+def test_a_folder_that_cannot_be_made_is_a_fault_told_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run(tmp_path, "hydra.run.dir=file/run")
+    assert done.returncode == 1
+    assert "file/run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     done = run(tmp_path, "checkpoint=nowhere.ckpt", verb="evaluate")
     assert done.returncode == 2

@@ -37,6 +37,8 @@ def events(smoke_run: Path) -> EventAccumulator:
         "metrics.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
+        "checkpoints/previous.ckpt",
+        "run.json",
         "curves.png",
         "samples.png",
         "confusion_matrix_val.png",
@@ -131,9 +133,9 @@ def test_a_decision_that_is_not_fitted_stays_as_configured(
 
 
 def test_a_run_whose_decision_is_stored_can_be_resumed(compose: Compose, smoke_run: Path) -> None:
-    experiment = Experiment(compose(["experiment=smoke", "trainer.max_epochs=3", "callbacks.sample_masks=null"]))
-    last = str(smoke_run / "checkpoints" / "last.ckpt")
-    experiment.trainer.fit(experiment.module, datamodule=experiment.data, ckpt_path=last)
+    cfg = compose(["experiment=smoke", "trainer.max_epochs=3"])
+    experiment = Experiment(cfg, resumed_from=smoke_run / "checkpoints" / "last.ckpt")
+    experiment.run()
     steps = read(smoke_run / "checkpoints" / "last.ckpt")["global_step"]
     assert experiment.trainer.current_epoch == 3
     assert experiment.trainer.global_step > steps > 0
@@ -208,8 +210,10 @@ def test_the_split_that_a_run_wrote_can_be_given_back(compose: Compose, photogra
     train(compose([*folder, "data.leaks=drop", "data.split_seed=3"]))
     first = json.loads((tmp_path / "split.json").read_text())
     (tmp_path / "split.json").rename(tmp_path / "mine.json")
-    train(compose([*folder, f"data.split={tmp_path / 'mine.json'}"]))
-    again = json.loads((tmp_path / "split.json").read_text())
+    again_in = compose([*folder, f"data.split={tmp_path / 'mine.json'}"])
+    again_in.run_dir = str(tmp_path / "again")
+    train(again_in)
+    again = json.loads((tmp_path / "again" / "split.json").read_text())
     assert again["sha256"] == first["sha256"]
     assert again["parts"] == first["parts"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
@@ -24,6 +25,13 @@ class Ema(WeightAveraging):
             raise ValueError(f"callbacks.ema.decay is {decay}; allowed: 0 to below 1")
         self.decay = decay
         super().__init__(multi_avg_fn=self._average)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leaves the weights as the training had them: the last checkpoint, saved now, is to go on from them."""
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Puts the averaged weights into the module."""
+        super().on_train_end(trainer, pl_module)
 
     def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
         """Moves every averaged tensor towards its current value, in place."""

@@ -7,6 +7,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
+from lesionseg.callbacks.pace import Pace
+
 REFRESHES_PER_SECOND = 4
 """Lightning redraws 100 times a second, which takes a share of one of two cores."""
 
@@ -14,7 +16,8 @@ REFRESHES_PER_SECOND = 4
 class Progress(RichProgressBar):
     """Shows a bar while an epoch runs and leaves one line for each epoch, also where there is no terminal.
 
-    A line reads: epoch, losses, the monitored value and the best so far, seconds for the epoch and time left.
+    A line reads: epoch, losses, the monitored value and the best so far, seconds for the epoch, images a second and the
+    share of waiting for them where a `Pace` measures these, and time left.
 
     Args:
         monitor: The value the best checkpoint is chosen by, for example `val/dice`.
@@ -43,6 +46,8 @@ class Progress(RichProgressBar):
         super().on_train_start(trainer, pl_module)
         self._fit_start = time.monotonic()
         self._first_epoch = trainer.current_epoch
+        if trainer.fit_loop.restarted_mid_epoch:  # Lightning then tells nobody of the epoch's start
+            self.on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the epoch's clock."""
@@ -73,6 +78,7 @@ class Progress(RichProgressBar):
         if self.monitor in values:
             parts.append(self._monitored(float(values[self.monitor])))
         parts.append(f"{now - self._epoch_start:.1f} s")
+        parts += _pace(trainer)
         if trainer.max_epochs and trainer.max_epochs > 0:
             left = (now - self._fit_start) / epochs_done * (trainer.max_epochs - trainer.current_epoch - 1)
             parts.append(f"{left / 60:.1f} min left" if left >= 60 else f"{left:.0f} s left")
@@ -91,3 +97,13 @@ class Progress(RichProgressBar):
             self._console.print(line, highlight=False, soft_wrap=True)
         else:
             print(line, flush=True)
+
+
+def _pace(trainer: Trainer) -> list[str]:
+    """Tells what a `Pace` callback, if there is one, has measured in the epoch."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # Lightning's types lack it
+    pace = next((callback for callback in callbacks if isinstance(callback, Pace)), None)
+    if pace is None or pace.images_per_second is None:
+        return []
+    waiting = [] if pace.waiting_share is None else [f"waiting {100 * pace.waiting_share:.0f} %"]
+    return [f"{pace.images_per_second:.0f} images/s", *waiting]

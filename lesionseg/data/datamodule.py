@@ -1,6 +1,9 @@
 """The data module: a source's parts as data loaders."""
 
+from typing import Any, cast
+
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader
 
 from lesionseg.data.caches import open_cache
@@ -8,6 +11,7 @@ from lesionseg.data.dataset import Augment, Item, LesionDataset
 from lesionseg.data.division import divide
 from lesionseg.data.facts import Facts
 from lesionseg.data.loader import loader
+from lesionseg.data.sampler import SeededSampler
 from lesionseg.data.source import PARTS, Part, Source
 from lesionseg.errors import InputError
 
@@ -52,6 +56,20 @@ class LesionDataModule(LightningDataModule):
         row_of = {sample.id: row for row, sample in enumerate(samples)}
         self._rows = {part: [row_of[id_] for id_ in self.split["parts"][part]] for part in PARTS}
         self._datasets: dict[Part, LesionDataset] = {}
+        self._resumed = {"epoch": 0, "batches": 0}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keeps where in which epoch the training is, for the loader is made before Lightning restores that."""
+        if self.trainer is None:
+            return dict(self._resumed)
+        loop = self.trainer.fit_loop
+        progress = cast(_ProcessedTracker, loop.epoch_progress.current)
+        batches = loop.epoch_loop.batch_progress.current.ready
+        return {"epoch": progress.processed, "batches": 0 if progress.started == progress.processed else batches}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Remembers where the training goes on."""
+        self._resumed = state_dict
 
     def setup(self, stage: str) -> None:
         """Reads the parts that a stage (`fit`, `validate`, `test`) needs, unless they have been read."""
@@ -70,8 +88,14 @@ class LesionDataModule(LightningDataModule):
         return self._datasets[part]
 
     def train_dataloader(self) -> DataLoader[Item]:
-        """Shuffled, augmented batches; a last smaller one is dropped (batch normalisation dislikes tiny batches)."""
-        return self._loader("train")
+        """Shuffled, augmented batches; a last smaller one is dropped (batch normalisation dislikes tiny batches).
+
+        Of a resumed epoch, those that it has not seen.
+        """
+        made = self._loader("train")
+        if isinstance(made.sampler, SeededSampler) and made.batch_size:
+            made.sampler.resume(self._resumed["epoch"], self._resumed["batches"] * made.batch_size)
+        return made
 
     def val_dataloader(self) -> DataLoader[Item]:
         """Validation batches in the order of their ids."""

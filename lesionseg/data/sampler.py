@@ -31,6 +31,11 @@ class SeededSampler(Sampler[tuple[int, int]]):
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
+        self._seen = (0, 0)
+
+    def resume(self, epoch: int, seen: int) -> None:
+        """Goes on in an epoch of which this process has seen so many pairs already; the length stays that of all."""
+        self.epoch, self._seen = epoch, (epoch, seen)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch; Lightning calls this before each one."""
@@ -42,7 +47,8 @@ class SeededSampler(Sampler[tuple[int, int]]):
         order = generator.permutation(self.size) if self.shuffle else np.arange(self.size)
         seeds = generator.integers(2**63, size=self.size)
         places = np.arange(self.rank, self.size, self.world_size)[: len(self)]
-        yield from zip(order[places].tolist(), seeds[places].tolist(), strict=True)
+        left = places[self._seen[1] if self.epoch == self._seen[0] else 0 :]
+        yield from zip(order[left].tolist(), seeds[left].tolist(), strict=True)
 
     def __len__(self) -> int:
         """Counts this process's samples."""

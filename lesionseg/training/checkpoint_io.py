@@ -1,7 +1,5 @@
 """How Lightning writes, reads and removes checkpoints here."""
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from lesionseg.checkpoint import read
 from lesionseg.errors import InputError
+from lesionseg.writing import whole_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -18,18 +17,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Writes to a temporary name, flushes to the disk, then renames over the previous checkpoint."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with whole_file(Path(path)) as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(
         self,

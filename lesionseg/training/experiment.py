@@ -1,6 +1,5 @@
 """One training from configuration to results: build, record, fit, test, report."""
 
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,12 +10,13 @@ import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
 from lesionseg.build import build
+from lesionseg.callbacks.last_checkpoint import LastCheckpoint
 from lesionseg.checkpoint import read, record, segmenter_state
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.decision.settings import FittingSettings
@@ -25,14 +25,19 @@ from lesionseg.environment import environment
 from lesionseg.errors import InputError
 from lesionseg.evaluation.summarising import metadata_of
 from lesionseg.hardware import fastest_precision
+from lesionseg.logger.csv import CsvLogger
 from lesionseg.model.segmenter import build_segmenter
 from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
 from lesionseg.training.compiling import NetworkCompiler
 from lesionseg.training.deciding import decide
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.reporting import report, tested
+from lesionseg.training.resuming import same_settings
 from lesionseg.training.score_collector import ScoreCollector
+from lesionseg.training.signals import Signals
+from lesionseg.training.step_seed import StepSeed
 from lesionseg.training.summary import print_decision, print_results, print_whereabouts
+from lesionseg.writing import write_json, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,8 @@ log = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
 # Validation images are in memory already: worker processes would only copy them.
 warnings.filterwarnings("ignore", message="The '(val|test)_dataloader' does not have many workers")
+# The sampler leaves out what a resumed epoch has seen, which Lightning only knows of loaders with a state.
+warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
 
 
 HYPERPARAMETERS = ("seed", "image_size", "batch_size", "data", "model", "loss", "optimizer", "scheduler")
@@ -49,9 +56,18 @@ class Experiment:
     """Everything one training needs, built from its configuration, which has passed `check`.
 
     Building splits the data, for which images may have to be read and compared; `run` does the rest.
+
+    Args:
+        cfg: Of `conf/train.yaml`.
+        resumed_from: Checkpoint that the training goes on from; None starts it.
+        signals: That stop it.
+
+    Raises:
+        InputError: A setting or a file is wrong, or the data are no longer those of the resumed run.
     """
 
-    def __init__(self, cfg: DictConfig) -> None:
+    def __init__(self, cfg: DictConfig, *, resumed_from: Path | None = None, signals: Signals | None = None) -> None:
+        self.resumed_from = resumed_from
         self.run_dir = Path(cfg.run_dir)
         seed_everything(cfg.seed, workers=True, verbose=False)
         self.data = LesionDataModule(
@@ -68,13 +84,32 @@ class Experiment:
         self.scores = ScoreCollector(build("evaluation", cfg.evaluation))
         if self.data.has_test:  # a table that does not fit is noticed before the work
             metadata_of(self.scores.settings, self.data.split["parts"]["test"])
-        self.trainer = build_trainer(cfg, self.scores)
+        checkpoint = None if resumed_from is None else read(resumed_from)
+        self.trainer = build_trainer(cfg if checkpoint is None else purged(cfg, checkpoint["global_step"]), self.scores)
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's types lack it
+            if isinstance(callback, LastCheckpoint) and signals is not None:
+                callback.signals = signals
+        if checkpoint is not None:
+            self._resume(checkpoint)
+
+    def _resume(self, checkpoint: Mapping[str, Any]) -> None:
+        """Makes sure that the data are the same, and lets the logs go on where the checkpoint was saved."""
+        then, now = checkpoint["lesionseg"]["split"]["sha256"], self.data.split["sha256"]
+        if then != now:
+            raise InputError(
+                f"{self.resumed_from}: its images are no longer divided as they were (SHA-256 {then[:8]}..., now "
+                f"{now[:8]}...): files have come or gone. Put them back, or start a new run"
+            )
+        same_settings(checkpoint["lesionseg"]["config"], self.config, str(self.resumed_from))
+        for logger in self.trainer.loggers:
+            if isinstance(logger, CsvLogger):
+                logger.keep_before(checkpoint["global_step"])
 
     def run(self) -> dict[str, float]:
         """Fits, decides, tests the best checkpoint where there is a test part, and writes the results down."""
         self._write_record()
         try:
-            self.trainer.fit(self.module, datamodule=self.data)
+            self.trainer.fit(self.module, datamodule=self.data, ckpt_path=self.resumed_from)
         except MisconfigurationException as error:  # Lightning's word for settings that do not go together
             raise InputError(str(error)) from error
         best = self._use_best_weights()
@@ -85,12 +120,14 @@ class Experiment:
 
     def _write_record(self) -> None:
         """Leaves what is needed to repeat the run, before it starts."""
-        self.run_dir.mkdir(parents=True, exist_ok=True)
+        if not self.trainer.is_global_zero:
+            return
         text = yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True)
-        (self.run_dir / "config.yaml").write_text(text, encoding="utf-8")
-        write_json(self.run_dir / "environment.json", environment())
+        write_whole(self.run_dir / "config.yaml", text)
+        times = len(list(self.run_dir.glob("environment*.json")))  # a resumed run keeps the earlier ones
+        write_json(self.run_dir / ("environment.json" if not times else f"environment_{times + 1}.json"), environment())
         write_json(self.run_dir / "split.json", self.data.split)
-        for logger in self._tensorboards():
+        for logger in self._tensorboards() if self.resumed_from is None else []:
             logger.experiment.add_text("config", f"```yaml\n{text}\n```")
 
     def _use_best_weights(self) -> dict[str, float]:
@@ -147,20 +184,14 @@ class Experiment:
 
     def _best_checkpoint(self) -> Path | None:
         """Finds the best checkpoint, where one was kept."""
-        checkpointing = self.trainer.checkpoint_callback
-        if not isinstance(checkpointing, ModelCheckpoint) or not checkpointing.best_model_path:
-            return None
-        return Path(checkpointing.best_model_path)
+        callbacks = self.trainer.checkpoint_callbacks
+        paths = (callback.best_model_path for callback in callbacks if isinstance(callback, ModelCheckpoint))
+        return next((Path(path) for path in paths if path), None)
 
     def _checkpoints(self) -> Iterator[Path]:
-        """Lists the files that this run has written: best and last.
-
-        Those of the run that it was resumed from, which Lightning may still take for the best ones, are left alone.
-        """
-        for checkpointing in self.trainer.checkpoint_callbacks:
-            if isinstance(checkpointing, ModelCheckpoint) and checkpointing.dirpath:
-                files = {Path(path) for path in (checkpointing.best_model_path, checkpointing.last_model_path) if path}
-                yield from (file for file in sorted(files) if file.parent == Path(checkpointing.dirpath))
+        """Lists the checkpoints that a user opens."""
+        files = (self.run_dir / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+        return (file for file in files if file.is_file())
 
     def _write_results(self, results: dict[str, float]) -> None:
         """Writes metrics.json, fills TensorBoard's HPARAMS tab and tells where everything is."""
@@ -171,7 +202,7 @@ class Experiment:
             logger.experiment.flush()
         if self.trainer.is_global_zero:
             print_results(results, title="best checkpoint", headings={"val": "validation", "test": "test"})
-            print_whereabouts(self.run_dir, self.trainer.checkpoint_callback)
+            print_whereabouts(self.run_dir, self._best_checkpoint())
 
     def _tensorboards(self) -> list[TensorBoardLogger]:
         loggers = self.trainer.loggers if self.trainer.is_global_zero else []
@@ -201,6 +232,8 @@ def build_trainer(cfg: DictConfig, scores: ScoreCollector) -> Trainer:
     callbacks = [*configured(cfg.callbacks, "callbacks").values(), scores]
     if cfg.get("compile"):
         callbacks.append(NetworkCompiler(image_size=cfg.image_size, batch_size=cfg.batch_size))
+    if "seed" in cfg:
+        callbacks.append(StepSeed(cfg.seed))
     return build(  # type: ignore[no-any-return]
         "trainer",
         node,
@@ -208,9 +241,18 @@ def build_trainer(cfg: DictConfig, scores: ScoreCollector) -> Trainer:
         logger=list(configured(cfg.logger, "logger").values()),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=cfg.run_dir,
-        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_model_summary=False,
     )
+
+
+def purged(cfg: DictConfig, step: int) -> DictConfig:
+    """Tells TensorBoard to forget what was logged from a step on: a resumed training logs it again."""
+    changed = cfg.copy()
+    for node in changed.logger.values():
+        if node is not None and str(node._target_).endswith(".TensorBoardLogger"):
+            OmegaConf.update(node, "purge_step", step, force_add=True)
+    return changed
 
 
 def configured(group: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -238,8 +280,3 @@ def _for_table(name: str, value: Any) -> str | float | int | bool:
     if name.endswith("_target_"):
         return str(value).rpartition(".")[2]
     return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def write_json(path: Path, contents: Any) -> None:
-    """Writes plain values for people and programs alike."""
-    path.write_text(json.dumps(contents, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

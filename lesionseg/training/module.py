@@ -12,13 +12,14 @@ from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 
 from lesionseg.data.dataset import Batch
 from lesionseg.errors import InputError
 from lesionseg.loss.combined import CombinedLoss
 from lesionseg.model.segmenter import Segmenter, regions_of
 from lesionseg.scheduler.length import TrainingLength
+from lesionseg.training.epoch_so_far import epoch_so_far, restore_epoch_so_far
 from lesionseg.training.fusing import build_optimizer, clips_scaled_gradients
 from lesionseg.training.parameter_groups import parameter_groups
 
@@ -58,6 +59,11 @@ class SegmentationModule(LightningModule):
         self.segmenter = segmenter
         self.loss = loss
         self.metrics = nn.ModuleDict({f"{phase}_metrics": metrics.clone() for phase in ("train", "val", "test")})
+        names = ["loss"] if loss is None else ["loss", *(f"loss_{term}" for term in loss.terms)]
+        self.losses = nn.ModuleDict(
+            {f"{phase}_losses": nn.ModuleDict({name: MeanMetric() for name in names}) for phase in ("train", "val")}
+        )
+        """Means over the epoch's images; Lightning's own means are lost where an epoch is interrupted."""
         self.matrices: dict[str, Tensor] = {}
         """The latest result of every metric that is no single number, by name, for example `val/confusion_matrix`."""
         self._optimizer = optimizer
@@ -140,6 +146,12 @@ class SegmentationModule(LightningModule):
         """Makes the checkpoint self-contained: what made it, and what its epoch scored."""
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         checkpoint["lesionseg"] = {**(self._record or {}), "metrics": metrics}
+        if checkpoint.get("place") == "within_epoch":
+            checkpoint["epoch_so_far"] = epoch_so_far(self)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restores what an interrupted epoch has seen."""
+        restore_epoch_so_far(self, checkpoint.get("epoch_so_far", {}))
 
     def metrics_of(self, phase: Phase) -> MetricCollection:
         """Returns a phase's metrics."""
@@ -148,6 +160,11 @@ class SegmentationModule(LightningModule):
             raise TypeError(f"metrics of {phase} are {type(collection).__name__}")
         return collection
 
+    def _losses_of(self, phase: Phase) -> dict[str, MeanMetric]:
+        """Returns a phase's means of the loss and its terms by name; none in a test, which has no loss."""
+        means: Any = self.losses[f"{phase}_losses"] if phase != "test" else {}
+        return dict(means.items())
+
     def _step(self, batch: Batch, phase: Phase) -> Tensor:
         """Forward pass, loss and metrics of one batch; nothing here waits for the device."""
         if self.loss is None:
@@ -155,8 +172,10 @@ class SegmentationModule(LightningModule):
         logits = self.segmenter(batch["image"])  # (B, 1, H, W)
         terms = self.loss.terms_of(logits, batch["mask"])
         loss = self.loss.total(terms)
-        logged = {f"{phase}/loss": loss} | {f"{phase}/loss_{name}": value for name, value in terms.items()}
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(logits), sync_dist=True)
+        for name, mean in self._losses_of(phase).items():
+            value = loss if name == "loss" else terms[name.removeprefix("loss_")]
+            mean.update(value.detach(), weight=len(logits))
+            self.log(f"{phase}/{name}", mean, on_step=False, on_epoch=True, batch_size=len(logits))
         prediction = torch.sigmoid(logits.detach()) > self.segmenter.threshold
         self.metrics_of(phase).update(prediction, batch["mask"])
         return loss

@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.console import Console
 from rich.table import Table
 
@@ -55,11 +54,11 @@ def _in_yaml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def print_whereabouts(run_dir: Path, checkpointing: Checkpoint | None) -> None:
+def print_whereabouts(run_dir: Path, best_checkpoint: Path | None) -> None:
     """Prints the files a user wants next and the commands to open them."""
     lines = {"run folder": _short(run_dir)}
-    if isinstance(checkpointing, ModelCheckpoint) and checkpointing.best_model_path:
-        best = _short(Path(checkpointing.best_model_path))
+    if best_checkpoint is not None:
+        best = _short(best_checkpoint)
         lines |= {
             "best checkpoint": best,
             "score it again": f"python -m lesionseg.evaluate checkpoint={shlex.quote(best)}",

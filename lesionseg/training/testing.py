@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Trainer
 from omegaconf import DictConfig
 from torchmetrics import MetricCollection
 
@@ -44,7 +45,7 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
     metadata_of(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
     module = SegmentationModule(model.segmenter, metrics=MetricCollection(configured(cfg.metrics, "metrics")))
     trainer = build_trainer(cfg, collector)
-    results = dict(trainer.test(module, _batches(cfg, samples, model), verbose=False)[0])
+    results = dict(trainer.test(module, _batches(cfg, samples, model, trainer), verbose=False)[0])
     facts = tested(
         path.absolute(),
         data=source,
@@ -83,11 +84,19 @@ def _samples(cfg: DictConfig, model: TestedModel) -> tuple[list[Sample], str]:
     return samples, type(source).__name__
 
 
-def _batches(cfg: DictConfig, samples: Sequence[Sample], model: TestedModel) -> Any:
-    """Makes the loader; scoring passes once, so reading ahead into a cache would only delay it."""
+def _batches(cfg: DictConfig, samples: Sequence[Sample], model: TestedModel, trainer: Trainer) -> Any:
+    """Makes this process's loader; scoring passes once, so reading ahead into a cache would only delay it."""
     cache = NoCache(samples, model.image_size)
     dataset = LesionDataset(cache, range(len(samples)), augment=None, full_size_masks=True)
-    return loader(dataset, batch_size=cfg.batch_size, num_workers=cfg.num_workers, seed=0, shuffle=False)
+    return loader(
+        dataset,
+        batch_size=cfg.batch_size,
+        num_workers=cfg.num_workers,
+        seed=0,
+        shuffle=False,
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+    )
 
 
 def _warn_of_known_images(samples: Sequence[Sample], trained_on: frozenset[str]) -> None:

@@ -73,3 +73,17 @@ def test_evaluating_processes_get_every_sample_once_together(world_size: int) ->
     shards = [pairs(shuffle=False, world_size=world_size, rank=rank) for rank in range(world_size)]
     assert sorted(index for shard in shards for index, _ in shard) == list(range(20))
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+@pytest.mark.parametrize("seen", [0, 1, 7, 20])
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_a_resumed_epoch_has_the_pairs_that_are_left_and_the_next_has_all(seen: int, world_size: int) -> None:
+    sampler = SeededSampler(40, seed=0, shuffle=True, world_size=world_size)
+    sampler.resume(3, seen)
+    whole = pairs(3, size=40, world_size=world_size)
+    assert list(sampler) == whole[seen:]
+    assert len(sampler) == len(whole)
+    sampler.set_epoch(3)  # Lightning says so again once the epoch begins
+    assert list(sampler) == whole[seen:]
+    sampler.set_epoch(4)
+    assert list(sampler) == pairs(4, size=40, world_size=world_size)

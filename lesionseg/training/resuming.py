@@ -1,0 +1,126 @@
+"""Going on with a run that has been stopped or killed: with its own configuration, from its last whole checkpoint."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lesionseg.callbacks.last_checkpoint import LAST, NEXT, PREVIOUS
+from lesionseg.checkpoint import read
+from lesionseg.errors import InputError, raise_all
+
+log = logging.getLogger(__name__)
+
+CHANGEABLE = ("trainer.", "num_workers", "callbacks.progress.", "callbacks.last_checkpoint.")
+"""What a resumed run may have otherwise: how long and where it trains. All else would make it another run."""
+OWN = ("resume", "hydra.", "hydra/")
+
+
+def checkpoint_to_resume(folder: Path) -> Path | None:
+    """Finds the checkpoint to go on from; None where the run has not got as far as one.
+
+    A damaged one is passed over, which is said, for the one before.
+
+    Raises:
+        InputError: There are some, and none is whole.
+    """
+    faults = []
+    for name in (NEXT, LAST, PREVIOUS):
+        path = folder / "checkpoints" / name
+        if not path.is_file():
+            continue
+        try:
+            read(path)
+        except InputError as error:
+            faults.append(str(error).replace("\n", " "))
+            continue
+        for fault in faults:
+            log.warning("Passed over: %s", fault)
+        if faults:
+            log.warning("The run goes on from %s, the checkpoint before; what came after is trained again.", path)
+        return path
+    raise_all(f"{folder} cannot be resumed, no checkpoint is whole; start anew in another folder:", faults)
+    return None
+
+
+def resumed_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """Takes a run's own configuration, as `config.yaml` in its folder has it, in place of what was composed anew.
+
+    Args:
+        cfg: As composed; of it come the values that `overrides` names.
+        overrides: Of the command line, as `key=value`.
+
+    Returns:
+        The configuration, with the folder where it is now.
+
+    Raises:
+        InputError: There is no run, or something is to be changed that makes it another run.
+    """
+    folder = Path(cfg.run_dir)
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise InputError(f"resume={cfg.resume}: there is no run in {folder.absolute()} (no config.yaml)")
+    stored: Any = OmegaConf.to_container(OmegaConf.load(path))
+    config: DictConfig = OmegaConf.create(_moved(stored, str(stored["run_dir"]), str(cfg.run_dir)))
+    keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
+    changed = [key for key in keys if not key.startswith(OWN)]
+    raise_all(
+        f"resume={cfg.resume} goes on with the run's own settings, of which only {', '.join(CHANGEABLE)} may be given "
+        "otherwise; start a new run for:",
+        [key for key in changed if not key.startswith(CHANGEABLE)],
+    )
+    for key in changed:
+        OmegaConf.update(config, key, OmegaConf.select(cfg, key), force_add=True)
+    config.resume = cfg.resume
+    return config
+
+
+def same_config(cfg: DictConfig) -> None:
+    """Makes sure that a run that is resumed by its own command line (`resume=auto`) is still the same.
+
+    Raises:
+        InputError: Lists the settings that differ from the `config.yaml` in its folder, but for `CHANGEABLE` ones.
+    """
+    then: Any = OmegaConf.to_container(OmegaConf.load(Path(cfg.run_dir) / "config.yaml"))
+    same_settings(then, OmegaConf.to_container(cfg, resolve=True), f"the run in {cfg.run_dir}")
+
+
+def same_settings(then: Mapping[str, Any], now: Any, what: str) -> None:
+    """Makes sure that what is resumed has the settings of what was stopped.
+
+    Args:
+        then: The configuration as it was stored.
+        now: The configuration at hand, plain values both.
+        what: Where `then` was stored, for the message.
+
+    Raises:
+        InputError: Lists the settings that differ, but for `CHANGEABLE` ones.
+    """
+    stored, now = _flat(_moved(then, str(then.get("run_dir")), str(now["run_dir"]))), _flat(now)
+    differing = [key for key in sorted(stored.keys() | now.keys()) if stored.get(key) != now.get(key)]
+    findings = [
+        f"{key}: {stored.get(key)} then, {now.get(key)} now"
+        for key in differing
+        if not key.startswith((*CHANGEABLE, *OWN))
+    ]
+    raise_all(f"{what} has other settings than are given now; start this one in another folder:", findings)
+
+
+def _moved(contents: Any, old: str, new: str) -> Any:
+    """Lets paths into a run's folder follow it to where it is now."""
+    if isinstance(contents, Mapping):
+        return {key: _moved(value, old, new) for key, value in contents.items()}
+    if isinstance(contents, list):
+        return [_moved(value, old, new) for value in contents]
+    is_inside = isinstance(contents, str) and (contents == old or contents.startswith(f"{old}/"))
+    return new + contents[len(old) :] if is_inside else contents
+
+
+def _flat(contents: Any, prefix: str = "") -> dict[str, Any]:
+    """Lays nested settings out as `group.key: value`."""
+    flat: dict[str, Any] = {}
+    for key, value in contents.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,135 @@
+"""A run in its folder: started or resumed, locked meanwhile, and recorded however it ends."""
+
+import logging
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from lesionseg.check import check
+from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
+from lesionseg.process_rank import is_first_process
+from lesionseg.run_folder import locked
+from lesionseg.run_record import RunRecord, now, read_record, write_record
+from lesionseg.slurm import requeue
+from lesionseg.training.experiment import Experiment
+from lesionseg.training.faults import fault_of
+from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config
+from lesionseg.training.signals import Signals
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, float]:
+    """Runs a whole training in its folder, or what is left of it.
+
+    Args:
+        cfg: As composed. `resume` says whether the folder's run is gone on with: null refuses to, `auto` does so where
+            there is one, and a folder's name, which the command line has made the run's folder, insists on it.
+        overrides: Of the command line.
+
+    Returns:
+        The results, also those of a run that had ended before.
+
+    Raises:
+        InputError: A setting or a file is wrong, or there is another run in the folder.
+        FaultError: The machine has failed.
+        InterruptionError: A signal has stopped it.
+    """
+    folder = Path(cfg.run_dir)
+    with locked(folder):
+        record = read_record(folder) if is_first_process() else None
+        if record is not None and cfg.resume is None:
+            raise InputError(
+                f"there is a run in {folder} already ({record.state}); go on with it by "
+                f"resume={shlex.quote(str(folder))}, or give another hydra.run.dir"
+            )
+        cfg = _config(cfg, overrides)
+        if record is not None and record.state == "finished" and not _is_longer(cfg, folder):
+            log.info("The run in %s has ended before: there is nothing left to do.", folder)
+            return record.results
+        if cfg.resume not in (None, "auto"):
+            check(cfg)  # the stored configuration; what was composed has been checked
+        started = record or RunRecord(state="running", overrides=list(overrides), started=now())
+        with _recorded(folder, replace(started, state="running", reason=None, ended=None)) as finish:
+            results = _results(cfg, folder)
+            finish(results)
+        return results
+
+
+def _config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """Takes the folder's own configuration where its run is resumed."""
+    if cfg.resume in (None, "auto"):
+        if cfg.resume == "auto" and (Path(cfg.run_dir) / "config.yaml").is_file():
+            same_config(cfg)
+        return cfg
+    return resumed_config(cfg, overrides)
+
+
+def _is_longer(cfg: DictConfig, folder: Path) -> bool:
+    """Whether a run that has ended is asked for more epochs than it had."""
+    return bool(OmegaConf.load(folder / "config.yaml").trainer.max_epochs != cfg.trainer.max_epochs)
+
+
+def _results(cfg: DictConfig, folder: Path) -> dict[str, float]:
+    """Runs the experiment with the signals taken."""
+    signals = Signals()
+    with signals.taken():
+        checkpoint = None if cfg.resume is None else checkpoint_to_resume(folder)
+        try:
+            return Experiment(cfg, resumed_from=checkpoint, signals=signals).run()
+        except InterruptionError as error:
+            requeue(error.signal_number)
+            raise InterruptionError(error.signal_number, f"{error}.{_how_to_go_on(folder)}") from None
+        except Exception as error:
+            fault = error if isinstance(error, FaultError) else fault_of(error)
+            if fault is None:
+                raise
+            raise FaultError(f"{fault}.{_how_to_go_on(folder)}") from error
+
+
+def _how_to_go_on(folder: Path) -> str:
+    """Says what is kept of a run that has not ended, with the commands for it."""
+    best = folder / "checkpoints" / "best.ckpt"
+    kept = f"\nThe best checkpoint so far, which has not been tested: {best}" if best.is_file() else ""
+    return f"{kept}\nGo on with it: python -m lesionseg.train resume={shlex.quote(str(folder))}"
+
+
+@contextmanager
+def _recorded(folder: Path, record: RunRecord) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Keeps the run's record up to date, in the first process; a run that is killed stays recorded as running."""
+
+    def note(**changes: object) -> None:
+        if is_first_process():
+            write_record(folder, replace(record, ended=now(), **changes))  # type: ignore[arg-type]
+
+    if is_first_process():
+        write_record(folder, record)
+    try:
+        yield lambda results: note(state="finished", results=results)
+    except PruningError as error:
+        note(state="pruned", reason=_first_line(error), results=error.results)
+        raise
+    except (InterruptionError, KeyboardInterrupt) as error:
+        note(state="interrupted", reason=_first_line(error))
+        raise
+    except BaseException as error:
+        _note_failure(note, error)
+        raise
+
+
+def _note_failure(note: Callable[..., None], error: BaseException) -> None:
+    """Records a failure, unless the disk that is full or gone is the failure."""
+    try:
+        note(state="failed", reason=_first_line(error))
+    except OSError:
+        log.warning("The failure could not be recorded in run.json.")
+
+
+def _first_line(error: BaseException) -> str:
+    """Words an error in one line."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

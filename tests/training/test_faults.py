@@ -1,0 +1,51 @@
+"""What the machine does to a training is told in words; what the program does wrong is not hidden."""
+
+import errno
+import os
+import signal
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from lesionseg.training.faults import fault_of
+
+
+def test_a_full_disk_under_torch_save_is_one_too() -> None:
+    """`/dev/full` takes no byte; torch words that in its own way."""
+    with pytest.raises((OSError, RuntimeError)) as caught:
+        torch.save({"weights": torch.zeros(100_000)}, "/dev/full")
+    assert fault_of(caught.value) is not None
+
+
+def test_too_little_gpu_memory_says_what_to_lower() -> None:
+    words = str(fault_of(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")))
+    assert all(
+        setting in words for setting in ("batch_size", "image_size", "base_channels", "activation_checkpointing")
+    )
+
+
+def test_too_little_memory_on_a_cpu_is_told_too() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**62, dtype=torch.uint8)
+    assert "memory is too small" in str(fault_of(caught.value))
+
+
+class Killed(Dataset[int]):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return index
+
+
+def test_a_killed_data_worker_says_what_to_lower() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        list(DataLoader(Killed(), num_workers=1))
+    assert "num_workers" in str(fault_of(caught.value))
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("x"), OSError(errno.EINVAL, "x"), KeyError("x")])
+def test_faults_of_the_program_are_left_alone(error: Exception) -> None:
+    assert fault_of(error) is None
