@@ -7,6 +7,9 @@ from hydra.utils import instantiate
 
 from lesionseg.errors import InputError
 
+EXTRAS = ("mlflow", "wandb")
+"""Packages of parts that are not lesionseg's own; each is an extra of the same name."""
+
 
 def build(name: str, node: Any, **arguments: Any) -> Any:
     """Builds a configured part.
@@ -17,7 +20,7 @@ def build(name: str, node: Any, **arguments: Any) -> Any:
         arguments: Objects the configuration cannot hold.
 
     Raises:
-        InputError: The part refuses its settings.
+        InputError: The part refuses its settings, or needs a package that is not installed.
     """
     try:
         return instantiate(node, **arguments)
@@ -25,5 +28,8 @@ def build(name: str, node: Any, **arguments: Any) -> Any:
         cause = error.__cause__ or error
         if isinstance(cause, InputError):
             raise cause from None
+        extra = next((extra for extra in EXTRAS if extra in str(cause)), None)
+        if isinstance(cause, ModuleNotFoundError) and extra is not None:
+            raise InputError(f"{name} needs {extra}: pip install 'lesionseg[{extra}]', or leave it out") from None
         # Constructors only look at their settings, so whatever they raise is about these.
         raise InputError(f"{name}: {cause}") from error

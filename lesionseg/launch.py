@@ -1,6 +1,7 @@
 """From a command line to a verb: composing, and turning mistakes and faults into one message and an exit code."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ from lesionseg.disk_faults import disk_fault_of
 from lesionseg.errors import FaultError, InputError, InterruptionError
 
 WRONG_INPUT = 2
+PLUGINS = "pip install 'lesionseg[sweep]' (Optuna, joblib), 'lesionseg[slurm]' (submitit) or 'lesionseg[ray]'"
 FAULT = 1
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -72,6 +74,8 @@ def launch(
     except (HydraException, OmegaConfBaseException) as error:
         end(error)
     except ValueError as error:  # how Hydra refuses data=null
+        if str(error).startswith("No trials are completed yet"):  # Optuna's words
+            end(FaultError("every job of the sweep has failed; leaderboard.md in its folder says why"), FAULT)
         if composed:
             raise
         end(InputError(f"{error}. A whole group cannot be null; choose one of its files, see --help"))
@@ -89,6 +93,8 @@ def launch(
 
 def explain(error: BaseException) -> str:
     """Words an error for its user: what was found and, for an unknown key, what is allowed."""
+    if re.search(r"Could not find 'hydra/(sweeper/optuna|launcher/(joblib|submitit_\w+|ray\w*))'", str(error)):
+        return f"this needs a plugin of Hydra: {PLUGINS}"
     cause: BaseException | None = error
     seen: set[int] = set()  # causes may form a circle
     while cause is not None and id(cause) not in seen:

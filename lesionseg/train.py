@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from lesionseg.errors import PruningError
 from lesionseg.going_on import with_folder
 from lesionseg.launch import launch
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
@@ -41,7 +45,11 @@ def _train_and_score(cfg: DictConfig) -> float | None:
         from lesionseg.sweeping.job import run_job
 
         return run_job(cfg)
-    return train(cfg).get(cfg.monitor)
+    try:
+        return train(cfg).get(cfg.monitor)
+    except PruningError as error:  # of a job that a sweep has given a process of its own
+        log.info("Given up: %s", error)
+        return error.results.get(cfg.monitor)
 
 
 def main() -> None:

@@ -106,3 +106,20 @@ def test_an_error_that_is_its_own_cause_is_told_too() -> None:
     one, other = InputError("one"), InputError("other")
     one.__cause__, other.__cause__ = other, one
     assert explain(one) == "one"
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"),
+    [
+        ("hydra/sweeper/optuna", "lesionseg[sweep]"),
+        ("hydra/launcher/joblib", "lesionseg[sweep]"),
+        ("hydra/launcher/submitit_slurm", "lesionseg[slurm]"),
+        ("hydra/launcher/ray", "lesionseg[ray]"),
+    ],
+)
+def test_a_missing_plugin_says_what_to_install(missing: str, extra: str) -> None:
+    from hydra.errors import MissingConfigException
+
+    from lesionseg.launch import explain
+
+    assert extra in explain(MissingConfigException(f"In 'train': Could not find '{missing}'", missing))

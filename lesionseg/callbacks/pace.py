@@ -43,6 +43,8 @@ class Pace(Callback):
         self._has_warned = False
         self._epochs_begun = 0
         self._world_size = 1
+        self._batch_start = 0.0
+        self._batch_end: float | None = None
         self._start_over()
 
     @property
@@ -93,9 +95,9 @@ class Pace(Callback):
             log.warning(_advice(self.waiting_share or 0, trainer.train_dataloader))
 
     def _start_over(self) -> None:
-        self._waiting = self._working = self._batch_start = 0.0
-        self._batch_end: float | None = None
+        self._waiting = self._working = 0.0
         self._images = self._batches = 0
+        self._batch_end = None
 
     def _is_too_slow(self, trainer: Trainer) -> bool:
         """Judges the epoch; a first one has much to load and to warm up."""

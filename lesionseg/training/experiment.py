@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
 # Validation images are in memory already: worker processes would only copy them.
 warnings.filterwarnings("ignore", message="The '(val|test)_dataloader' does not have many workers")
+# torchmetrics has put the processes' shares together before anything is logged.
+warnings.filterwarnings("ignore", message="It is recommended to use `self.log.* sync_dist=True")
 # The sampler leaves out what a resumed epoch has seen, which Lightning only knows of loaders with a state.
 warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
 

@@ -77,7 +77,10 @@ class SegmentationModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the loss to minimise."""
-        return self._step(batch, "train")
+        loss = self._step(batch, "train")
+        if self.trainer.is_last_batch:  # now, for the callbacks at the end of the epoch come before this module's hook
+            self._log_losses("train")
+        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Scores at the network's size."""
@@ -101,11 +104,13 @@ class SegmentationModule(LightningModule):
         return {"probability": probabilities, "mask": masks}
 
     def on_train_epoch_end(self) -> None:
-        """Logs the training metrics."""
+        """Logs the training metrics, and the loss where the epoch was ended before its last batch."""
+        self._log_losses("train")
         self._log_metrics("train")
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the validation metrics."""
+        """Logs the validation loss and metrics."""
+        self._log_losses("val")
         self._log_metrics("val")
 
     def on_test_epoch_end(self) -> None:
@@ -175,10 +180,16 @@ class SegmentationModule(LightningModule):
         for name, mean in self._losses_of(phase).items():
             value = loss if name == "loss" else terms[name.removeprefix("loss_")]
             mean.update(value.detach(), weight=len(logits))
-            self.log(f"{phase}/{name}", mean, on_step=False, on_epoch=True, batch_size=len(logits))
         prediction = torch.sigmoid(logits.detach()) > self.segmenter.threshold
         self.metrics_of(phase).update(prediction, batch["mask"])
         return loss
+
+    def _log_losses(self, phase: Phase) -> None:
+        """Logs the means of the loss and its terms over the epoch, in all processes, unless that has been done."""
+        for name, mean in self._losses_of(phase).items():
+            if mean.update_called:
+                self.log(f"{phase}/{name}", mean.compute(), on_step=False, on_epoch=True, batch_size=1)
+                mean.reset()
 
     def _log_metrics(self, phase: Phase) -> None:
         """Logs the epoch's numbers and keeps its matrices."""

@@ -12,7 +12,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -100,7 +100,7 @@ SLOW, QUICK = [(2.0, 1.0)] * 10, [(0.1, 1.0)] * 10
 
 
 def test_much_waiting_is_told_once_in_one_line_with_what_to_do(run: Any, caplog: pytest.LogCaptureFixture) -> None:
-    batches = DataLoader([0], num_workers=0)  # type: ignore[arg-type]
+    batches = DataLoader(Sleeping(0), num_workers=0)
     run(Pace(warn_above=0.25), SLOW, SLOW, SLOW, train_dataloader=batches)
     (message,) = caplog.messages
     assert "\n" not in message

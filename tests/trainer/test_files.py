@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch import Trainer
-from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -88,8 +88,9 @@ def test_a_slurm_job_says_how_many_there_are_and_lightning_does_not_requeue_it(c
 
 
 def test_outside_of_slurm_it_says_which_variable_is_missing(compose: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SLURM_NNODES", raising=False)
-    with pytest.raises(OmegaConfBaseException, match=r"SLURM_NNODES.* not found"):
+    for name in JOB:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(OmegaConfBaseException, match=r"SLURM_N\w+.* not found"):
         check(compose(["experiment=smoke", "trainer=slurm"]))
 
 

@@ -1,0 +1,194 @@
+"""`batch_size=auto`: the largest batch that a GPU trains on without running out of memory."""
+
+import copy
+import gc
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from lightning.pytorch.utilities.memory import is_oom_error
+from torch import Tensor, nn
+
+from lesionseg.errors import InputError
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.training.module import OptimizerFactory
+from lesionseg.training.parameter_groups import parameter_groups
+
+log = logging.getLogger(__name__)
+
+START = 16
+"""Images of the first trial."""
+SPARED = 0.1
+"""Share of the device's memory that stays free: for fragmentation, averaged weights and odd sizes."""
+STEPS = 2
+"""The optimizer's state is made in the first, and is there beside the gradients in the second."""
+LEAST_STEPS_AN_EPOCH = 10
+"""However much memory there is: a batch of all images would train one step an epoch."""
+FORMATS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""What a forward pass is cast to, by Lightning's word for the precision."""
+
+
+def find_batch_size(
+    segmenter: Segmenter,
+    loss: nn.Module,
+    optimizer: OptimizerFactory,
+    *,
+    image_size: int,
+    images: int,
+    precision: str,
+    device: torch.device,
+) -> int:
+    """Tries out how many images a batch may have, with copies: nothing of the run changes, no random number is drawn.
+
+    The result depends on the GPU, on what else is running on it and on the versions of CUDA and PyTorch. A run is
+    repeated by the number that was found, which belongs into its configuration. The learning rate is left alone.
+
+    Args:
+        segmenter: As it will be trained.
+        loss: Of logits and mask.
+        optimizer: Makes the optimizer from parameter groups.
+        image_size: Height and width in pixels.
+        images: Of the training part. An epoch keeps `LEAST_STEPS_AN_EPOCH` steps, if there are as many images.
+        precision: Lightning's word, one of `FORMATS`.
+        device: A CUDA GPU.
+
+    Returns:
+        A power of two.
+
+    Raises:
+        InputError: The device is no GPU, the precision is another, or not even one image fits.
+    """
+    if device.type != "cuda":
+        raise InputError(
+            "batch_size=auto fills a GPU's memory, and this is a CPU, whose memory other programs need too; give "
+            "batch_size a number, such as 16"
+        )
+    if precision not in FORMATS:
+        raise InputError(f"batch_size=auto cannot try trainer.precision={precision}; allowed: {', '.join(FORMATS)}")
+
+    def fits(batch_size: int) -> bool:
+        return fits_on_gpu(
+            segmenter, loss, optimizer, shape=(batch_size, image_size), precision=precision, device=device
+        )
+
+    found = largest_batch(fits, start=START, most=max(images // LEAST_STEPS_AN_EPOCH, 1))
+    log.info("batch_size=auto: %d images a batch.", found)
+    return found
+
+
+def largest_batch(fits: Callable[[int], bool], *, start: int, most: int) -> int:
+    """Finds the largest power of two that fits, by doubling or halving; a larger batch fits no better than a smaller.
+
+    Args:
+        fits: Whether a batch of so many images fits.
+        start: Where to begin, at least 1; rounded down to a power of two.
+        most: That is of use, at least 1; likewise.
+
+    Raises:
+        InputError: Not even one image fits.
+        ValueError: `start` or `most` is below 1.
+    """
+    if start < 1 or most < 1:
+        raise ValueError(f"start is {start} and most {most}; allowed: at least 1 each")
+    most = _power_of_two(most)
+    size = min(_power_of_two(start), most)
+    if fits(size):
+        while size < most and fits(2 * size):
+            size *= 2
+        return size
+    while size > 1:
+        size //= 2
+        if fits(size):
+            return size
+    raise InputError(
+        "batch_size=auto: not even a batch of one image fits into the GPU's memory; lower image_size, "
+        "model.base_channels or model.depth, or see by nvidia-smi what else is running there"
+    )
+
+
+def fits_on_gpu(
+    segmenter: Segmenter,
+    loss: nn.Module,
+    optimizer: OptimizerFactory,
+    *,
+    shape: tuple[int, int],
+    precision: str,
+    device: torch.device,
+) -> bool:
+    """Tells whether training steps run in the memory that is free now, of which a share is spared.
+
+    Args:
+        segmenter: That is copied.
+        loss: Likewise.
+        optimizer: Makes the copy's.
+        shape: Images, and their height and width in pixels.
+        precision: One of `FORMATS`.
+        device: A CUDA GPU.
+    """
+    fits = True
+    try:
+        with _sparing_memory(device):
+            take_steps(segmenter, loss, optimizer, shape=shape, precision=precision, device=device)
+            torch.cuda.synchronize(device)
+    except RuntimeError as error:
+        if not _is_for_want_of_memory(error):
+            raise
+        fits = False
+    gc.collect()  # only now, for the error has kept the tensors
+    torch.cuda.empty_cache()
+    return fits
+
+
+def take_steps(
+    segmenter: Segmenter,
+    loss: nn.Module,
+    optimizer: OptimizerFactory,
+    *,
+    shape: tuple[int, int],
+    precision: str,
+    device: torch.device,
+) -> None:
+    """Trains a copy on random images, whole steps as in training; see `fits_on_gpu`."""
+    count, size = shape
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        trial, criterion = copy.deepcopy(segmenter).to(device).train(), copy.deepcopy(loss).to(device)
+        stepping = optimizer(parameter_groups(trial))
+        scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
+        image, mask = _random_batch(count, size, device)
+        for _ in range(STEPS):
+            with torch.autocast(device.type, FORMATS[precision], enabled=FORMATS[precision] is not None):
+                value = criterion(trial(image), mask)
+            stepping.zero_grad(set_to_none=True)
+            scaler.scale(value).backward()
+            scaler.step(stepping)
+            scaler.update()
+
+
+def _random_batch(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Draws (count, 3, size, size) uint8 in channels_last, and masks of 0 and 1, on the device."""
+    image = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
+    return image, torch.randint(0, 2, (count, 1, size, size), dtype=torch.uint8, device=device)
+
+
+@contextmanager
+def _sparing_memory(device: torch.device) -> Iterator[None]:
+    """Lets PyTorch have what is free on the device, less the share that is spared, for as long as the context lasts."""
+    free, total = torch.cuda.mem_get_info(device)
+    allowed = free + torch.cuda.memory_reserved(device) - SPARED * total
+    torch.cuda.set_per_process_memory_fraction(max(allowed, 0.0) / total, device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
+
+
+def _is_for_want_of_memory(error: RuntimeError) -> bool:
+    """PyTorch's allocator says so; cuDNN and cuBLAS, where they are the ones that find none left, have other words."""
+    return isinstance(error, torch.OutOfMemoryError) or is_oom_error(error) or "ALLOC_FAILED" in str(error)
+
+
+def _power_of_two(number: int) -> int:
+    """Rounds down, from 1 on."""
+    return 1 << (number.bit_length() - 1)
