@@ -170,7 +170,7 @@ def photographs(folder: Path, count: int, size: int) -> Path:
 def until_it_ends(trials: Trials, kind: str, folder: Path, words: Sequence[str], again: Sequence[str]) -> None:
     """Starts work, kills it at random moments and starts it again, until it has ended; most kills come early."""
     for attempt in range(60):
-        if not killed(trials, kind, folder, words, again, trials.random.uniform(0.05, 0.6 + 0.25 * attempt)):
+        if not killed(trials, kind, folder, words, again, trials.random.uniform(0.05, 1 + 0.5 * attempt)):
             return
     killed(trials, kind, folder, words, again, None)
 
@@ -290,12 +290,12 @@ def megabytes_in(folder: Path) -> float:
 
 def flipped_bits(trials: Trials, faults: int, data: Path) -> None:
     """Flips a bit in what a killed training has left, and goes on: the damage is mended or told, never trained on."""
-    words = [*TRAINING, f"data.root={data}", "hydra.run.dir=run", "resume=auto"]
+    words = [*TRAINING, f"data.root={data}", "data.cache_dir=cache", "hydra.run.dir=run", "resume=auto"]
     whole, killed = trials.new_folder("bits"), trials.new_folder("bits")
-    train(whole, [*words, f"data.cache_dir={whole}/cache"])
+    train(whole, words)
     expected = settled(digest(whole / "run"), trials)
     while not (killed / "run" / "checkpoints" / "previous.ckpt").exists():
-        train(killed, [*words, f"data.cache_dir={killed}/cache"], trials.random.uniform(1, 4))
+        train(killed, words, trials.random.uniform(1, 4))
     while trials.faults["bit flipped"] < faults:
         folder = trials.new_folder("bits")
         shutil.copytree(killed, folder, dirs_exist_ok=True)
@@ -304,11 +304,12 @@ def flipped_bits(trials: Trials, faults: int, data: Path) -> None:
         path = trials.random.choice(files)
         flip(path, trials.random)
         trials.faults["bit flipped"] += 1
-        code = train(folder, [*words, f"data.cache_dir={folder}/cache"])
-        told = code == 2 and "Traceback" not in (folder / "log.txt").read_text()
+        code = train(folder, words)
+        text = (folder / "log.txt").read_text()
+        told = code == 2 and "Traceback" not in text
         what = f"{folder.name} ({path.name}, {'told' if told else 'mended'})"
         if told:
-            print(what, flush=True)
+            print(what, text[text.rfind("lesionseg:") :].strip().splitlines()[0], flush=True)
         else:
             trials.judge(what, digest(folder / "run"), expected)
         shutil.rmtree(folder)

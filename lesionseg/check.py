@@ -42,7 +42,10 @@ def _root_numbers(cfg: DictConfig) -> Iterator[str]:
     """Checks the ranges of the root's numbers."""
     for name, lowest in LOWEST.items():
         value = cfg.get(name)
-        if value is not None and value < lowest:
+        if isinstance(value, str):
+            if value != "auto":
+                yield f"{name} is {value}; allowed: a number from {lowest}, or auto"
+        elif value is not None and value < lowest:
             yield f"{name} is {value}; allowed: at least {lowest}"
     if "monitor_mode" in cfg and cfg.monitor_mode not in ("min", "max"):
         yield f"monitor_mode is {cfg.monitor_mode}; allowed: min, max"

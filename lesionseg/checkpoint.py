@@ -10,6 +10,7 @@ Beside what Lightning needs to resume, a checkpoint holds under `lesionseg` plai
     metrics    what its epoch logged
     decision   what was fitted on the validation part after training, with the best weights, if it was: `settings` in
                place of the segmenter's in `config`, which stays what was asked for, and what each of them changed
+    ensemble   of an ensemble, which files it was made of
 
 So it opens with `weights_only=True`, which runs no code of the file, and needs no command line to be understood.
 """
@@ -36,6 +37,8 @@ from lesionseg.stored.without_memory import without_memory
 SEGMENTER_PREFIX = "segmenter."
 LARGEST_STRIDE = 4096
 """Pixels; images are padded to multiples of a network's stride, and none is larger than this."""
+MOST_MEMBERS = 100
+"""Of an ensemble: ten folds with ten seeds each."""
 
 
 def record(config: Mapping[str, Any], split: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,11 +123,21 @@ def has_decision(checkpoint: Mapping[str, Any]) -> bool:
 
 def _untrained(config: Mapping[str, Any]) -> Segmenter:
     """Builds the segmenter that a configuration describes."""
-    network = build_stored(_section(config, "model"), nn.Module, "lesionseg.model")
+    network = _stored_network(_section(config, "model"))
     stride = getattr(network, "stride", None)
     if type(stride) is not int or not 1 <= stride <= LARGEST_STRIDE:
         raise InputError(f"the file asks for {type(network).__name__}, which is no network: its stride is {stride}")
     return build_strictly(Segmenter, {"network": network, **_section(config, "segmenter")})
+
+
+def _stored_network(node: Mapping[str, Any]) -> nn.Module:
+    """Builds a network and, first, the members that it is an ensemble of; these are no ensembles themselves."""
+    settings, members = dict(node), node.get("members")
+    if isinstance(members, list) and all(isinstance(member, Mapping) for member in members):
+        if len(members) > MOST_MEMBERS:
+            raise InputError(f"the file asks for an ensemble of {len(members)} members; allowed: {MOST_MEMBERS}")
+        settings["members"] = [build_stored(member, nn.Module, "lesionseg.model") for member in members]
+    return build_stored(settings, nn.Module, "lesionseg.model")
 
 
 def _section(contents: Any, *keys: str) -> Mapping[str, Any]:

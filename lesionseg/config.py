@@ -21,7 +21,7 @@ class TrainConfig:
     name: str = MISSING
     seed: int = MISSING
     image_size: int = MISSING
-    batch_size: int = MISSING
+    batch_size: int | str = MISSING
     num_workers: int | None = MISSING
     compile: bool = MISSING
     monitor: str = MISSING
@@ -118,6 +118,23 @@ class CompareConfig:
 
 
 @dataclass
+class CrossvalConfig:
+    """Every key that `conf/crossval.yaml` and the command line may set; values and units are explained there."""
+
+    folds: int | None = MISSING
+    seeds: list[int] | None = MISSING
+    checkpoints: list[str] | None = MISSING
+    training: list[str] = MISSING
+    jobs: int | None = MISSING
+    metric: str = MISSING
+    columns: list[str] = MISSING
+    masks: bool = MISSING
+    ensemble: bool = MISSING
+    run_dir: str = MISSING
+    resume: str | None = MISSING
+
+
+@dataclass
 class DownloadConfig:
     """Every key that `conf/download.yaml` and the command line may set; values and units are explained there."""
 
@@ -188,5 +205,6 @@ def register_schemas() -> None:
     store.store(name="export_schema", node=ExportConfig)
     store.store(name="compare_schema", node=CompareConfig)
     store.store(name="check_data_schema", node=CheckDataConfig)
+    store.store(name="crossval_schema", node=CrossvalConfig)
     store.store(name="download_schema", node=DownloadConfig)
     store.store(name="benchmark_schema", node=BenchmarkConfig)

@@ -116,7 +116,11 @@ def any_root(tmp_path_factory: pytest.TempPathFactory, isic2017_root: Path) -> P
 
 
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group in GROUPS for name in yamls(group)])
-def test_every_yaml_passes(compose: Compose, any_root: Path, group: str, name: str) -> None:
+def test_every_yaml_passes(
+    compose: Compose, any_root: Path, monkeypatch: pytest.MonkeyPatch, group: str, name: str
+) -> None:
+    for variable in ("SLURM_NNODES", "SLURM_NTASKS_PER_NODE"):  # trainer=slurm asks for them
+        monkeypatch.setenv(variable, "1")
     if (group, name) == ("model", "smp"):
         pytest.importorskip("segmentation_models_pytorch", reason="needs the extra lesionseg[smp]")
     cfg = compose([f"{group}={name}"])
@@ -132,3 +136,9 @@ def test_null_takes_a_named_part_out(compose: Compose) -> None:
     check(
         compose(["augmentation.steps.hair=null", "callbacks.ema=null", "loss.terms.dice=null", "metrics.recall=null"])
     )
+
+
+def test_a_batch_size_is_a_number_or_auto(compose: Compose) -> None:
+    check(compose(["batch_size=auto"]))
+    with pytest.raises(InputError, match="batch_size is many; allowed: a number from 1, or auto"):
+        check(compose(["batch_size=many"]))

@@ -49,5 +49,6 @@ def test_every_file_of_conf_is_a_root_or_in_a_group() -> None:
         "download",
         "check_data",
         "benchmark",
+        "crossval",
     }
     assert Path(CONF, "model", "unet.yaml").is_file()

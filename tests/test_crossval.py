@@ -16,7 +16,7 @@ from lesionseg.run_record import read_record
 
 SMALL = ["experiment=smoke", "data.train=8", "data.validation=4", "data.test=3", "image_size=32", "batch_size=4"]
 SMALL += ["callbacks.sample_masks=null", "logger=csv", "trainer=cpu", "evaluation.resamples=100"]
-SMALL += ["decision.thresholds=[0.4,0.5,0.6]"]
+SMALL += ["segmenter.threshold=0.2", "decision.thresholds=[0.15,0.2,0.25]"]  # near what an untrained network says
 FOLDS = ["folds=2", "masks=true", *SMALL, "hydra.run.dir=run"]
 
 
@@ -66,6 +66,7 @@ def test_its_numbers_are_those_of_its_rows(finished: Path) -> None:
         for fold in ("0", "1")
     }
     means = [statistics.mean(each) for each in values.values()]
+    assert 0 < min(means) != max(means) < 1
     part = results["out_of_fold"]
     assert part["overall"]["jaccard"]["value"] == pytest.approx(statistics.mean(values["0"] + values["1"]))
     assert part["overall"]["jaccard"]["low"] <= part["overall"]["jaccard"]["high"]
@@ -78,7 +79,7 @@ def test_images_are_decided_as_configured_and_not_as_was_fitted_on_them(finished
     for fold in (0, 1):
         facts = json.loads((finished / f"fold_{fold}" / "out_of_fold" / "summary.json").read_text())["facts"]
         assert facts["part"] == "validation"
-        assert facts["decision"].endswith("is above 0.5")
+        assert facts["decision"].endswith("is above 0.2")
 
 
 def test_the_test_part_is_scored_by_all_and_by_the_ensemble(finished: Path) -> None:
@@ -174,10 +175,8 @@ MISTAKES = {
     "neither": ([], "give folds=5"),
     "a mistyped key of the training": (["folds=2", "model.base_chanels=8"], "Did you mean base_channels?"),
     "a refused value of the training": (["folds=2", "batch_size=0"], "batch_size is 0"),
-    "a fold that is given": (["folds=2", "data.fold=0"], "data.fold is what folds=2 says"),
     "a manifest": (["folds=2", "data.split=split.json"], "says who validates"),
     "a wrong type": (["folds=two"], "folds"),
-    "an unknown metric": (["folds=2", "metric=iou"], "metric is iou"),
     "checkpoints and folds": (["folds=2", "checkpoints=[a.ckpt]"], "without training"),
 }
 

@@ -11,6 +11,7 @@ import pytest
 
 from lesionseg.compare import with_runs
 from lesionseg.config import CONF, register_schemas
+from lesionseg.crossvalidation.command import with_training
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,13 +34,19 @@ def test_ci_runs_the_test_command() -> None:
     assert "pip install -c constraints.txt -e '.[dev]' && pytest -n 2" in ci
 
 
+def composable(verb: str, words: list[str]) -> list[str]:
+    """Turns a command line into what Hydra composes: of a sweep the first job, of what is resumed no folder."""
+    if verb == "compare":
+        return with_runs(words)
+    if verb == "crossval":
+        return with_training([word for word in words if not word.startswith("resume=")])
+    return [re.sub(r"=([^\[,]+),.*", r"=\1", word) for word in words if not word.startswith("sweep.")]
+
+
 @pytest.mark.parametrize("command", VERBS, ids=" ".join)
 def test_every_command_composes(command: list[str]) -> None:
     verb, words = command[0].removeprefix("lesionseg."), [word for word in command[1:] if word != "-m"]
-    overrides = with_runs(words) if verb == "compare" else words
-    single = [
-        re.sub(r"=([^\[,]+),.*", r"=\1", word) for word in overrides if not word.startswith("sweep.")
-    ]  # first job
+    single = composable(verb, words)
     register_schemas()
     with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         cfg = hydra.compose(verb, overrides=single, return_hydra_config=True)

@@ -125,4 +125,3 @@ class LastCheckpoint(Checkpoint):
             return
         number = self.signals.received or signal.SIGTERM
         raise InterruptionError(number, f"{signal.Signals(number).name}: stopped {where}")
-

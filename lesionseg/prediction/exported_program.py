@@ -21,7 +21,7 @@ OPERATORS = frozenset(
     _upsample_bilinear2d_aa adaptive_avg_pool2d adaptive_max_pool2d add add_ alias amax amin avg_pool2d batch_norm
     bmm cat channel_shuffle chunk clamp clamp_ clone contiguous conv1d conv2d conv_transpose2d detach detach_ div
     div_ dropout elu elu_ exp expand feature_dropout flatten flip gelu glu group_norm gt hardsigmoid hardswish
-    hardswish_ hardtanh hardtanh_ instance_norm layer_norm leaky_relu leaky_relu_ linear log_softmax lt matmul
+    hardswish_ hardtanh hardtanh_ instance_norm layer_norm leaky_relu leaky_relu_ linear log_softmax logsumexp lt matmul
     max_pool2d maximum mean minimum mish mish_ movedim mul mul_ neg pad permute pixel_shuffle pixel_unshuffle pow
     prelu relu relu6 relu6_ relu_ repeat reshape rms_norm rsqrt rsub scaled_dot_product_attention select selu selu_
     sigmoid sigmoid_ silu silu_ slice softmax softplus sqrt squeeze stack sub sub_ sum sym_size tanh tanh_ to

@@ -68,11 +68,15 @@ def _stored_class(target: str, kind: type[Built], package: str) -> type[Built]:
 
 
 def _is_plain(value: Any, kind: type[Any]) -> bool:
-    """Tells plain values, and mappings of parts that have been built already, from anything still to be built."""
+    """Tells plain values, and mappings or lists of parts that have been built, from anything still to be built."""
     if isinstance(value, Mapping):
         return all(part is None or isinstance(part, kind) for part in value.values())
     if isinstance(value, list | tuple):
-        return not any(isinstance(item, Mapping | list | tuple) for item in value)
+        return all(isinstance(item, kind) or _is_single(item) for item in value)
+    return _is_single(value)
+
+
+def _is_single(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 

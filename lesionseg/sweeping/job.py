@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
 from lesionseg.quoting import quoted
 from lesionseg.run_record import RunRecord, now, read_record, write_record
+from lesionseg.training.processes import takes_processes
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +67,6 @@ def _results(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> dict[st
     cfg.resume = "auto"
     check(cfg)
     return run(cfg, overrides)
-
-
-def takes_processes(cfg: DictConfig) -> bool:
-    """Whether a training starts processes by its command line, which is the sweep's and not the job's."""
-    return str(cfg.trainer.get("strategy") or "auto") != "auto" or str(cfg.trainer.devices) not in ("1", "auto")
 
 
 def _in_its_own_process(folder: Path, overrides: Sequence[str]) -> dict[str, float]:

@@ -51,7 +51,7 @@ def find_batch_size(
         image_size: Height and width in pixels.
         images: Of the training part. An epoch keeps `LEAST_STEPS_AN_EPOCH` steps, if there are as many images.
         precision: Lightning's word, one of `FORMATS`.
-        device: A CUDA GPU.
+        device: A CUDA GPU; without a number, the current one.
 
     Returns:
         A power of two.
@@ -66,6 +66,7 @@ def find_batch_size(
         )
     if precision not in FORMATS:
         raise InputError(f"batch_size=auto cannot try trainer.precision={precision}; allowed: {', '.join(FORMATS)}")
+    device = torch.device("cuda", torch.cuda.current_device() if device.index is None else device.index)
 
     def fits(batch_size: int) -> bool:
         return fits_on_gpu(

@@ -27,10 +27,12 @@ from lesionseg.evaluation.summarising import metadata_of
 from lesionseg.hardware import fastest_precision
 from lesionseg.logger.csv import CsvLogger
 from lesionseg.model.segmenter import build_segmenter
+from lesionseg.training.batch_size import find_batch_size
 from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
 from lesionseg.training.compiling import NetworkCompiler
 from lesionseg.training.deciding import decide
 from lesionseg.training.module import SegmentationModule
+from lesionseg.training.processes import takes_processes
 from lesionseg.training.reporting import report, tested
 from lesionseg.training.resuming import same_settings
 from lesionseg.training.score_collector import ScoreCollector
@@ -75,13 +77,16 @@ class Experiment:
         self.data = LesionDataModule(
             build("data", cfg.data),
             image_size=cfg.image_size,
-            batch_size=cfg.batch_size,
+            batch_size=1 if cfg.batch_size == "auto" else cfg.batch_size,
             num_workers=cfg.num_workers,
             seed=cfg.seed,
             augment=build("augmentation", cfg.augmentation),
         )
         self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
         self.module = build_module(cfg, record(self.config, self.data.split))
+        if cfg.batch_size == "auto":
+            cfg = cfg.copy()
+            cfg.batch_size = self.config["batch_size"] = self.data.batch_size = self._found_batch_size(cfg)
         self.fitting: FittingSettings = build("decision", cfg.decision)
         self.scores = ScoreCollector(build("evaluation", cfg.evaluation))
         if self.data.has_test:  # a table that does not fit is noticed before the work
@@ -93,6 +98,22 @@ class Experiment:
                 callback.signals = signals
         if checkpoint is not None:
             self._resume(checkpoint)
+
+    def _found_batch_size(self, cfg: DictConfig) -> int:
+        """Tries out what fits into the GPU's memory, before the training takes any of it."""
+        has_gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+        if takes_processes(cfg) or self.module.loss is None:
+            raise InputError("batch_size=auto tries one GPU; give trainer.devices=1, or batch_size a number")
+        precision = cfg.trainer.precision
+        return find_batch_size(
+            self.module.segmenter,
+            self.module.loss,
+            build("optimizer", cfg.optimizer),
+            image_size=cfg.image_size,
+            images=len(self.data.split["parts"]["train"]),
+            precision=fastest_precision(cfg.trainer.accelerator) if precision == "auto" else precision,
+            device=torch.device("cuda" if has_gpu else "cpu"),
+        )
 
     def _resume(self, checkpoint: Mapping[str, Any]) -> None:
         """Makes sure that the data are the same, and lets the logs go on where the checkpoint was saved."""

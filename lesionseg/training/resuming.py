@@ -77,14 +77,21 @@ def resumed_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
     return config
 
 
-def same_config(cfg: DictConfig) -> None:
+def same_config(cfg: DictConfig) -> DictConfig:
     """Makes sure that a run that is resumed by its own command line (`resume=auto`) is still the same.
+
+    Returns:
+        The configuration, with what the run has found by itself before (`batch_size=auto`).
 
     Raises:
         InputError: Lists the settings that differ from the `config.yaml` in its folder, but for `CHANGEABLE` ones.
     """
     then: Any = OmegaConf.to_container(OmegaConf.load(Path(cfg.run_dir) / "config.yaml"))
+    if cfg.get("batch_size") == "auto":
+        cfg = cfg.copy()
+        cfg.batch_size = then["batch_size"]
     same_settings(then, OmegaConf.to_container(cfg, resolve=True), f"the run in {cfg.run_dir}")
+    return cfg
 
 
 def same_settings(then: Mapping[str, Any], now: Any, what: str) -> None:

@@ -64,7 +64,7 @@ def _config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """Takes the folder's own configuration where its run is resumed."""
     if cfg.resume in (None, "auto"):
         if cfg.resume == "auto" and (Path(cfg.run_dir) / "config.yaml").is_file():
-            same_config(cfg)
+            return same_config(cfg)
         return cfg
     return resumed_config(cfg, overrides)
 

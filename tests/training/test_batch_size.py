@@ -114,6 +114,22 @@ def test_an_epoch_keeps_ten_steps_however_large_the_memory(
     assert found == most
 
 
+def test_a_gpu_without_a_number_is_the_current_one(
+    segmenter: Segmenter, loss: CombinedLoss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried_on = []
+
+    def fits(*_: object, device: torch.device, **__: object) -> bool:
+        tried_on.append(device)
+        return True
+
+    monkeypatch.setattr(batch_size, "fits_on_gpu", fits)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    settings = {"image_size": 32, "images": 10, "precision": "32-true", "device": torch.device("cuda")}
+    find_batch_size(segmenter, loss, torch.optim.Adam, **settings)  # type: ignore[arg-type]
+    assert tried_on == [torch.device("cuda:3")]
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_the_steps_train_a_copy_and_leave_weights_statistics_and_random_numbers(
     segmenter: Segmenter, loss: CombinedLoss, precision: str

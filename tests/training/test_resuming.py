@@ -270,6 +270,11 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
         resumed_config(stored(tmp_path, resume="x"), [])
 
 
+def test_a_batch_size_that_the_run_has_found_stays(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(stored(tmp_path, batch_size=64)))
+    assert same_config(stored(tmp_path, batch_size="auto")).batch_size == 64
+
+
 def test_going_on_by_the_same_command_line_refuses_other_settings(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(stored(tmp_path)))
     same_config(stored(tmp_path, resume="auto", trainer={"max_epochs": 9}))

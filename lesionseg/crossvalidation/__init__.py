@@ -1,0 +1,1 @@
+"""One method trained several times, on every fold or with several seeds: what it scores, and one model of all."""

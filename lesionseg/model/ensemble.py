@@ -1,0 +1,55 @@
+"""The ensemble: several networks as one, whose probability is the mean of theirs."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Ensemble(nn.Module):
+    """Averages the probabilities of networks that were trained apart, each with weights of its own.
+
+    It keeps the contract of a single network, so all that takes one takes an ensemble: the segmenter around it owns the
+    one normalisation, and averages over views as it does with a network.
+
+    Args:
+        members: At least one network as `lesionseg.model.segmenter.Network` has it, each with an integer `stride`.
+
+    Attributes:
+        stride: Least common multiple of the members', so that each of them gets sizes that it can halve.
+
+    Raises:
+        ValueError: There is no member, or one of them is no network.
+    """
+
+    def __init__(self, *, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        strides = [getattr(member, "stride", None) for member in members]
+        whole = [stride for stride in strides if type(stride) is int and stride >= 1]
+        if not whole or len(whole) < len(strides):
+            raise ValueError(
+                f"model.members have the strides {strides}; allowed: at least one network, each with a stride of 1 or "
+                "more pixels"
+            )
+        self.stride = math.lcm(*whole)
+        self.members = nn.ModuleList(members)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Computes the logits whose sigmoid is the mean of the members' probabilities.
+
+        In logarithms: far from the outlines, where all members are sure, probabilities themselves are 0 or 1 in
+        float32, which has no logit.
+
+        Args:
+            image: (B, 3, H, W) normalised, floating point; H and W are multiples of `stride`.
+
+        Returns:
+            (B, 1, H, W) float32 logits.
+        """
+        logits = torch.stack([member(image).float() for member in self.members])  # (members, B, 1, H, W)
+        # log of the sum of sigmoid(logit), and of that of 1 - sigmoid(logit); the number of members cancels out.
+        lesion = torch.logsumexp(-functional.softplus(-logits), dim=0)  # (B, 1, H, W)
+        skin = torch.logsumexp(-functional.softplus(logits), dim=0)
+        return lesion - skin
