@@ -15,3 +15,9 @@ def process_rank() -> int:
 def is_first_process() -> bool:
     """Whether this process is the one that makes folders and writes files."""
     return process_rank() == 0
+
+
+def local_processes(world_size: int) -> int:
+    """Returns how many of a training's processes are on this machine: all of them, where no launcher says otherwise."""
+    found = (os.environ.get(name, "") for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"))
+    return min(next((int(value) for value in found if value.isdigit() and int(value) > 0), world_size), world_size)

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from lesionseg.checkpoint import read
 from lesionseg.errors import InputError
 from lesionseg.train import train
-from lesionseg.training.experiment import Experiment, hyperparameters
+from lesionseg.training.experiment import Experiment
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
@@ -70,19 +70,6 @@ def test_the_hparams_tab_has_the_best_metrics(smoke_run: Path, events: EventAccu
     results = json.loads((smoke_run / "metrics.json").read_text())
     assert events.Scalars("result/val/dice")[-1].value == pytest.approx(results["val/dice"])
     assert "_hparams_/session_start_info" in events.summary_metadata
-
-
-def test_the_hparams_tab_names_classes_and_settings() -> None:
-    config = {
-        **dict.fromkeys(("seed", "image_size", "batch_size", "data", "loss", "scheduler"), 1),
-        "model": {"_target_": "lesionseg.model.unet.UNet", "depth": 4},
-        "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "betas": [0.9, 0.999]},
-        "run_dir": "elsewhere",
-    }
-    table = hyperparameters(config)
-    assert (table["model"], table["model/depth"]) == ("UNet", 4)
-    assert (table["optimizer"], table["optimizer/betas"]) == ("Adam", "[0.9, 0.999]")
-    assert not {"run_dir", "optimizer/_partial_"} & set(table)
 
 
 def test_the_record_says_what_was_run(smoke_run: Path) -> None:
@@ -222,3 +209,8 @@ def test_it_learns(compose: Compose) -> None:
     """Chance is far below: the mean shape reaches a Dice of about 0.6 at best, everything-lesion 0.3."""
     overrides = ["experiment=smoke", "data.train=128", "trainer.max_epochs=8", "model.base_channels=12", "seed=2"]
     assert train(compose([*overrides, "augmentation=none", "optimizer.lr=0.004"]))["val/dice"] > 0.8
+
+
+def test_a_batch_size_to_be_found_needs_a_gpu(compose: Compose) -> None:
+    with pytest.raises(InputError, match="batch_size=auto fills a GPU's memory, and this is a CPU"):
+        train(compose(["experiment=smoke", "batch_size=auto", "trainer=cpu"]))

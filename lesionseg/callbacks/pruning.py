@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
@@ -58,6 +58,8 @@ class Pruning(Callback):
         self.warmup_epochs = warmup_epochs
         self.at_least_jobs = at_least_jobs
         self.history: History = {}
+        self._ended: dict[str, History] = {}
+        """Of the jobs that have ended, by their folders: these do not change any more."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Notes the value, before the epoch's checkpoint is written."""
@@ -96,7 +98,8 @@ class Pruning(Callback):
 
     def _reason(self, epoch: int) -> str | None:
         """Says why the job is hopeless after an epoch; None where it is not."""
-        others = list(ended_jobs(self.folder, self.monitor))
+        self._ended |= ended_jobs(self.folder, self.monitor, known=self._ended)
+        others = list(self._ended.values())
         if len(others) < self.at_least_jobs:
             return None
         best, threshold = self._best(), median_of_means(others, epoch)
@@ -108,20 +111,20 @@ class Pruning(Callback):
         )
 
 
-def ended_jobs(folder: Path, monitor: str) -> Iterator[History]:
-    """Reads what the other jobs of a sweep had, of those that have finished or were given up.
+def ended_jobs(folder: Path, monitor: str, *, known: Collection[str] = ()) -> dict[str, History]:
+    """Reads what the other jobs of a sweep had, of those that have finished or were given up, by their folders' names.
 
     Args:
         folder: Of this job; where it is no job of a sweep, there are no others.
         monitor: Jobs that monitor something else are left out, as are those whose files are damaged.
+        known: Jobs that need not be read again.
     """
     if not (folder.parent / COMMAND).is_file():
-        return
-    for path in sorted(folder.parent.glob(f"*/{FILE}")):
-        if path.parent.name != folder.name and _has_ended_well(path.parent):
-            history = _read(path, monitor)
-            if history:
-                yield history
+        return {}
+    passed_over = {folder.name, *known}
+    paths = [path for path in sorted(folder.parent.glob(f"*/{FILE}")) if path.parent.name not in passed_over]
+    histories = {path.parent.name: _read(path, monitor) for path in paths if _has_ended_well(path.parent)}
+    return {name: history for name, history in histories.items() if history}
 
 
 def median_of_means(histories: Sequence[Mapping[int, float]], epoch: int) -> float | None:

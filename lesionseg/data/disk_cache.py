@@ -39,6 +39,8 @@ from lesionseg.errors import InputError
 
 log = logging.getLogger(__name__)
 
+POLL = 1.0
+"""Seconds between two looks at a lock; a thousand jobs of a cluster may wait for one."""
 FORMAT = 2
 """Another number where reading or resizing changes, or this layout."""
 
@@ -195,7 +197,7 @@ class DiskCache(PixelCache):
             lock.acquire(timeout=0)
         except Timeout:
             log.info("Another run is filling the image cache %s: waiting for it.", self.folder)
-            lock.acquire()
+            lock.acquire(poll_interval=POLL)
         try:
             self._remove_leftovers()
             yield

@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 from lesionseg.cores import usable_cores
 from lesionseg.data.dataset import Item, LesionDataset, collate
 from lesionseg.data.sampler import SeededSampler
+from lesionseg.process_rank import local_processes
 
 MOST_WORKERS = 8
 """More workers than this rarely help one GPU and cost memory."""
@@ -27,13 +28,13 @@ def loader(
     Args:
         dataset: Of at least one sample.
         batch_size: Images a batch, fewer where there are not so many.
-        num_workers: Worker processes; None picks one core less than there are, 1 to `MOST_WORKERS`.
+        num_workers: Worker processes; None picks one core less than each process has, 1 to `MOST_WORKERS`.
         seed: Fixes order and augmentation.
         shuffle: For training: another order every epoch, and no last smaller batch.
         rank: Number of this process under DDP.
         world_size: Number of processes.
     """
-    wanted = default_workers() if num_workers is None else num_workers
+    wanted = default_workers(local_processes(world_size)) if num_workers is None else num_workers
     workers = wanted if dataset.is_costly else 0
     sampler = SeededSampler(len(dataset), seed=seed, shuffle=shuffle, rank=rank, world_size=world_size)
     return DataLoader(
@@ -51,9 +52,9 @@ def loader(
     )
 
 
-def default_workers() -> int:
-    """One core is left to the training itself."""
-    return min(max(usable_cores() - 1, 1), MOST_WORKERS)
+def default_workers(processes: int = 1) -> int:
+    """One core is left to each training process of this machine, and its workers share the others with theirs."""
+    return min(max(usable_cores() // processes - 1, 1), MOST_WORKERS)
 
 
 def _start_worker(_: int) -> None:

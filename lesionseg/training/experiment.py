@@ -11,7 +11,7 @@ import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import FSDPStrategy
 from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
@@ -25,7 +25,6 @@ from lesionseg.environment import environment
 from lesionseg.errors import InputError
 from lesionseg.evaluation.summarising import metadata_of
 from lesionseg.hardware import fastest_precision
-from lesionseg.logger.csv import CsvLogger
 from lesionseg.model.segmenter import build_segmenter
 from lesionseg.training.batch_size import find_batch_size
 from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
@@ -35,6 +34,7 @@ from lesionseg.training.module import SegmentationModule
 from lesionseg.training.processes import takes_processes
 from lesionseg.training.reporting import report, tested
 from lesionseg.training.resuming import same_settings
+from lesionseg.training.run_logs import keep_before, log_configuration, log_results, purged
 from lesionseg.training.score_collector import ScoreCollector
 from lesionseg.training.signals import Signals
 from lesionseg.training.step_seed import StepSeed
@@ -51,9 +51,6 @@ warnings.filterwarnings("ignore", message="The '(val|test)_dataloader' does not 
 warnings.filterwarnings("ignore", message="It is recommended to use `self.log.* sync_dist=True")
 # The sampler leaves out what a resumed epoch has seen, which Lightning only knows of loaders with a state.
 warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
-
-
-HYPERPARAMETERS = ("seed", "image_size", "batch_size", "data", "model", "loss", "optimizer", "scheduler")
 
 
 class Experiment:
@@ -124,9 +121,7 @@ class Experiment:
                 f"{now[:8]}...): files have come or gone. Put them back, or start a new run"
             )
         same_settings(checkpoint["lesionseg"]["config"], self.config, str(self.resumed_from))
-        for logger in self.trainer.loggers:
-            if isinstance(logger, CsvLogger):
-                logger.keep_before(checkpoint["global_step"])
+        keep_before(self.trainer.loggers, checkpoint["global_step"])
 
     def run(self) -> dict[str, float]:
         """Fits, decides, tests the best checkpoint where there is a test part, and writes the results down."""
@@ -150,8 +145,8 @@ class Experiment:
         times = len(list(self.run_dir.glob("environment*.json")))  # a resumed run keeps the earlier ones
         write_json(self.run_dir / ("environment.json" if not times else f"environment_{times + 1}.json"), environment())
         write_json(self.run_dir / "split.json", self.data.split)
-        for logger in self._tensorboards() if self.resumed_from is None else []:
-            logger.experiment.add_text("config", f"```yaml\n{text}\n```")
+        if self.resumed_from is None:
+            log_configuration(self.trainer.loggers, text)
 
     def _use_best_weights(self) -> dict[str, float]:
         """Puts the best checkpoint's weights into the module and returns what its epoch logged."""
@@ -160,6 +155,8 @@ class Experiment:
             log.info("No best checkpoint was kept: the weights are the last ones.")
             return {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         best = read(path)
+        if isinstance(self.trainer.strategy, FSDPStrategy):  # whole weights do not fit into a module that is in pieces
+            self.module = build_module(OmegaConf.create(self.config), {})
         self.module.segmenter.load_state_dict(segmenter_state(best))
         return dict(best["lesionseg"]["metrics"]) | {"epoch": float(best["epoch"])}
 
@@ -217,19 +214,13 @@ class Experiment:
         return (file for file in files if file.is_file())
 
     def _write_results(self, results: dict[str, float]) -> None:
-        """Writes metrics.json, fills TensorBoard's HPARAMS tab and tells where everything is."""
+        """Writes metrics.json, tells the loggers and the user."""
+        if not self.trainer.is_global_zero:
+            return
         write_json(self.run_dir / "metrics.json", results)
-        for logger in self._tensorboards():
-            scores = {f"result/{name}": value for name, value in results.items() if name.startswith(("val/", "test/"))}
-            logger.log_hyperparams(hyperparameters(self.config), scores)
-            logger.experiment.flush()
-        if self.trainer.is_global_zero:
-            print_results(results, title="best checkpoint", headings={"val": "validation", "test": "test"})
-            print_whereabouts(self.run_dir, self._best_checkpoint())
-
-    def _tensorboards(self) -> list[TensorBoardLogger]:
-        loggers = self.trainer.loggers if self.trainer.is_global_zero else []
-        return [logger for logger in loggers if isinstance(logger, TensorBoardLogger)]
+        log_results(self.trainer.loggers, self.config, results)
+        print_results(results, title="best checkpoint", headings={"val": "validation", "test": "test"})
+        print_whereabouts(self.run_dir, self._best_checkpoint())
 
 
 def build_module(cfg: DictConfig, contents: dict[str, Any]) -> SegmentationModule:
@@ -269,37 +260,6 @@ def build_trainer(cfg: DictConfig, scores: ScoreCollector) -> Trainer:
     )
 
 
-def purged(cfg: DictConfig, step: int) -> DictConfig:
-    """Tells TensorBoard to forget what was logged from a step on: a resumed training logs it again."""
-    changed = cfg.copy()
-    for node in changed.logger.values():
-        if node is not None and str(node._target_).endswith(".TensorBoardLogger"):
-            OmegaConf.update(node, "purge_step", step, force_add=True)
-    return changed
-
-
 def configured(group: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Builds each part of a mapping group; one set to null is left out."""
     return {str(key): build(f"{name}.{key}", node) for key, node in group.items() if node is not None}
-
-
-def hyperparameters(config: Mapping[str, Any]) -> dict[str, str | float | int | bool]:
-    """Chooses what people tune and compare, as `model/depth: 4` pairs for the HPARAMS tab; the rest is in `config`."""
-    chosen = {name: config[name] for name in HYPERPARAMETERS}
-    return {name.removesuffix("/_target_"): _for_table(name, value) for name, value in _flat(chosen, "")}
-
-
-def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    """Walks nested settings as (`group/name`, value) pairs; `_partial_` is no setting but how Hydra builds."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}/")
-        elif key != "_partial_":
-            yield f"{prefix}{key}", value
-
-
-def _for_table(name: str, value: Any) -> str | float | int | bool:
-    """Shortens a class to its name, and writes what is no plain value as text."""
-    if name.endswith("_target_"):
-        return str(value).rpartition(".")[2]
-    return value if isinstance(value, bool | int | float | str) else str(value)

@@ -41,8 +41,8 @@ def run(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, float]:
     """
     folder = Path(cfg.run_dir)
     with locked(folder):
-        record = read_record(folder) if is_first_process() else None
-        if record is not None and cfg.resume is None:
+        record = read_record(folder)
+        if record is not None and cfg.resume is None and is_first_process():  # which has written it, for the others
             raise InputError(
                 f"there is a run in {folder} already ({record.state}); go on with it by "
                 f"resume={shlex.quote(str(folder))}, or give another hydra.run.dir"

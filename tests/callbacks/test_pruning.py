@@ -109,14 +109,14 @@ def test_no_value_is_taken_from_the_check_before_the_training(fit: Any, sweep: P
 def test_what_it_had_is_left_for_the_other_jobs(fit: Any, sweep: Path) -> None:
     epochs_until_pruned(fit, pruning(sweep / "3"), [0.75, float("nan"), 0.5])
     write_record(sweep / "3", RunRecord(state="pruned", overrides=[], started=""))
-    assert list(ended_jobs(sweep / "0", MONITOR))[-1] == {1: pytest.approx(0.75), 3: pytest.approx(0.5)}
+    assert list(ended_jobs(sweep / "0", MONITOR).values())[-1] == {1: pytest.approx(0.75), 3: pytest.approx(0.5)}
     assert [path.name for path in (sweep / "3").iterdir() if path.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "interrupted"])
 def test_jobs_that_have_not_ended_well_are_not_compared_with(sweep: Path, state: Any) -> None:
     make_job(sweep, "3", {1: 0.9}, state=state)
-    assert len(list(ended_jobs(sweep / "4", MONITOR))) == 3
+    assert len(list(ended_jobs(sweep / "4", MONITOR).values())) == 3
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"monitor": "val/dice"}', '{"monitor": "val/dice", "values": 3}'])
@@ -124,17 +124,17 @@ def test_damaged_files_of_other_jobs_are_passed_over(sweep: Path, damage: str) -
     (sweep / "0" / FILE).write_text(damage)
     (sweep / "1" / "run.json").write_text("{")
     (sweep / "2" / "run.json").unlink()
-    assert list(ended_jobs(sweep / "3", MONITOR)) == []
+    assert list(ended_jobs(sweep / "3", MONITOR).values()) == []
 
 
 def test_jobs_that_monitor_something_else_are_not_compared_with(sweep: Path) -> None:
     make_job(sweep, "3", {1: 0.9}, monitor="val/loss")
-    assert len(list(ended_jobs(sweep / "4", MONITOR))) == 3
-    assert len(list(ended_jobs(sweep / "4", "val/loss"))) == 1
+    assert len(list(ended_jobs(sweep / "4", MONITOR).values())) == 3
+    assert len(list(ended_jobs(sweep / "4", "val/loss").values())) == 1
 
 
 def test_it_does_not_compare_with_itself(sweep: Path) -> None:
-    assert len(list(ended_jobs(sweep / "2", MONITOR))) == 2
+    assert len(list(ended_jobs(sweep / "2", MONITOR).values())) == 2
 
 
 def test_a_resumed_job_is_judged_by_all_it_had(fit: Any, sweep: Path) -> None:
@@ -150,3 +150,7 @@ def test_a_resumed_job_is_judged_by_all_it_had(fit: Any, sweep: Path) -> None:
 def test_a_wrong_setting_is_refused(tmp_path: Path, settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"callbacks\.pruning"):
         pruning(tmp_path, **settings)
+
+
+def test_jobs_that_are_known_are_not_read_again(sweep: Path) -> None:
+    assert ended_jobs(sweep / "4", MONITOR, known=["0", "1", "2", "3"]) == {}

@@ -39,6 +39,11 @@ def load(data: LesionDataset, **changes: Any) -> Any:
     return loader(data, **({"batch_size": 4, "num_workers": 0, "seed": 0, "shuffle": True} | changes))
 
 
+def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesionseg.data.loader, "usable_cores", lambda: 16)
+    assert [default_workers(processes) for processes in (1, 2, 4, 16)] == [8, 7, 3, 1]
+
+
 @pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 1), (4, 3), (9, 8), (64, 8)])
 def test_workers_left_open_are_one_core_less_than_there_are(
     root: Path, monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
