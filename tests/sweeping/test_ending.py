@@ -21,8 +21,13 @@ def config(tmp_path: Path) -> DictConfig:
 
 
 def test_a_sweep_whose_jobs_have_all_ended_well_ends_quietly(
-    make_job: Any, config: DictConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_job: Any,
+    config: DictConfig,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path.parent)  # paths are shown as seen from here
     make_job(0, ["seed=0"], {"val/dice": 0.5})
     make_job(1, ["seed=1"], {"val/dice": 0.4}, state="pruned")
     (tmp_path / "0" / "tensorboard").mkdir()
@@ -32,8 +37,8 @@ def test_a_sweep_whose_jobs_have_all_ended_well_ends_quietly(
     names = {path.name for path in tmp_path.iterdir() if path.is_file()}
     assert names == {"leaderboard.csv", "leaderboard.md", "sweep.png", "parallel.png"}
     printed = capsys.readouterr().out
-    assert f"tensorboard --logdir {tmp_path}" in printed
-    assert "0/checkpoints/best.ckpt" in printed
+    assert f"tensorboard --logdir {tmp_path.name} " in printed
+    assert f"{tmp_path.name}/0/checkpoints/best.ckpt" in printed
     assert "jobs failed" not in printed
 
 
