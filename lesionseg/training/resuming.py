@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.callbacks.last_checkpoint import LAST, NEXT, PREVIOUS
 from lesionseg.checkpoint import read
@@ -45,6 +47,25 @@ def checkpoint_to_resume(folder: Path) -> Path | None:
     return None
 
 
+def stored_config(folder: Path) -> dict[str, Any]:
+    """Reads the configuration that a run has left in its folder, as plain values.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / "config.yaml"
+    try:
+        stored: Any = OmegaConf.to_container(OmegaConf.load(path))
+        if not isinstance(stored, dict) or not isinstance(stored.get("run_dir"), str):
+            raise ValueError("it has no run_dir")
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:  # ValueError: also what is no UTF-8
+        raise InputError(
+            f"{path} is damaged ({str(error).splitlines()[0]}); remove it and give the run's own command line again, "
+            f"with resume=auto hydra.run.dir={folder}"
+        ) from error
+    return stored
+
+
 def resumed_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """Takes a run's own configuration, as `config.yaml` in its folder has it, in place of what was composed anew.
 
@@ -59,10 +80,9 @@ def resumed_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
         InputError: There is no run, or something is to be changed that makes it another run.
     """
     folder = Path(cfg.run_dir)
-    path = folder / "config.yaml"
-    if not path.is_file():
+    if not (folder / "config.yaml").is_file():
         raise InputError(f"resume={cfg.resume}: there is no run in {folder.absolute()} (no config.yaml)")
-    stored: Any = OmegaConf.to_container(OmegaConf.load(path))
+    stored = stored_config(folder)
     config: DictConfig = OmegaConf.create(_moved(stored, str(stored["run_dir"]), str(cfg.run_dir)))
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     changed = [key for key in keys if not key.startswith(OWN)]
@@ -86,7 +106,7 @@ def same_config(cfg: DictConfig) -> DictConfig:
     Raises:
         InputError: Lists the settings that differ from the `config.yaml` in its folder, but for `CHANGEABLE` ones.
     """
-    then: Any = OmegaConf.to_container(OmegaConf.load(Path(cfg.run_dir) / "config.yaml"))
+    then = stored_config(Path(cfg.run_dir))
     if cfg.get("batch_size") == "auto":
         cfg = cfg.copy()
         cfg.batch_size = then["batch_size"]

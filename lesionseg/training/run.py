@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lesionseg.check import check
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
@@ -17,7 +17,7 @@ from lesionseg.run_record import RunRecord, now, read_record, write_record
 from lesionseg.slurm import requeue
 from lesionseg.training.experiment import Experiment
 from lesionseg.training.faults import fault_of
-from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config
+from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config, stored_config
 from lesionseg.training.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def _config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 def _is_longer(cfg: DictConfig, folder: Path) -> bool:
     """Whether a run that has ended is asked for more epochs than it had."""
-    return bool(OmegaConf.load(folder / "config.yaml").trainer.max_epochs != cfg.trainer.max_epochs)
+    return bool(stored_config(folder).get("trainer", {}).get("max_epochs") != cfg.trainer.max_epochs)
 
 
 def _results(cfg: DictConfig, folder: Path) -> dict[str, float]:

@@ -265,6 +265,14 @@ def test_a_resumed_run_is_not_made_another(tmp_path: Path) -> None:
         resumed_config(stored(tmp_path, resume="x"), ["resume=x", "seed=2", "trainer.max_epochs=4"])
 
 
+@pytest.mark.parametrize("damage", [b"seed: [", b"seed: \xff", b"- 1", b"seed: 1", b"\x00", b"a: ${", b"run_dir: 3"])
+def test_a_damaged_configuration_is_named_with_the_way_to_go_on(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "config.yaml").write_bytes(damage)
+    for resume in (lambda cfg: resumed_config(cfg, []), same_config):
+        with pytest.raises(InputError, match=r"config\.yaml is damaged .*resume=auto"):
+            resume(stored(tmp_path, resume="x"))
+
+
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no run in"):
         resumed_config(stored(tmp_path, resume="x"), [])
