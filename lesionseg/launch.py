@@ -120,4 +120,6 @@ def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     likely = get_close_matches(key, allowed, n=1)
     hint = f" Did you mean {likely[0]}?" if likely else ""
     where = f"'{place}'" if place else "the configuration"
+    if not allowed:
+        return f"there is no key '{key}' in {where}, which is empty. Choose one of its files too: {place}=NAME"
     return f"there is no key '{key}' in {where}.{hint}\nAllowed there: {', '.join(allowed)}"

@@ -60,6 +60,12 @@ def test_a_checkpoint_must_be_given(tmp_path: Path) -> None:
     assert "checkpoint" in done.stderr
 
 
+def test_a_key_of_a_group_that_is_left_out_says_to_choose_one_of_its_files(tmp_path: Path) -> None:
+    done = run(tmp_path, "checkpoint=some.ckpt", "data.root=isic", verb="evaluate")
+    assert done.returncode == 2
+    assert "'data', which is empty. Choose one of its files too: data=NAME" in done.stderr
+
+
 @pytest.mark.parametrize("verb", ["train", "evaluate", "compare"])
 def test_help_lists_groups_and_needs_no_torch(tmp_path: Path, verb: str) -> None:
     code = (
