@@ -61,7 +61,8 @@ def read_record(folder: Path) -> RunRecord | None:
         return None
     except (ValueError, ValidationError) as error:
         raise InputError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); remove it to start this run anew"
+            f"{path} is damaged ({str(error).splitlines()[0]}); remove it, and a resumed run goes on from its last "
+            "checkpoint"
         ) from error
 
 

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from lesionseg.benchmarking.report import Report
 from lesionseg.benchmarking.tables import notes, speed_table, subject_table
 from lesionseg.evaluation.comparison.tables import WordTable
+from lesionseg.terminal import console, empty_table
 
 NUMBERS = {"images/s", "middle half", "parameters", "GFLOPs an image", "training step's peak memory"}
 LOG_WIDTH = 140
@@ -19,25 +18,16 @@ LOG_WIDTH = 140
 
 def print_report(report: Report, folder: Path) -> None:
     """Prints both tables, how to read them and where the files are."""
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=LOG_WIDTH)
+    screen = console(LOG_WIDTH)
     for words in (subject_table(report), speed_table(report)):
-        console.print(_table(words, wide=("how",)), "")
-    console.print("\n".join(notes(report)), style="dim", markup=False, highlight=False)
+        screen.print(_table(words, wide=("how",)), "")
+    screen.print("\n".join(notes(report)), style="dim", markup=False, highlight=False)
     print(f"tables, data and picture  {folder}", flush=True)  # plainly: a wrapped path cannot be copied
 
 
 def _table(words: WordTable, *, wide: Sequence[str]) -> Table:
     """Lays a table out; a stage is named once."""
-    table = Table(
-        title=escape(words.title),
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        show_edge=False,
-    )
+    table = empty_table(words.title)
     for heading in words.headings:
         is_number = heading in NUMBERS or heading.startswith("times ")
         table.add_column(

@@ -86,8 +86,11 @@ def _note_failure(folder: Path, overrides: Sequence[str], error: Exception) -> N
     """Says that and why a job has failed; a fault of the program is shown in full."""
     is_known = isinstance(error, InputError | FaultError)
     log.error("Job %s has failed: %s", folder.name, error, exc_info=None if is_known else error)
-    record = read_record(folder)
-    if record is None or (record.state == "running" and record.overrides == list(overrides)):
-        reason = " ".join(str(error).splitlines()) or type(error).__name__
-        ended = now()
-        write_record(folder, RunRecord("failed", list(overrides), started=ended, ended=ended, reason=reason))
+    try:
+        record = read_record(folder)
+        if record is None or (record.state == "running" and record.overrides == list(overrides)):
+            reason = " ".join(str(error).splitlines()) or type(error).__name__
+            ended = now()
+            write_record(folder, RunRecord("failed", list(overrides), started=ended, ended=ended, reason=reason))
+    except (InputError, OSError) as fault:  # a damaged run.json, which the leaderboard lists, or a full disk
+        log.warning("The failure could not be recorded: %s", fault)

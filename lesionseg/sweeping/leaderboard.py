@@ -4,13 +4,12 @@ import csv
 import io
 import math
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from lesionseg.markdown import markdown_cell, markdown_table
 from lesionseg.sweeping.sweep import Job, Sweep
+from lesionseg.terminal import console, empty_table
 from lesionseg.writing import write_whole
 
 CSV, MARKDOWN = "leaderboard.csv", "leaderboard.md"
@@ -18,8 +17,6 @@ TEST_SCORES = ("test/jaccard", "test/dice", "test/threshold_jaccard")
 """For people; the CSV has all."""
 MOST_ROWS = 30
 """On the terminal; a search of hundreds should not scroll its best jobs away."""
-LOG_WIDTH = 120
-"""Characters; a file or a pipe has no width of its own, and the columns need more than the usual 80."""
 
 
 def write_leaderboard(sweep: Sweep) -> None:
@@ -62,9 +59,8 @@ def markdown(sweep: Sweep) -> str:
 
 def print_leaderboard(sweep: Sweep) -> None:
     """Prints the best jobs, and why others have not finished."""
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=LOG_WIDTH)
-    console.print(_table(sweep))
+    screen = console()
+    screen.print(_table(sweep))
     left_out = len(sweep.jobs) - MOST_ROWS
     lines = [f"... and {left_out} more, see {MARKDOWN}"] if left_out > 0 else []
     reasons = unfinished(sweep)
@@ -135,15 +131,7 @@ def _counted(count: int, of: Sweep | None = None) -> str:
 
 def _table(sweep: Sweep) -> Table:
     """Lays the table out narrowly: headings break after dots and slashes, numbers never."""
-    table = Table(
-        title=escape(title(sweep)),
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        show_edge=False,
-    )
+    table = empty_table(title(sweep))
     for heading in headings(sweep):
         is_word = heading in ("state", *sweep.parameters)
         broken = escape(heading.replace(".", ".\n").replace("/", "/\n"))

@@ -62,6 +62,21 @@ def test_a_sweep_that_is_gone_on_with_leaves_finished_jobs_alone(sweep: Path) ->
     assert without_times(sweep / "leaderboard.csv") == board
 
 
+def test_a_damaged_job_record_fails_that_job_alone_until_it_is_removed(tmp_path: Path) -> None:
+    assert run(tmp_path, *JOBS, "seed=0,1").returncode == 0
+    board = without_times(tmp_path / "sweep" / "leaderboard.csv")
+    record = tmp_path / "sweep" / "0" / "run.json"
+    record.write_text("{")
+    again = run(tmp_path, "-m", "sweep.resume=sweep")
+    assert again.returncode == 1
+    assert "Traceback" not in again.stderr
+    assert "1 of 2 jobs failed" in again.stdout
+    assert "run.json is damaged" in (tmp_path / "sweep" / "leaderboard.md").read_text()
+    record.unlink()
+    assert run(tmp_path, "-m", "sweep.resume=sweep").returncode == 0
+    assert without_times(tmp_path / "sweep" / "leaderboard.csv") == board
+
+
 def test_a_sweep_that_is_killed_and_gone_on_with_ends_as_one_that_was_not(tmp_path: Path, sweep: Path) -> None:
     command = [sys.executable, "-m", "lesionseg.train", *JOBS, "batch_size=4,0,2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -3,28 +3,24 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from lesionseg.evaluation.comparison.comparison import NOTE, Comparison
 from lesionseg.evaluation.comparison.tables import WordTable, direction_note, leaderboard, pairwise
+from lesionseg.terminal import console, empty_table
 
 TEXT_COLUMNS = {"method", "runs", "better", "other"}
 LONG_COLUMNS = {"method", "better", "other", "95 % interval"}
-LOG_WIDTH = 120
-"""Characters; a file or a pipe has no width of its own, and nine columns are hard to read in the usual 80."""
 
 
 def print_comparison(comparison: Comparison, folder: Path) -> None:
     """Prints the leaderboard, the pairs, how to read them and where the files are."""
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=LOG_WIDTH)
+    screen = console()
     tables = [leaderboard(comparison), *([pairwise(comparison)] if comparison.pairs else [])]
     for words in tables:
-        console.print(_table(words), "")
-    console.print(
+        screen.print(_table(words), "")
+    screen.print(
         "\n".join(filter(None, (direction_note(comparison), NOTE))), style="dim", markup=False, highlight=False
     )
     print(f"tables and pictures  {folder}", flush=True)  # plainly: a wrapped path cannot be copied
@@ -32,15 +28,7 @@ def print_comparison(comparison: Comparison, folder: Path) -> None:
 
 def _table(words: WordTable) -> Table:
     """Lays a table out for 80 columns: what may take several lines are headings, names and intervals, not numbers."""
-    table = Table(
-        title=escape(words.title),
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        show_edge=False,
-    )
+    table = empty_table(words.title)
     for heading in words.headings:
         justify: Literal["left", "right"] = "left" if heading in TEXT_COLUMNS else "right"
         wraps = heading in LONG_COLUMNS
