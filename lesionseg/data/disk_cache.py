@@ -2,16 +2,17 @@
 
 One folder holds, for all samples of a source:
 
-    index.json      format, size and the identity of every file: what this cache is
+    index.json      format, size, and the place and stamp of every file: what this cache is
     images.npy      (N, size, size, 3) uint8
     masks.npy       (N, size, size) uint8 in {0, 1}
     shares.npy      (N,) float64: share of the ground truth's own pixels that are lesion
     checksums.npy   (N,) uint32 over a row of the three, written after them; 0: not read yet
     *.json          what was computed from all rows
 
-The folder's name is the hash of its index, so other files, changed files or another size make another cache. Rows are
-filled under a lock; a process killed midway leaves rows that are whole or count as not read. Deleting a folder costs
-nothing but the time to fill it again.
+The folder's name is the hash of its index, so other files, changed files or another size make another cache. So do
+files that were copied elsewhere or whose permissions were changed: only so is a file noticed that took another's place,
+size and time. Rows are filled under a lock; a process killed midway leaves rows that are whole or count as not read.
+Deleting a folder costs nothing but the time to fill it again.
 """
 
 import hashlib
@@ -34,6 +35,7 @@ from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
 from lesionseg.data.cache import PixelCache, read_all
+from lesionseg.data.file_stamp import file_stamp
 from lesionseg.data.sample import Resized, Sample
 from lesionseg.errors import InputError
 
@@ -41,7 +43,7 @@ log = logging.getLogger(__name__)
 
 POLL = 1.0
 """Seconds between two looks at a lock; a thousand jobs of a cluster may wait for one."""
-FORMAT = 2
+FORMAT = 3
 """Another number where reading or resizing changes, or this layout."""
 
 
@@ -218,13 +220,12 @@ class DiskCache(PixelCache):
         )
 
 
-def _identity(path: Path) -> tuple[str, int, int]:
-    """Tells a file from any other and from its own later versions: place, bytes and time of change (ns)."""
+def _identity(path: Path) -> tuple[str | int, ...]:
+    """Tells a file from any other and from its own later versions: its place and its stamp, see `file_stamp`."""
     try:
-        status = path.stat()
+        return str(path.absolute()), *file_stamp(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return str(path.absolute()), status.st_size, status.st_mtime_ns
 
 
 def _checksum(resized: Resized) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lesionseg.data.file_stamp import file_stamp
 from lesionseg.errors import raise_all
-from lesionseg.prediction.journal import Journal, crc32, identity
+from lesionseg.prediction.journal import Journal, crc32
 from lesionseg.prediction.listing import Picture
 from lesionseg.prediction.output_folder import OutputFolder
 
@@ -90,7 +91,7 @@ def _is_done(job: Job, outputs: Outputs, journal: Journal, model: str) -> bool:
     if (outputs.probabilities and not entry.has_probability) or (outputs.overlays and not entry.has_overlay):
         return False
     try:
-        same_image = entry.image_identity == identity(job.picture.path)
+        same_image = entry.image_stamp == file_stamp(job.picture.path)
         return same_image and crc32(outputs.masks.path(job.mask).read_bytes()) == entry.mask_crc32
     except OSError:
         return False

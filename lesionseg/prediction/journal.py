@@ -1,7 +1,6 @@
 """The journal: which masks are done, of which image and by which model, so that an interrupted run goes on."""
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -24,8 +23,8 @@ class Entry:
     """Path of the mask below the output."""
     model: str
     """SHA-256 of the model's file."""
-    image_identity: tuple[int, int]
-    """See `identity`: another photograph of the same name is predicted anew."""
+    image_stamp: tuple[int, ...]
+    """See `file_stamp`: another photograph of the same name is predicted anew."""
     mask_crc32: int
     """Of the mask's file: one that was damaged, or is another's, is predicted anew."""
     has_probability: bool
@@ -65,12 +64,6 @@ def crc32(content: bytes) -> int:
     return int(zlib_ng.crc32(content))
 
 
-def identity(image: Path) -> tuple[int, int]:
-    """Returns a file's size in bytes and its time of change in nanoseconds."""
-    status = os.stat(image)
-    return status.st_size, status.st_mtime_ns
-
-
 def _read(path: Path) -> Iterator[Entry]:
     if not path.is_file():
         return
@@ -91,7 +84,8 @@ def _parsed(line: str) -> Entry | None:
             box=Box(**box) if box else None,
             centroid=(centroid[0], centroid[1]) if centroid else None,
         )
-        size, modified = values.pop("image_identity")
-        return Entry(**values, image_identity=(size, modified), measures=measures)
+        # Files of earlier versions know less of the photograph: the mask is theirs, and is made anew.
+        stamp = values.pop("image_stamp", None) or values.pop("image_identity")
+        return Entry(**values, image_stamp=tuple(map(int, stamp)), measures=measures)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return None

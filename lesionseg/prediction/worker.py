@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lesionseg.data.file_stamp import file_stamp
 from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.image_file import WHITE, decoded_bytes, read_photograph
 from lesionseg.data.resize import resize_image
 from lesionseg.errors import InputError
 from lesionseg.prediction.engine import Engine
 from lesionseg.prediction.jobs import Job, Outputs
-from lesionseg.prediction.journal import Entry, Journal, crc32, identity
+from lesionseg.prediction.journal import Entry, Journal, crc32
 from lesionseg.prediction.memory_budget import MemoryBudget
 from lesionseg.prediction.overlay import draw_overlay
 from lesionseg.prediction.prediction import Prediction
@@ -38,7 +39,7 @@ class Read:
     shape: tuple[int, int]
     """(H, W) of the file, upright."""
     orientation: int
-    identity: tuple[int, int]
+    stamp: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ class Worker:
 
     def _read(self, job: Job) -> Read:
         path, size = job.picture.path, self.engine.facts.image_size
-        found = identity(path)  # before reading: a file that changes meanwhile is predicted anew next time
+        stamp = file_stamp(path)  # before reading: a file that changes meanwhile is predicted anew next time
         with self.budget.taken(decoded_bytes(path, size)):
             photograph = read_photograph(path, for_size=size)
             image = resize_image(photograph.pixels, size)
-        return Read(job, image, photograph.shape, photograph.orientation, found)
+        return Read(job, image, photograph.shape, photograph.orientation, stamp)
 
     def _prediction(self, photograph: Read, probability: NDArray[np.float32]) -> Prediction:
         return Prediction(
@@ -105,7 +106,7 @@ class Worker:
             image=job.image,
             mask=job.mask.as_posix(),
             model=self.engine.facts.sha256,
-            image_identity=photograph.identity,
+            image_stamp=photograph.stamp,
             mask_crc32=crc32(content),
             has_probability=self.outputs.probabilities is not None,
             has_overlay=self.outputs.overlays is not None,

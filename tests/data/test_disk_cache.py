@@ -203,7 +203,15 @@ def lengthen(path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-@pytest.mark.parametrize("change", [rewrite, lengthen])
+def exchange(path: Path) -> None:
+    """Other contents of the same size and time, as a copy that keeps times leaves them."""
+    before = path.stat()
+    time.sleep(0.02)  # file systems count time in steps
+    path.write_bytes(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [rewrite, lengthen, exchange])
 @pytest.mark.parametrize("kind", ["images", "masks"])
 def test_a_changed_file_makes_another_cache(
     pairs: list[FilePair], root: Path, folder: Path, change: Callable[[Path], None], kind: str
@@ -211,6 +219,26 @@ def test_a_changed_file_makes_another_cache(
     before = DiskCache(pairs, SIZE, folder).folder
     change(root / kind / "04.png")
     assert DiskCache(pairs, SIZE, folder).folder != before
+
+
+def test_a_mask_of_equal_size_and_time_is_not_taken_from_the_old_cache(
+    pairs: list[FilePair], folder: Path, truth: list[Resized]
+) -> None:
+    filled(pairs, folder)
+    mask = pairs[3].mask_path
+    before = mask.stat()
+    inverted = Image.eval(Image.open(mask), lambda value: 255 - value)
+    inverted.save(mask, compress_level=0)  # stored, so that both have one size
+    size = mask.stat().st_size
+    Image.eval(inverted, lambda value: 255 - value).save(mask, compress_level=0)
+    os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert mask.stat().st_size == size
+    assert np.array_equal(filled(pairs, folder)[3].mask, truth[3].mask)
+    time.sleep(0.02)  # file systems count time in steps
+    inverted.save(mask, compress_level=0)
+    os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (mask.stat().st_size, mask.stat().st_mtime_ns) == (size, before.st_mtime_ns)
+    assert np.mean(filled(pairs, folder)[3].mask != truth[3].mask) > 0.9
 
 
 def test_another_size_or_list_makes_another_cache_and_all_live_side_by_side(

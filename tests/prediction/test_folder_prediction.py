@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -133,6 +134,17 @@ def test_a_photograph_that_changed_is_predicted_again(dark_is_lesion: Any, setti
     Image.new("RGB", (10, 20)).save(photos / "a.jpg")
     assert predict_folder(settings()).predicted == 1
     assert Image.open(photos.parent / "masks" / "a.png").size == (10, 20)
+
+
+def test_a_photograph_of_equal_size_and_time_is_predicted_again(
+    dark_is_lesion: Any, settings: Settings, photos: Path
+) -> None:
+    for colour in ("black", "white"):
+        Image.new("RGB", (20, 10), colour).save(photos / "swapped.bmp")
+        os.utime(photos / "swapped.bmp", ns=(1, 1))
+        predict_folder(settings())
+        mask = np.asarray(Image.open(photos.parent / "masks" / "swapped.png"))
+        assert mask.all() == mask.any() == (colour == "black")
 
 
 def test_a_damaged_or_missing_mask_is_made_again(dark_is_lesion: Any, settings: Settings, photos: Path) -> None:

@@ -22,7 +22,7 @@ ENTRY = Entry(
     image="sub/ä b.jpg",
     mask="sub/ä b.png",
     model="ab" * 32,
-    image_identity=(123, 456),
+    image_stamp=(123, 456, 789),
     mask_crc32=789,
     has_probability=False,
     has_overlay=True,
@@ -62,6 +62,14 @@ def test_a_line_cut_short_at_any_place_spoils_no_other(path: Path, kept: int) ->
     path.write_bytes(path.read_bytes()[: len(whole) + kept])
     Journal(path).add(dataclasses.replace(ENTRY, mask="last.png"))
     assert {"first.png", "last.png"} <= Journal(path).entries.keys()
+
+
+def test_lines_of_earlier_versions_are_read_but_fit_no_photograph(path: Path) -> None:
+    Journal(path).add(ENTRY)
+    line = path.read_text()
+    path.write_text(line.replace('"image_stamp":[123,456,789]', '"image_identity":[123,456]'))
+    assert path.read_text() != line
+    assert Journal(path).entries == {ENTRY.mask: dataclasses.replace(ENTRY, image_stamp=(123, 456))}
 
 
 @pytest.mark.parametrize("line", ["[]", "null", "{}", '"text"', '{"measures": {}}', "\x00\xff", '{"measures": null}'])
