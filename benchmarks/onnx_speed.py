@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from lesionseg.checkpoint import read
-from lesionseg.data.image_file import IMAGE_SUFFIXES, read_photograph
+from lesionseg.data.file_types import is_readable
+from lesionseg.data.image_file import read_photograph
 from lesionseg.data.resize import resize_image
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.exporting.metadata import embedded
@@ -51,7 +52,7 @@ def open_both(checkpoint: Path, threads: int) -> tuple[CheckpointEngine, OnnxEng
 
 def read_batches(folder: Path, image_size: int, batch: int) -> list[Batch]:
     """Reads all photographs of a folder at the network's size, (B, S, S, 3) each; the last batch may be smaller."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(path for path in folder.iterdir() if is_readable(path))
     images = [resize_image(read_photograph(path, for_size=image_size).pixels, image_size) for path in paths]
     return [np.stack(images[start : start + batch]) for start in range(0, len(images), batch)]
 

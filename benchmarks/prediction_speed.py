@@ -25,8 +25,9 @@ import numpy as np
 from PIL import Image
 
 from lesionseg.cores import usable_cores
+from lesionseg.data.file_types import READABLE_SUFFIXES
 from lesionseg.data.grey_png import encode_grey_png
-from lesionseg.data.image_file import IMAGE_SUFFIXES, read_photograph
+from lesionseg.data.image_file import read_photograph
 from lesionseg.data.table import read_table
 
 Write = Callable[[Path, np.ndarray], None]
@@ -64,7 +65,7 @@ def main() -> None:
 def repeat(source: Path, target: Path, count: int, size: tuple[int, int] | None) -> None:
     """Links, or writes at another size, the photographs as many times as it takes."""
     target.mkdir()
-    originals = sorted(path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES - {".png"})
+    originals = sorted(path for path in source.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES - {".png"})
     for number in range(count):
         original = originals[number % len(originals)]
         name = target / f"{number:05d}_{original.name}"

@@ -10,15 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from lesionseg.data.file_types import FORMATS
 from lesionseg.data.grey_png import read_grey_png
 from lesionseg.data.orientation import stored_orientation
 from lesionseg.data.pixel_limit import refuse_too_large, too_large
 from lesionseg.errors import InputError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "JPEG2000")
-"""What Pillow may take a file for, whatever its name: its rarer parsers are not for strangers' files, and for one of
-them (EPS) it would start another program."""
 LESION_ABOVE = 128
 """The ISIC challenge's rule: a pixel of an 8-bit mask is lesion where it is above this."""
 WHITE = 255
@@ -56,7 +53,7 @@ def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
     converted, and 16 bits are brought to 8 with 65535 as white.
 
     Args:
-        path: A file of any of `IMAGE_SUFFIXES`, whatever its contents really are.
+        path: A file of any of `READABLE_SUFFIXES`, whatever its contents really are.
         for_size: The result will be resized to (for_size, for_size): a JPEG of several times that size is decoded at
             1/2, 1/4 or 1/8 of its own, which libjpeg does in the frequency domain for a fraction of the time.
 

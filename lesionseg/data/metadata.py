@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lesionseg.data.image_file import IMAGE_SUFFIXES
+from lesionseg.data.file_types import READABLE_SUFFIXES
 from lesionseg.data.table import read_table
 from lesionseg.errors import InputError
 
@@ -28,4 +28,4 @@ def read_groups(path: Path, *, id_column: str, group_column: str) -> dict[str, s
 def _stem(name: str) -> str:
     """Takes an image's extension off; other dots belong to the id."""
     path = Path(name)
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else name
+    return path.stem if path.suffix.lower() in READABLE_SUFFIXES else name

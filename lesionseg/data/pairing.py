@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from lesionseg.data.image_file import IMAGE_SUFFIXES
+from lesionseg.data.file_types import READABLE_SUFFIXES
 from lesionseg.data.sample import FilePair
 from lesionseg.errors import InputError
 
@@ -87,7 +87,7 @@ def image_files(
             raise InputError(f"There is no folder {folder.absolute()}; check data.root")
         for path in sorted(folder.iterdir()):
             ignored = path.name.startswith(".") or path.stem.endswith(ignored_suffixes or ("\0",))
-            if path.suffix.lower() in IMAGE_SUFFIXES and not ignored and path.stem.lower().endswith(suffix.lower()):
+            if path.suffix.lower() in READABLE_SUFFIXES and not ignored and path.stem.lower().endswith(suffix.lower()):
                 found[path.stem[: len(path.stem) - len(suffix)]].append(path)
     return dict(found)
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lesionseg.data.image_file import IMAGE_SUFFIXES, opened_image, read_grey
+from lesionseg.data.file_types import is_readable, readable_text
+from lesionseg.data.image_file import opened_image, read_grey
 from lesionseg.errors import InputError
 
 SUFFIXES = ("_segmentation", "_lesion", "_mask", "_prediction", "_pred")
@@ -84,18 +85,14 @@ def _by_id(folder: Path, suffix: str | None) -> dict[str, list[Path]]:
     """Lists a folder's image files by the image's name."""
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder.absolute()}")
-    paths = [path for path in sorted(folder.iterdir()) if _is_image(path)]
+    paths = [path for path in sorted(folder.iterdir()) if is_readable(path) and not path.name.startswith(".")]
     if not paths:
-        raise InputError(f"{folder.absolute()} has no image files; allowed: {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise InputError(f"{folder.absolute()} has no image files; allowed: {readable_text()}")
     ending = _common_suffix(paths) if suffix is None else suffix
     found: dict[str, list[Path]] = {}
     for path in paths:
         found.setdefault(path.stem.removesuffix(ending), []).append(path)
     return found
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def _common_suffix(paths: Sequence[Path]) -> str:

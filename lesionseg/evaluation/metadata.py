@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.image_file import IMAGE_SUFFIXES
+from lesionseg.data.file_types import READABLE_SUFFIXES
 from lesionseg.data.table import Row, read_table
 from lesionseg.errors import InputError, raise_all
 from lesionseg.evaluation.strata import UNKNOWN
@@ -86,7 +86,7 @@ def _row(table: Mapping[str, Row], image_id: str) -> Row:
 def _stem(name: str) -> str:
     """Takes an image's extension off; other dots belong to the id."""
     suffix = PurePosixPath(name).suffix
-    return name[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else name
+    return name[: -len(suffix)] if suffix.lower() in READABLE_SUFFIXES else name
 
 
 def _groups(cells: list[str]) -> list[str]:

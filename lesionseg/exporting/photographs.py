@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.checkpoint import source_of
-from lesionseg.data.image_file import IMAGE_SUFFIXES, read_image
+from lesionseg.data.file_types import is_readable, readable_text
+from lesionseg.data.image_file import read_image
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 from lesionseg.training.part_samples import own_samples
@@ -52,9 +53,9 @@ def photographs(folder: Path | None, checkpoint: Mapping[str, Any], count: int) 
 def _of_folder(folder: Path, count: int) -> Photographs:
     if not folder.is_dir():
         raise InputError(f"images={folder}: there is no folder {folder.absolute()}")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)[:count]
+    files = sorted(path for path in folder.iterdir() if is_readable(path))[:count]
     if not files:
-        raise InputError(f"images={folder}: has no images; allowed: {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise InputError(f"images={folder}: has no images; allowed: {readable_text()}")
     return Photographs(f"{len(files)} images of {folder}", [read_image(path) for path in files])
 
 

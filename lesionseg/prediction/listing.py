@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lesionseg.data.image_file import IMAGE_SUFFIXES
+from lesionseg.data.file_types import is_readable, readable_text
 from lesionseg.errors import InputError, raise_all
 from lesionseg.prediction.pattern import ANY_FOLDERS, files_matching
 
 SUPERPIXELS = "_superpixels"
 """ISIC's archives have such a picture beside each photograph."""
 WILDCARDS = re.compile(r"[*?\[]")
-LOOKED_FOR = " ".join(sorted(IMAGE_SUFFIXES))
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,16 @@ def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> list[Picture]:
     files = files_matching(top, parts, leave_out=results)
     pictures = [Picture(top / file, PurePosixPath(file).with_suffix("")) for file in sorted(files) if _is_picture(file)]
     if not pictures:
-        raise InputError(f"input={input_}: has no image ({LOOKED_FOR}) among {len(files)} files; give another input")
+        raise InputError(
+            f"input={input_}: has no image ({readable_text()}) among {len(files)} files; give another input"
+        )
     _refuse_shared_names(pictures)
     return pictures
 
 
 def _single(path: Path) -> Picture:
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        raise InputError(f"input={path}: is no image; allowed: {LOOKED_FOR}")
+    if not is_readable(path):
+        raise InputError(f"input={path}: is no image; allowed: {readable_text()}")
     return Picture(path, PurePosixPath(path.stem))
 
 
@@ -94,8 +95,7 @@ def _missing(top: Path) -> str:
 
 
 def _is_picture(file: str) -> bool:
-    stem, suffix = os.path.splitext(file)
-    return suffix.lower() in IMAGE_SUFFIXES and not stem.endswith(SUPERPIXELS)
+    return is_readable(file) and not os.path.splitext(file)[0].endswith(SUPERPIXELS)
 
 
 def _refuse_shared_names(pictures: Sequence[Picture]) -> None:

@@ -1,0 +1,64 @@
+"""One list says what is read, and one what is not; every suffix on the first is read by contents too."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionseg.data.file_types import READABLE_SUFFIXES, is_readable, is_unsupported, unsupported_text
+from lesionseg.data.image_file import read_image, read_mask
+
+LESION = np.zeros((40, 56), np.uint8)
+LESION[10:30, 12:40] = 255
+LOSSLESS_OPTIONS = {".webp": {"lossless": True}, ".avif": {"quality": 100}, ".j2c": {}, ".jp2": {}}
+
+
+@pytest.mark.parametrize("suffix", sorted(READABLE_SUFFIXES))
+def test_every_readable_suffix_holds_a_photograph_and_a_mask(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix.upper()}"
+    kinds = {".apng": "PNG", ".mpo": "JPEG", ".pbm": "PPM", ".jpf": "JPEG2000", ".jpc": "JPEG2000"}
+    colour = Image.new("RGB", (56, 40), (200, 120, 40))
+    colour.save(path, kinds.get(suffix), **LOSSLESS_OPTIONS.get(suffix, {}))
+    assert is_readable(path)
+    assert np.abs(read_image(path).astype(int) - (200, 120, 40)).max() <= 4
+    mask = Image.fromarray(LESION)
+    (mask.convert("1") if suffix == ".pbm" else mask).save(path, kinds.get(suffix), **LOSSLESS_OPTIONS.get(suffix, {}))
+    assert np.array_equal(read_mask(path), LESION // 255)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "b/A.JPE", "x.JFIF", "läsion.gif", "a.b.jp2", "m.WebP", "d.dib"])
+def test_names_of_readable_pictures(name: str) -> None:
+    assert is_readable(name)
+    assert not is_unsupported(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("IMG_1.HEIC", "pillow-heif"),
+        ("x/IMG_1.heif", "JPEG"),
+        ("a.CR2", "raw"),
+        ("a.nef", "raw"),
+        ("a.dng", "raw"),
+        ("a.dcm", "PNG"),
+        ("a.svg", "PNG"),
+        ("a.psd", "PNG"),
+        ("a.jxl", "PNG"),
+    ],
+)
+def test_pictures_that_cannot_be_read_are_named_with_what_to_do(name: str, wanted: str) -> None:
+    assert is_unsupported(name)
+    assert not is_readable(name)
+    text = unsupported_text(name)
+    assert text.startswith(f"{name}: ")
+    assert "not supported" in text
+    assert wanted in text
+
+
+@pytest.mark.parametrize(
+    "name", ["Thumbs.db", "notes.txt", "table.csv", "a.npy", "README", ".DS_Store", "a.mp4", "a.jpg~"]
+)
+def test_other_files_are_no_pictures(name: str) -> None:
+    assert not is_readable(name)
+    assert not is_unsupported(name)
