@@ -15,6 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from lesionseg.config import CONF, register_schemas
 from lesionseg.disk_faults import disk_fault_of
 from lesionseg.errors import FaultError, InputError, InterruptionError
+from lesionseg.standard_streams import outlast_readers
 
 WRONG_INPUT = 2
 PLUGINS = "pip install 'lesionseg[sweep]' (Optuna, joblib), 'lesionseg[slurm]' (submitit) or 'lesionseg[ray]'"
@@ -29,12 +30,14 @@ def launch(
 
     A user's mistake ends with a message and exit code 2, a fault of the machine with 1, a signal with 128 and its
     number; `HYDRA_FULL_ERROR=1` shows a traceback instead. Anything else is a fault of the program and keeps its own.
+    A reader of what is printed who goes away (`| head`) changes neither the work nor its exit code.
 
     Args:
         config_name: Of the root.
         verb: Gets the configuration.
         arguments: Completes the command line, before Hydra sees it.
     """
+    outlast_readers()
     register_schemas()
     wants_traceback = os.environ.get(FULL_ERROR) == "1"
     os.environ[FULL_ERROR] = "1"  # Hydra then raises what it would print and end with exit code 1
@@ -47,7 +50,7 @@ def launch(
 
     def end_fault(error: OSError) -> NoReturn:
         fault = disk_fault_of(error)
-        if fault is None or isinstance(error, BrokenPipeError):
+        if fault is None:
             raise error
         end(fault, FAULT)
 
@@ -79,9 +82,6 @@ def launch(
         if composed:
             raise
         end(InputError(f"{error}. A whole group cannot be null; choose one of its files, see --help"))
-    except BrokenPipeError:
-        # The reader, for example head, has seen enough; Python would complain of it when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # of Hydra's own, which makes the run's folder
         end_fault(error)
     except InterruptionError as error:

@@ -37,6 +37,19 @@ def test_a_folder_is_predicted_and_can_be_scored(smoke_run: Path, photographs: P
     assert scored.returncode == 0, scored.stderr
 
 
+def test_the_masks_are_written_whether_or_not_anybody_reads_the_output(
+    smoke_run: Path, photographs: Path, tmp_path: Path
+) -> None:
+    words = command(smoke_run, f"input={photographs / 'images'}", f"output={tmp_path}")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    assert len(list(tmp_path.glob("*.png"))) == 8
+
+
 def test_an_unreadable_photograph_ends_with_1_and_the_others_done(smoke_run: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (50, 40)).save(tmp_path / "photos" / "good.png")
