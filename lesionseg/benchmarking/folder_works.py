@@ -44,7 +44,7 @@ def folder_works(cfg: DictConfig, subject: Subject) -> Iterator[list[Work | Spee
             draw_photographs(photographs, seed=cfg.seed)
         else:
             photographs = Path(cfg.photographs)
-        files = [picture.path for picture in list_pictures(str(photographs), leave_out=[])]
+        files = [picture.path for picture in list_pictures(str(photographs), leave_out=[]).pictures]
         yield [_prediction(cfg, subject, photographs, folder, len(files)), _decoding(files, cfg.image_size)]
 
 

@@ -19,7 +19,7 @@ from lesionseg.memory import usable_memory
 from lesionseg.prediction.engine import Engine
 from lesionseg.prediction.jobs import Job, Outputs, jobs_of, unfinished
 from lesionseg.prediction.journal import Journal
-from lesionseg.prediction.listing import list_pictures
+from lesionseg.prediction.listing import Listed, list_pictures
 from lesionseg.prediction.memory_budget import MemoryBudget
 from lesionseg.prediction.opening import open_engine
 from lesionseg.prediction.output_folder import OutputFolder
@@ -64,7 +64,7 @@ def predict_folder(cfg: DictConfig) -> Outcome:
         # A second run would take the first one's masks for photographs.
         if Path(cfg.input).is_dir() and Path(cfg.input).resolve().is_relative_to(folder.resolve()):
             raise InputError(f"{folder} holds the photographs; give results a folder of their own, for example masks")
-    jobs = jobs_of(list_pictures(cfg.input, leave_out=folders), suffix=cfg.suffix)
+    listed = list_pictures(cfg.input, leave_out=folders)
     # One thread each, because every core predicts images of its own, see `_work`.
     engine = open_engine(Path(cfg.checkpoint), device=cfg.device, precision=cfg.precision, threads=1)
     outputs = Outputs(
@@ -74,20 +74,23 @@ def predict_folder(cfg: DictConfig) -> Outcome:
     )
     try:
         with FileLock(outputs.masks.hidden / "lock", timeout=0):
-            return _predict(cfg, jobs, outputs, engine)
+            return _predict(cfg, listed, outputs, engine)
     except Timeout as error:
         raise InputError(f"output={masks}: another process is writing there; wait for it, or give another") from error
 
 
-def _predict(cfg: DictConfig, jobs: Sequence[Job], outputs: Outputs, engine: Engine) -> Outcome:
+def _predict(cfg: DictConfig, listed: Listed, outputs: Outputs, engine: Engine) -> Outcome:
     """Does what is left to do and writes the table, also where it is interrupted."""
+    jobs = jobs_of(listed.pictures, suffix=cfg.suffix)
     journal = Journal(outputs.masks.hidden / "journal.jsonl")
     left = unfinished(jobs, outputs, journal, model=engine.facts.sha256, overwrite=cfg.overwrite)
     for folder in outputs.folders():
         folder.sweep()
     worker = Worker(engine, outputs, journal, MemoryBudget(int(usable_memory() * SHARE_OF_MEMORY)))
-    outcome = Outcome(skipped=len(jobs) - len(left))
+    outcome = Outcome(skipped=len(jobs) - len(left), unreadable=dict(listed.unsupported))
     print(f"{len(jobs)} images on {engine.device}" + (f"; {outcome.skipped} are done already" * bool(outcome.skipped)))
+    if listed.passed_over:
+        print("passed over:", ", ".join(f"{count} x {kind}" for kind, count in listed.passed_over.items()))
     start = time.perf_counter()
     try:
         _work(worker, left, outcome)

@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-from lesionseg.data.file_types import is_readable, readable_text
+from lesionseg.data.file_types import is_readable, is_unsupported, readable_text, unsupported_text
 from lesionseg.errors import InputError, raise_all
 from lesionseg.prediction.pattern import ANY_FOLDERS, files_matching
 
@@ -25,11 +26,24 @@ class Picture:
     """Below the input, without its suffix: `sub/a`. No two pictures of one listing have the same."""
 
 
-def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> list[Picture]:
-    """Lists the photographs that are meant, sorted by name.
+class Listed(NamedTuple):
+    """What an input holds."""
+
+    pictures: list[Picture]
+    """Sorted by name."""
+    unsupported: Mapping[str, str]
+    """Why a picture cannot be read and what to do, by its path below the input."""
+    passed_over: Mapping[str, int]
+    """Numbers of all other files, by what they are, for example `.txt`."""
+
+
+def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> Listed:
+    """Lists the photographs that are meant, and what else is there.
 
     Of a folder these are the image files in it and below. Hidden files and folders are none, nor are ISIC's superpixel
-    pictures; links to files and folders are followed, but not in circles.
+    pictures; links to files and folders are followed, but not in circles. A picture that cannot be read (HEIC, a
+    camera's raw file) is passed over where a readable one of its name is beside it, as cameras and converters leave
+    both.
 
     Args:
         input_: An image file, a folder, or a pattern such as `photos/**/*.jpg`, in which `*` and `?` stand for any
@@ -43,21 +57,42 @@ def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> list[Picture]:
     """
     named = os.path.expanduser(input_)
     if os.path.isfile(named):
-        return [_single(Path(named))]
+        return Listed([_single(Path(named))], {}, {})
     top, parts = _split(Path(named)) if named and not os.path.isdir(named) else (Path(named), (ANY_FOLDERS, "*"))
     results = frozenset(os.path.realpath(folder) for folder in leave_out)
     _check_folder(input_, top, is_folder=os.path.isdir(named), results=results)
     files = files_matching(top, parts, leave_out=results)
     pictures = [Picture(top / file, PurePosixPath(file).with_suffix("")) for file in sorted(files) if _is_picture(file)]
+    unsupported, passed_over = _others(files, {picture.name for picture in pictures})
     if not pictures:
+        raise_all(f"input={input_}: has no picture that can be read:", list(unsupported.values()))
         raise InputError(
             f"input={input_}: has no image ({readable_text()}) among {len(files)} files; give another input"
         )
     _refuse_shared_names(pictures)
-    return pictures
+    return Listed(pictures, unsupported, passed_over)
+
+
+def _others(files: Sequence[str], readable: Set[PurePosixPath]) -> tuple[dict[str, str], Counter[str]]:
+    """Tells pictures that cannot be read, and have no `readable` copy, from files to pass over."""
+    unsupported: dict[str, str] = {}
+    passed_over: Counter[str] = Counter()
+    for file in sorted(files):
+        suffix = PurePosixPath(file).suffix.lower()
+        if is_readable(file):
+            passed_over["superpixels"] += not _is_picture(file)
+        elif not is_unsupported(file):
+            passed_over[suffix or "no suffix"] += 1
+        elif PurePosixPath(file).with_suffix("") in readable:
+            passed_over[f"{suffix} beside a readable picture of the same name"] += 1
+        else:
+            unsupported[file] = unsupported_text(file)
+    return unsupported, +passed_over
 
 
 def _single(path: Path) -> Picture:
+    if is_unsupported(path):
+        raise InputError(f"input={unsupported_text(path)}")
     if not is_readable(path):
         raise InputError(f"input={path}: is no image; allowed: {readable_text()}")
     return Picture(path, PurePosixPath(path.stem))

@@ -206,6 +206,19 @@ def test_masks_below_the_photographs_are_no_photographs(dark_is_lesion: Any, set
     assert predict_folder(inside).skipped == 5
 
 
+def test_pictures_of_unsupported_kinds_are_reported_as_unreadable(
+    dark_is_lesion: Any, settings: Settings, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("IMG_1.HEIC", "sub/b.dng", "notes.txt"):
+        (photos / name).touch()
+    outcome = predict_folder(settings())
+    assert (outcome.predicted, sorted(outcome.unreadable)) == (5, ["IMG_1.HEIC", "sub/b.dng"])
+    assert "not supported" in table(photos.parent / "masks")["IMG_1.HEIC"]["reason"]
+    printed = capsys.readouterr().out
+    assert "could not be read: 2 of the images" in printed
+    assert "passed over: 1 x .txt" in printed
+
+
 def test_the_unreadable_are_reported_and_the_others_done(
     dark_is_lesion: Any, settings: Settings, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ def touch(folder: Path, names: Iterable[str]) -> Path:
 
 
 def names(input_: str | Path, leave_out: Iterable[Path] = ()) -> list[str]:
-    return [str(picture.name) for picture in list_pictures(str(input_), leave_out=list(leave_out))]
+    return [str(picture.name) for picture in list_pictures(str(input_), leave_out=list(leave_out)).pictures]
 
 
 # Folders
@@ -26,7 +26,7 @@ def names(input_: str | Path, leave_out: Iterable[Path] = ()) -> list[str]:
 
 def test_a_folder_is_listed_with_all_folders_in_it(tmp_path: Path) -> None:
     touch(tmp_path, ["b.jpg", "a.png", "sub/a.jpg", "sub/deeper/c.tiff"])
-    pictures = list_pictures(str(tmp_path), leave_out=[])
+    pictures = list_pictures(str(tmp_path), leave_out=[]).pictures
     assert [(str(picture.path.relative_to(tmp_path)), str(picture.name)) for picture in pictures] == [
         ("a.png", "a"),
         ("b.jpg", "b"),
@@ -163,6 +163,36 @@ def test_a_single_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, ["notes.txt"])
     with pytest.raises(InputError, match=r"notes\.txt: is no image; allowed: \.apng .* \.jpg .* \.webp"):
         names(tmp_path / "notes.txt")
+
+
+# What is no photograph, or none that can be read
+
+
+def test_nothing_is_passed_over_in_silence(tmp_path: Path) -> None:
+    touch(tmp_path, ["a.jpg", "sub/IMG_1.HEIC", "b.nef", "notes.txt", "b.txt", "README", "a_superpixels.png", "a.CR2"])
+    listed = list_pictures(str(tmp_path), leave_out=[])
+    assert [str(picture.name) for picture in listed.pictures] == ["a"]
+    assert list(listed.unsupported) == ["b.nef", "sub/IMG_1.HEIC"]
+    assert ".nef files are not supported; develop" in listed.unsupported["b.nef"]
+    assert "pillow-heif" in listed.unsupported["sub/IMG_1.HEIC"]
+    assert listed.passed_over == {
+        ".txt": 2,
+        "no suffix": 1,
+        "superpixels": 1,
+        ".cr2 beside a readable picture of the same name": 1,
+    }
+
+
+def test_a_folder_of_pictures_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+    touch(tmp_path, ["a.heic", "b.HEIF", "notes.txt"])
+    with pytest.raises(InputError, match=r"(?s)no picture that can be read:.*a\.heic: .*b\.HEIF: .*pillow-heif"):
+        names(tmp_path)
+
+
+def test_a_single_picture_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+    touch(tmp_path, ["a.heic"])
+    with pytest.raises(InputError, match=r"^input=.*a\.heic: \.heic files are not supported; convert"):
+        names(tmp_path / "a.heic")
 
 
 # Mistakes
