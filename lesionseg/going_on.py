@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lesionseg.errors import InputError
+from lesionseg.literal_words import value_of
 from lesionseg.quoting import quoted
 from lesionseg.writing import write_json
 
@@ -21,16 +22,15 @@ def with_folder(words: Sequence[str]) -> list[str]:
     line in its own folder, from where it was given.
 
     Args:
-        words: Without the program's name.
+        words: Of `literal_words`.
 
     Raises:
         InputError: There is no such run or sweep, or a sweep is given other words than its own.
     """
     for word in words:
-        key, _, value = word.partition("=")
         if word.startswith(SWEEP):
-            return _sweep_again(words, Path(value))
-        if key == "resume" and value not in ("auto", "null", ""):
+            return _sweep_again(words, Path(value_of(word)))
+        if word.startswith("resume=") and (value := value_of(word)) not in ("auto", None, ""):
             if not (Path(value) / "config.yaml").is_file():
                 raise InputError(f"resume={value}: there is no run in {Path(value).absolute()} (no config.yaml)")
             return [*words, f"hydra.run.dir={quoted(value)}", "hydra.output_subdir=null"]

@@ -15,6 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from lesionseg.config import CONF, register_schemas
 from lesionseg.disk_faults import disk_fault_of
 from lesionseg.errors import FaultError, InputError, InterruptionError
+from lesionseg.literal_words import literal_words
 from lesionseg.standard_streams import outlast_readers
 
 WRONG_INPUT = 2
@@ -35,7 +36,7 @@ def launch(
     Args:
         config_name: Of the root.
         verb: Gets the configuration.
-        arguments: Completes the command line, before Hydra sees it.
+        arguments: Completes the command line, before Hydra sees it; gets `literal_words`.
     """
     outlast_readers()
     register_schemas()
@@ -69,7 +70,7 @@ def launch(
             end_fault(error)
 
     try:
-        sys.argv[1:] = arguments(sys.argv[1:])
+        sys.argv[1:] = arguments(literal_words(sys.argv[1:]))
     except InputError as error:
         end(error)
     try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lesionseg.errors import InputError, raise_all
+from lesionseg.literal_words import value_of
 from lesionseg.quoting import quoted
 from lesionseg.writing import write_json
 
@@ -36,7 +37,7 @@ def with_training(words: Sequence[str]) -> list[str]:
     With `resume=FOLDER` the words are those that the cross-validation in that folder was started with.
 
     Args:
-        words: Of the command line, without the program's name.
+        words: Of the command line, as `literal_words` returns them.
 
     Raises:
         InputError: A sweep is asked for; or there is no cross-validation to go on with, or it is given other words.
@@ -49,8 +50,8 @@ def with_training(words: Sequence[str]) -> list[str]:
     for word in words:
         (trainings if _is_trainings(word, before) else own).append(word)
         before = word
-    resumed = [word.partition("=")[2] for word in own if word.startswith("resume=")]
-    if resumed and resumed[-1] not in ("auto", "null", ""):
+    resumed = [value_of(word) for word in own if word.startswith("resume=")]
+    if resumed and resumed[-1] not in ("auto", None, ""):
         return _again(own, trainings, Path(resumed[-1]))
     return [*own, f"training=[{','.join(map(quoted, trainings))}]"] if trainings else own
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lesionseg.data.source import PARTS
@@ -61,7 +62,7 @@ def _findings_table(diagnosis: Diagnosis) -> Table:
         which = "; ".join(" = ".join(finding.ids) or finding.text for finding in findings[:MOST_IDS])
         more = f"; ... {len(findings) - MOST_IDS} more" if len(findings) > MOST_IDS else ""
         severity = f"[{COLOURS[kind.severity]}]{kind.severity}[/]"
-        table.add_row(severity, kind.title, str(len(findings)), which + more, kind.advice)
+        table.add_row(severity, kind.title, str(len(findings)), escape(which + more), kind.advice)
     return table
 
 

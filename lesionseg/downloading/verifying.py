@@ -1,6 +1,5 @@
 """Whether what came is what was published, and what to do with it."""
 
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,9 +7,6 @@ from pathlib import Path
 from lesionseg.data.source import Part, Source
 from lesionseg.downloading.choosing import name_of
 from lesionseg.errors import raise_all
-
-PLAIN = re.compile(r"[\w./:+@%-]+", re.ASCII)
-"""What a value on Hydra's command line may hold without quotes."""
 
 
 def official_counts(source: Source, root: Path) -> dict[Part, int]:
@@ -44,11 +40,5 @@ def print_next_steps(source: Source, root: Path, counts: Mapping[Part, int]) -> 
 
 
 def override(key: str, value: str) -> str:
-    """Writes `key=value` so that the shell and Hydra both read back this very value, for copying.
-
-    Hydra takes a backslash inside quotes for itself only before a quote (and before the closing one, doubled).
-    """
-    if PLAIN.fullmatch(value):
-        return f"{key}={value}"
-    escaped = re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + (r"\'" if found[2] else ""), value)
-    return shlex.quote(f"{key}='{escaped}'")
+    """Writes `key=value` for copying, so that the shell hands on this very value, which is taken as it stands."""
+    return f"{key}={shlex.quote(value)}"

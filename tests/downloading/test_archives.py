@@ -10,7 +10,6 @@ from typing import Any
 import hydra
 import pytest
 from filelock import FileLock
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lesionseg.config import CONF, register_schemas
 from lesionseg.data.isic2016 import Isic2016
@@ -18,6 +17,7 @@ from lesionseg.data.isic2018 import Isic2018
 from lesionseg.download import download
 from lesionseg.downloading.verifying import override
 from lesionseg.errors import InputError
+from lesionseg.literal_words import literal_words, value_of
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -93,7 +93,7 @@ def test_the_next_commands_are_printed(run: Run, root: Path, capsys: pytest.Capt
 )
 def test_a_printed_choice_can_be_copied_whatever_the_folder(value: str) -> None:
     (word,) = shlex.split(override("data.root", value))
-    assert str(OverridesParser.create().parse_override(word).value()) == value
+    assert value_of(*literal_words([word])) == value
 
 
 def test_a_second_run_fetches_nothing(run: Run, server: Any, root: Path, capsys: pytest.CaptureFixture[str]) -> None:

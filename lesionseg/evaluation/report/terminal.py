@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lesionseg.evaluation.definitions import METRICS
@@ -13,7 +14,7 @@ from lesionseg.evaluation.summary import Estimate, Summary
 def print_summary(summary: Summary, folder: Path) -> None:
     """Prints a row for each metric, and the files that were written to `folder`."""
     table = Table(
-        title=f"{summary.name}: {summary.images} images, each scored at its ground truth's own size",
+        title=escape(f"{summary.name}: {summary.images} images, each scored at its ground truth's own size"),
         title_justify="left",
         header_style="bold",
     )
@@ -26,7 +27,7 @@ def print_summary(summary: Summary, folder: Path) -> None:
             value = "" if pooled is None else f"{pooled.value:.4f}"
             table.add_row(title_of(name), f"{estimate.value:.4f}", interval_text(estimate), value)
     for name, number in (summary.other_metrics or {}).items():
-        table.add_row(name.replace("_", " "), f"{number:.4f}", "", "")
+        table.add_row(escape(name.replace("_", " ")), f"{number:.4f}", "", "")
     Console().print(table)
     # Printed plainly: a path that is wrapped or coloured cannot be copied.
     print(f"lesions missed  {summary.missed}\nreport          {_short(folder / 'report.html')}", flush=True)
