@@ -8,12 +8,15 @@ Array = NDArray[np.uint8]
 
 
 def resize_image(image: Array, size: int) -> Array:
-    """Resizes (H, W, 3) or (H, W) to (size, size), averaging over areas when it shrinks so that hairs do not alias."""
+    """Resizes (H, W, 3) or (H, W) to (size, size).
+
+    A side that is longer shrinks first, by averaging over areas, so that hairs do not alias; a shorter one is enlarged
+    after that. OpenCV would do neither at once: where one side grows, it averages over nothing.
+    """
+    image = _shrunk(_halved(image, size), size)
     if image.shape[:2] == (size, size):
         return image
-    image = _halved(image, size)
-    shrinks = image.shape[0] > size or image.shape[1] > size
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def resize_mask(mask: Array, size: int) -> Array:
@@ -24,6 +27,14 @@ def resize_mask(mask: Array, size: int) -> Array:
 def resize_white_mask(mask: Array, size: int) -> Array:
     """Resizes (H, W) in {0, 255} as `resize_mask` does."""
     return cv2.threshold(resize_image(mask, size), 127, 1, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
+
+
+def _shrunk(image: Array, size: int) -> Array:
+    """Shrinks each side that is longer than `size` to it."""
+    height, width = image.shape[:2]
+    if max(height, width) <= size:
+        return image
+    return cv2.resize(image, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def _halved(image: Array, size: int) -> Array:

@@ -57,6 +57,21 @@ def test_shrinking_averages_so_that_nothing_aliases() -> None:
     assert np.abs(resize_image(hairs, 32).astype(int) - 127.5).max() <= 1
 
 
+@pytest.mark.parametrize(("short", "long"), [(100, 1000), (100, 2001), (159, 480)])
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_side_that_shrinks_is_averaged_while_the_other_grows(short: int, long: int, upright: bool) -> None:
+    """Hairs of one pixel across the longer side become an even grey: their mean over each new pixel's width."""
+    hairs = np.zeros((short, long), np.uint8)
+    hairs[:, ::2] = 240
+    hairs = np.ascontiguousarray(hairs.T) if upright else hairs
+    area = np.interp(np.linspace(0, long, 161), np.arange(long + 1), 240 * ((np.arange(long + 1) + 1) // 2))
+    expected = np.diff(area) * 160 / long
+    found = resize_image(hairs, 160)
+    assert np.abs((found.T if upright else found) - expected).max() <= 1
+    stripes = (np.mgrid[:short, :long][1] % 4 > 0).astype(np.uint8)  # three quarters of any area
+    assert resize_mask(np.ascontiguousarray(stripes.T) if upright else stripes, 160).mean() > 0.95
+
+
 def test_enlarging_blends_between_pixels() -> None:
     """Pixel centres of the larger image lie at -1/4, 1/4, 3/4 and 5/4 of the smaller one's."""
     step = np.array([[0, 100], [0, 100]], np.uint8)

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from lesionseg.data.resize import resize_image
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.model.segmenter import Segmenter
 
@@ -73,6 +74,22 @@ def test_a_large_photograph_is_averaged_as_pillow_does_it() -> None:
     small = torch.sigmoid((resized - 128) / 32)[None, None]
     expected = torch.nn.functional.interpolate(small, size=(320, 240), mode="bilinear")[:, 0]
     assert (found - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("height", "width"), [(100, 1000), (1000, 100), (90, 333)])
+def test_the_graph_resizes_as_training_and_prediction_do(height: int, width: int) -> None:
+    """Hairs of one pixel across the longer side, on a lesion: they must not alias on either way."""
+    image = np.full((height, width, 3), 90, np.uint8)
+    image[height // 4 : -height // 4, width // 4 : -width // 4] = 5
+    image[(slice(None), slice(None, None, 2)) if width > height else (slice(None, None, 2),)] += 140
+    model = deployed(Brightness(), 160)
+    with torch.inference_mode():
+        _, mask = model(torch.from_numpy(image)[None])
+        small = model.segmenter.probability(torch.from_numpy(resize_image(image, 160)).permute(2, 0, 1)[None])
+    expected = torch.nn.functional.interpolate(small, size=(height, width), mode="bilinear")[0] <= 0.5
+    agreed = 2 * (~mask.bool() & expected).sum() / ((1 - mask).sum() + expected.sum())
+    assert 0.2 < expected.float().mean() < 0.9
+    assert agreed > 0.99
 
 
 def test_the_trace_holds_for_one_image_of_one_pixel_and_for_any_other() -> None:
