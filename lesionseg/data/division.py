@@ -27,6 +27,7 @@ from typing import Any
 
 from lesionseg.data.facts import Facts
 from lesionseg.data.source import PARTS, Listing, Part, Source
+from lesionseg.data.spelling import examples
 from lesionseg.data.split import cut, fold_of, manifest, read_manifest
 from lesionseg.errors import InputError, raise_all
 
@@ -51,6 +52,7 @@ def divide(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool)
     Raises:
         InputError: The settings do not fit the data, or the split leaks and `source.leaks` is `refuse`.
     """
+    _warn_of_ungrouped(listing)
     how: dict[str, Any] = {"split": source.split, "split_seed": source.split_seed, "leaks": source.leaks}
     if source.split.endswith(".json"):
         parts = read_manifest(Path(source.split), facts.ids)
@@ -73,6 +75,17 @@ def find_leaks(parts: Mapping[Part, Sequence[str]], facts: Facts) -> list[dict[s
         if id_ in part_of:
             members[group][id_] = part_of[id_]
     return [images for images in members.values() if len(set(images.values())) > 1]
+
+
+def _warn_of_ungrouped(listing: Listing) -> None:
+    if listing.ungrouped:
+        log.warning(
+            "The table of lesions or patients says nothing of %d of %d images (%s): each counts as a lesion of its "
+            "own, so one patient's pictures may be in several parts.",
+            len(listing.ungrouped),
+            len(listing.samples()),
+            examples(listing.ungrouped),
+        )
 
 
 def _cut(source: Source, listing: Listing, facts: Facts) -> Parts:

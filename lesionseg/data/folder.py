@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lesionseg.data.metadata import read_groups
+from lesionseg.data.groups import with_groups
 from lesionseg.data.pairing import Pairing, pair_by_stem
 from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
 from lesionseg.errors import InputError
@@ -53,21 +53,20 @@ class Folder(Source):
         pairings = {part: self._part(root / part, part) if official else empty for part in PARTS}
         if not official:
             pairings["train"] = self._pairs(root)
-        return Listing(
+        listing = Listing(
             {part: pairing.pairs for part, pairing in pairings.items()},
             official=official,
             faults=[fault for pairing in pairings.values() for fault in pairing.faults],
         )
+        if self.groups is None:
+            return listing
+        return with_groups(listing, root / self.groups, id_column=self.group_id_column, group_column=self.group_column)
 
     def _part(self, folder: Path, part: Part) -> Pairing:
         return Pairing([], []) if part == "test" and not folder.is_dir() else self._pairs(folder)
 
     def _pairs(self, folder: Path) -> Pairing:
-        groups = None
-        if self.groups is not None:
-            table = Path(self.root) / self.groups
-            groups = read_groups(table, id_column=self.group_id_column, group_column=self.group_column)
-        pairing = pair_by_stem(folder / self.images, folder / self.masks, mask_suffix=self.mask_suffix, groups=groups)
+        pairing = pair_by_stem(folder / self.images, folder / self.masks, mask_suffix=self.mask_suffix)
         if not pairing.pairs and not pairing.faults:
             raise InputError(f"{(folder / self.images).absolute()} has no image. {self.HOW_TO_GET}")
         return pairing

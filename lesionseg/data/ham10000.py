@@ -1,12 +1,14 @@
 """HAM10000 with the lesion masks of Tschandl et al."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lesionseg.data.metadata import read_groups
+from lesionseg.data.groups import with_groups
 from lesionseg.data.pairing import image_files, pair_files
-from lesionseg.data.source import Listing, Source, existing_root
+from lesionseg.data.sample import Sample
+from lesionseg.data.source import Listing, Part, Source, existing_root
 from lesionseg.errors import InputError
 
 MASKS = "HAM10000_segmentations_lesion_tschandl"
@@ -58,9 +60,10 @@ class Ham10000(Source):
             image_files(self._image_folders(), ""),
             image_files([inner if inner.is_dir() else masks], SUFFIX),
             mask_suffix=SUFFIX,
-            groups=read_groups(self._metadata() or Path(), id_column="image_id", group_column="lesion_id"),
         )
-        return Listing({"train": pairing.pairs, "validation": [], "test": []}, official=False, faults=pairing.faults)
+        parts: dict[Part, Sequence[Sample]] = {"train": pairing.pairs, "validation": [], "test": []}
+        listing = Listing(parts, official=False, faults=pairing.faults)
+        return with_groups(listing, self._metadata() or Path(), id_column="image_id", group_column="lesion_id")
 
     def _image_folders(self) -> list[Path]:
         return sorted(path for path in Path(self.root).glob("HAM10000_images_part*") if path.is_dir())

@@ -37,7 +37,6 @@ def pair_by_stem(
     *,
     mask_suffix: str,
     ignored_suffixes: tuple[str, ...] = (),
-    groups: Mapping[str, str] | None = None,
 ) -> Pairing:
     """Pairs the image files of one folder with the mask files of another.
 
@@ -46,7 +45,6 @@ def pair_by_stem(
         masks: Folder of masks; `IMAGE.jpg` belongs to `IMAGE<mask_suffix>.png`, whatever the two extensions.
         mask_suffix: For example `_segmentation`, in any case; empty when image and mask have the same stem.
         ignored_suffixes: Ends of stems that are no photographs, for example `_superpixels`.
-        groups: Lesion or patient of each image by its stem, where it is known.
 
     Returns:
         Pairs whose id is the image's stem. A stem that several images or several masks claim makes no pair.
@@ -56,20 +54,16 @@ def pair_by_stem(
     """
     found_images = image_files([images], "", ignored_suffixes)
     found_masks = image_files([masks], mask_suffix, ignored_suffixes)
-    return pair_files(found_images, found_masks, mask_suffix=mask_suffix, groups=groups)
+    return pair_files(found_images, found_masks, mask_suffix=mask_suffix)
 
 
 def pair_files(
-    images: Mapping[str, Sequence[Path]],
-    masks: Mapping[str, Sequence[Path]],
-    *,
-    mask_suffix: str,
-    groups: Mapping[str, str] | None = None,
+    images: Mapping[str, Sequence[Path]], masks: Mapping[str, Sequence[Path]], *, mask_suffix: str
 ) -> Pairing:
     """Pairs files that have been listed by stem already; see `pair_by_stem`."""
     stems = sorted(images.keys() & masks.keys())
     whole = [stem for stem in stems if len(images[stem]) == len(masks[stem]) == 1]
-    pairs = [FilePair(stem, images[stem][0], masks[stem][0], group=(groups or {}).get(stem)) for stem in whole]
+    pairs = [FilePair(stem, images[stem][0], masks[stem][0]) for stem in whole]
     return Pairing(pairs, list(_faults(images, masks, mask_suffix)))
 
 

@@ -27,11 +27,13 @@ class Listing:
         parts: Samples of each part as published, sorted by id. A source that publishes no parts lists all as `train`.
         official: Whether the parts were published, or given as folders, and are not all there is.
         faults: Files that belong to no sample.
+        ungrouped: Ids of which a table of lesions or patients says nothing, where there is such a table.
     """
 
     parts: Mapping[Part, Sequence[Sample]]
     official: bool
     faults: Sequence[PairingFault] = ()
+    ungrouped: Sequence[str] = ()
 
     def samples(self) -> list[Sample]:
         """Lists all samples sorted by id."""

@@ -69,6 +69,11 @@ KINDS: dict[str, Kind] = {
     "group_in_two_parts": Kind(
         "error", "one lesion or patient in two parts (metadata)", "data.leaks=drop leaves it out of training."
     ),
+    "image_without_group": Kind(
+        "warning",
+        "image of which the table of lesions or patients says nothing",
+        "Add its row: it counts as a lesion of its own, whoever's other pictures are in another part.",
+    ),
     "copy_in_part": Kind("warning", "one picture twice in a part (copy)", "It counts double; take one out."),
     "near_copy_in_part": Kind(
         "warning", "one lesion twice in a part (near duplicate)", "Cuts by lesionseg keep the two together."

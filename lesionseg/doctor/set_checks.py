@@ -29,9 +29,11 @@ SHIFT_FACTOR = 1.25
 
 
 def check_listing(source: Source, listing: Listing) -> Iterator[Finding]:
-    """Yields files without a partner and parts of the wrong size."""
+    """Yields files without a partner, images without a group and parts of the wrong size."""
     for fault in listing.faults:
         yield Finding(fault.kind, (fault.id,), fault.text)
+    for id_ in listing.ungrouped:
+        yield Finding("image_without_group", (id_,), f"the table of lesions or patients says nothing of {id_}")
     for id_, times in Counter(sample.id for part in PARTS for sample in listing.parts[part]).items():
         if times > 1:
             parts = [part for part in PARTS if any(sample.id == id_ for sample in listing.parts[part])]

@@ -23,7 +23,7 @@ from lesionseg.evaluation.report.figures import figures
 from lesionseg.evaluation.report.terminal import print_summary
 from lesionseg.evaluation.scorer import score_image
 from lesionseg.evaluation.settings import EvaluationSettings
-from lesionseg.evaluation.summarising import metadata_of, summarise, with_metadata
+from lesionseg.evaluation.summarising import check_metadata, metadata_of, summarise, with_metadata
 
 
 def score_folders(cfg: DictConfig) -> dict[str, float]:
@@ -45,8 +45,9 @@ def score_folders(cfg: DictConfig) -> dict[str, float]:
         truth_suffix=cfg.truth_suffix,
     )
     raise_all("The folders do not fit together:", faults)
-    metadata = metadata_of(settings, [pair.id for pair in pairs])
-    images = with_metadata(_score_all(pairs, cfg, settings), metadata)
+    ids = [pair.id for pair in pairs]
+    check_metadata(settings, ids)
+    images = with_metadata(_score_all(pairs, cfg, settings), metadata_of(settings, ids))
     facts = {
         "predictions": str(predictions.absolute()),
         "truth": str(truth.absolute()),

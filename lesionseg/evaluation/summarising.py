@@ -1,5 +1,6 @@
 """From single images to the numbers of a whole evaluation."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,15 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.data.spelling import examples
 from lesionseg.evaluation.definitions import METRICS, POOLED, definitions, fingerprint
 from lesionseg.evaluation.image_scores import Counts, ImageScores
-from lesionseg.evaluation.metadata import read_metadata
+from lesionseg.evaluation.metadata import read_strata
 from lesionseg.evaluation.overlap import overlap_scores
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.statistics import mean_intervals, ratio_intervals
-from lesionseg.evaluation.strata import order_groups
+from lesionseg.evaluation.strata import UNKNOWN, order_groups
 from lesionseg.evaluation.summary import Estimate, Group, Stratum, Summary
+
+log = logging.getLogger(__name__)
 
 
 def summarise(
@@ -58,16 +62,40 @@ def summarise(
     )
 
 
+def check_metadata(settings: EvaluationSettings, ids: Sequence[str]) -> None:
+    """Reads the table that the settings name before the work, and warns of images that it does not have.
+
+    Raises:
+        InputError: The table does not fit, see `read_strata`.
+    """
+    found = _strata_of(settings, ids)
+    missing = [id_ for id_ in ids if id_ not in found]
+    if settings.metadata is not None and missing:
+        log.warning(
+            "%s has no row for %d of %d images (%s): their groups are unknown.",
+            settings.metadata,
+            len(missing),
+            len(ids),
+            examples(missing),
+        )
+
+
 def metadata_of(settings: EvaluationSettings, ids: Sequence[str]) -> dict[str, dict[str, str]]:
     """Reads the table that the settings name: each image's groups by column; nothing where they name none.
 
     Raises:
-        InputError: The table does not fit, see `read_metadata`.
+        InputError: The table does not fit, see `read_strata`.
     """
+    found = _strata_of(settings, ids)
+    columns = dict.fromkeys(column for groups in found.values() for column in groups)
+    return {id_: dict.fromkeys(columns, UNKNOWN) | found.get(id_, {}) for id_ in ids} if columns else {}
+
+
+def _strata_of(settings: EvaluationSettings, ids: Sequence[str]) -> dict[str, dict[str, str]]:
     if settings.metadata is None:
         return {}
     path = Path(settings.metadata)
-    return read_metadata(path, id_column=settings.metadata_id, columns=settings.metadata_columns, ids=ids)
+    return read_strata(path, id_column=settings.metadata_id, columns=settings.metadata_columns, ids=ids)
 
 
 def with_metadata(images: Sequence[ImageScores], metadata: Mapping[str, Mapping[str, str]]) -> list[ImageScores]:

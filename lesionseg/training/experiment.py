@@ -23,7 +23,7 @@ from lesionseg.decision.settings import FittingSettings
 from lesionseg.device import limit_threads
 from lesionseg.environment import environment
 from lesionseg.errors import InputError
-from lesionseg.evaluation.summarising import metadata_of
+from lesionseg.evaluation.summarising import check_metadata
 from lesionseg.hardware import fastest_precision
 from lesionseg.model.segmenter import build_segmenter
 from lesionseg.training.batch_size import find_batch_size
@@ -87,7 +87,7 @@ class Experiment:
         self.fitting: FittingSettings = build("decision", cfg.decision)
         self.scores = ScoreCollector(build("evaluation", cfg.evaluation))
         if self.data.has_test:  # a table that does not fit is noticed before the work
-            metadata_of(self.scores.settings, self.data.split["parts"]["test"])
+            check_metadata(self.scores.settings, self.data.split["parts"]["test"])
         checkpoint = None if resumed_from is None else read(resumed_from)
         self.trainer = build_trainer(cfg if checkpoint is None else purged(cfg, checkpoint["global_step"]), self.scores)
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's types lack it

@@ -17,7 +17,7 @@ from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS
 from lesionseg.errors import InputError
 from lesionseg.evaluation.report.terminal import print_summary
-from lesionseg.evaluation.summarising import metadata_of
+from lesionseg.evaluation.summarising import check_metadata
 from lesionseg.prediction.engine import id_digest
 from lesionseg.training.experiment import build_trainer, configured
 from lesionseg.training.module import SegmentationModule
@@ -42,7 +42,7 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
     model = open_tested(path, accelerator=cfg.trainer.accelerator, decision=cfg.decision)
     samples, source = _samples(cfg, model)
     collector = ScoreCollector(build("evaluation", cfg.evaluation))
-    metadata_of(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
+    check_metadata(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
     module = SegmentationModule(model.segmenter, metrics=MetricCollection(configured(cfg.metrics, "metrics")))
     trainer = build_trainer(cfg, collector)
     results = dict(trainer.test(module, _batches(cfg, samples, model, trainer), verbose=False)[0])

@@ -35,6 +35,7 @@ class Given(Source):
     validation: str = ""
     test: str = ""
     faults: tuple[PairingFault, ...] = ()
+    ungrouped: str = ""
     missing: bool = False
 
     def require(self) -> None:
@@ -44,7 +45,8 @@ class Given(Source):
     def listing(self) -> Listing:
         parts: dict[Part, str] = {"train": self.train, "validation": self.validation, "test": self.test}
         samples = {part: [self._sample(id_) for id_ in ids.split()] for part, ids in parts.items()}
-        return Listing(samples, official=bool(self.validation or self.test), faults=self.faults)
+        official = bool(self.validation or self.test)
+        return Listing(samples, official=official, faults=self.faults, ungrouped=self.ungrouped.split())
 
     def _sample(self, id_: str) -> FilePair:
         return FilePair(id_, Path(f"{id_}.jpg"), Path(f"{id_}.png"), group="lesion" if id_.endswith("+") else None)
@@ -110,6 +112,11 @@ def test_faults_of_every_source_are_kept() -> None:
     assert list(source.listing().faults) == [fault, other]
     with pytest.raises(InputError, match=r"x\.jpg has no mask\n.*y\.png has no image"):
         source.samples("train")
+
+
+def test_images_that_a_sources_table_lacks_are_listed_but_for_parts_that_are_left_out() -> None:
+    source = combined({"one": given(train="a b", test="c", ungrouped="b c")}, {"two": given(train="b", ungrouped="b")})
+    assert source.listing().ungrouped == ["one/b", "two/b"]
 
 
 @pytest.mark.parametrize("use", ["train", "test"])

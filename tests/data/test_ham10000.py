@@ -138,6 +138,30 @@ def test_an_image_in_both_folders_is_named(root: Path, ham10000: Open) -> None:
         ham10000(root).samples("train")
 
 
+def test_images_may_be_given_as_files(root: Path, ham10000: Open) -> None:
+    rows = [[row[0], rf"D:\ham\{row[1].lower()}.JPG", *row[2:]] for row in ROWS[1:]]
+    (root / "HAM10000_metadata").write_text("\n".join(",".join(row) for row in [ROWS[0], *rows]))
+    assert groups(ham10000(root)) == GROUPS
+
+
+def test_a_table_of_other_images_is_refused(root: Path, ham10000: Open) -> None:
+    (root / "HAM10000_metadata").write_text("lesion_id,image_id\nHAM_0000118,ISIC_0034320\n")
+    with pytest.raises(InputError, match=r"the table has ISIC_0034320; the images are ISIC_0025030, ISIC_0026769"):
+        ham10000(root).listing()
+
+
+def test_images_that_the_table_lacks_are_listed(root: Path, ham10000: Open) -> None:
+    (root / "HAM10000_metadata").write_text("lesion_id,image_id\nHAM_0000118,ISIC_0025030\n")
+    assert ham10000(root).listing().ungrouped == ["ISIC_0026769", "ISIC_0027419"]
+
+
+def test_an_image_of_two_lesions_is_refused(root: Path, ham10000: Open) -> None:
+    with (root / "HAM10000_metadata").open("a") as file:
+        file.write("\nHAM_0000001,ISIC_0025030.jpg\n")
+    with pytest.raises(InputError, match=r"ISIC_0025030 = ISIC_0025030\.jpg: lesion_id HAM_0000118 or HAM_0000001"):
+        ham10000(root).listing()
+
+
 def test_another_table_than_that_of_the_lesions_is_refused(root: Path, ham10000: Open) -> None:
     (root / "HAM10000_metadata").write_text("image_id,dx\nISIC_0027419,bkl\n")
     with pytest.raises(InputError, match="has no column lesion_id; found: image_id, dx"):

@@ -186,8 +186,3 @@ def test_two_folders_that_both_have_an_image_are_noticed(tmp_path: Path) -> None
     pairing = pair_files(images, image_files([tmp_path / "masks"], ""), mask_suffix="")
     assert pairing.pairs == []
     assert faults(pairing) == [("images_of_one_name", "a", "a.jpg")]
-
-
-def test_samples_get_the_group_of_their_stem(folders: tuple[Path, Path]) -> None:
-    pairing = pair_by_stem(*folders, mask_suffix="_segmentation", groups={"b": "patient 7", "z": "patient 8"})
-    assert {pair.id: pair.group for pair in pairing.pairs} == {"a": None, "b": "patient 7"}

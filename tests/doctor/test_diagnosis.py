@@ -215,6 +215,7 @@ PLANTS: dict[str, Plant] = {
     "copy_in_other_part": lambda root: copy_pair(root, "train03", "test04"),
     "near_copy_in_other_part": lambda root: recolour(root, "train03", "validation04"),
     "group_in_two_parts": group_table,
+    "image_without_group": lambda root: (root / "groups.csv").write_text("image_id,lesion_id\ntrain00,a\n") and None,
     "copy_in_part": lambda root: copy_pair(root, "train03", "train05"),
     "near_copy_in_part": lambda root: recolour(root, "train03", "train05"),
     "other_truth": other_truth,
@@ -224,6 +225,7 @@ PLANTS: dict[str, Plant] = {
 """A fault of each kind that can be planted into one folder; the others have tests of their own below."""
 
 COMPANIONS = {
+    "group_in_two_parts": {"image_without_group"},
     "deep_image": {"grey_image"},  # there is no 16-bit colour that Pillow writes
     "other_truth": {"copy_in_part"},
     "turned_by_exif": set(),

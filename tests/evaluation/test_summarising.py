@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_sco
 from lesionseg.evaluation.image_scores import Counts, ImageScores
 from lesionseg.evaluation.overlap import overlap_scores
 from lesionseg.evaluation.settings import EvaluationSettings
-from lesionseg.evaluation.summarising import summarise, with_metadata
+from lesionseg.evaluation.summarising import check_metadata, metadata_of, summarise, with_metadata
 from lesionseg.evaluation.summary import Summary
 
 Summarise = Callable[..., Summary]
@@ -108,3 +109,29 @@ def test_another_tolerance_is_another_definition(summary_of: Summarise, image_sc
 def test_the_seed_fixes_the_intervals(summary_of: Summarise, image_scores: list[ImageScores]) -> None:
     assert summary_of(image_scores) == summary_of(image_scores)
     assert summary_of(image_scores, seed=1) != summary_of(image_scores)
+
+
+# A table of metadata
+
+
+def test_images_that_the_table_lacks_are_warned_of_and_unknown(
+    evaluation_settings: EvaluationSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("image_id,sex\n1,f\n2,m\n")
+    settings, ids = replace(evaluation_settings, metadata=str(path)), ["001", "002", "003", "004", "005", "006"]
+    check_metadata(settings, ids)
+    assert caplog.messages == [f"{path} has no row for 4 of 6 images (003, 004, 005, ...): their groups are unknown."]
+    groups = metadata_of(settings, ids)
+    assert len(caplog.messages) == 1
+    assert [groups[id_]["sex"] for id_ in ids] == ["f", "m", "unknown", "unknown", "unknown", "unknown"]
+
+
+def test_a_whole_table_or_none_is_no_reason_to_warn(
+    evaluation_settings: EvaluationSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "table.csv").write_text("image_id,sex\n1,f\n2,m\n")
+    check_metadata(replace(evaluation_settings, metadata=str(tmp_path / "table.csv")), ["1", "2"])
+    check_metadata(evaluation_settings, ["1", "2"])
+    assert not caplog.messages
+    assert metadata_of(evaluation_settings, ["1"]) == {}
