@@ -68,7 +68,7 @@ def test_tensorboard_has_curves_pictures_and_the_configuration(events: EventAccu
 
 def test_the_hparams_tab_has_the_best_metrics(smoke_run: Path, events: EventAccumulator) -> None:
     results = json.loads((smoke_run / "metrics.json").read_text())
-    assert events.Scalars("result/val/dice")[-1].value == pytest.approx(results["val/dice"])
+    assert events.Scalars("best/val/dice")[-1].value == pytest.approx(results["val/dice"])
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 

@@ -26,6 +26,7 @@ from lesionseg.errors import InputError
 from lesionseg.evaluation.summarising import check_metadata
 from lesionseg.hardware import fastest_precision
 from lesionseg.model.segmenter import build_segmenter
+from lesionseg.run_record import read_record
 from lesionseg.training.batch_size import find_batch_size
 from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
 from lesionseg.training.compiling import NetworkCompiler
@@ -218,7 +219,8 @@ class Experiment:
         if not self.trainer.is_global_zero:
             return
         write_json(self.run_dir / "metrics.json", results)
-        log_results(self.trainer.loggers, self.config, results)
+        record = read_record(self.run_dir)
+        log_results(self.trainer.loggers, self.config, results, overrides=record.overrides if record else [])
         print_results(results, title="best checkpoint", headings={"val": "validation", "test": "test"})
         print_whereabouts(self.run_dir, self._best_checkpoint())
 

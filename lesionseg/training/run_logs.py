@@ -5,10 +5,32 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
+from torch.utils.tensorboard.summary import hparams
 
 from lesionseg.logger.csv import CsvLogger
 
-HYPERPARAMETERS = ("seed", "image_size", "batch_size", "data", "model", "loss", "optimizer", "scheduler")
+TUNED = (
+    "model",
+    "model/base_channels",
+    "loss",
+    "optimizer",
+    "optimizer/lr",
+    "optimizer/weight_decay",
+    "scheduler",
+    "augmentation",
+    "batch_size",
+    "image_size",
+    "trainer/max_epochs",
+    "data",
+    "seed",
+)
+"""What people tune, and so compare runs by, whether the command line names it or not."""
+PARTS = ("data", "model", "loss", "optimizer", "scheduler")
+"""Groups of which loggers that find constants themselves get every setting, behind the others."""
+NO_SETTINGS = ("resume", "run_dir", "name", "logger", "sweep")
+"""Keys of a command line that change nothing of what is trained."""
+HEADLINES = ("test/dice", "test/jaccard", "test/threshold_jaccard", "val/dice", "val/jaccard")
+"""Results that TensorBoard is to show at first sight: of its metrics it ticks the first five by name."""
 
 
 def purged(cfg: DictConfig, step: int) -> DictConfig:
@@ -34,29 +56,79 @@ def log_configuration(loggers: Sequence[Logger], text: str) -> None:
             logger.experiment.add_text("config", f"```yaml\n{text}\n```")
 
 
-def log_results(loggers: Sequence[Logger], config: Mapping[str, Any], results: Mapping[str, float]) -> None:
+def log_results(
+    loggers: Sequence[Logger], config: Mapping[str, Any], results: Mapping[str, float], *, overrides: Sequence[str]
+) -> None:
     """Fills TensorBoard's HPARAMS tab, and gives the settings to loggers that compare runs elsewhere.
 
     Args:
         loggers: Of the first process.
         config: Of the run, plain values.
         results: By `val/...` and `test/...`.
+        overrides: Of the command line, of this job alone where it is one of a sweep.
     """
-    scores = {f"result/{name}": value for name, value in results.items() if name.startswith(("val/", "test/"))}
+    table = hyperparameters(config, overrides)
+    parts = {name: config[name] for name in PARTS}
     for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(hyperparameters(config), scores)
-            logger.experiment.flush()
+            _fill_hparams_tab(logger, table, results)
         elif isinstance(logger, MLFlowLogger | WandbLogger):
-            logger.log_hyperparams(hyperparameters(config))
+            logger.log_hyperparams(table | {name: _for_table(value) for name, value in _flat(parts, "")})
         if isinstance(logger, WandbLogger):
             logger.experiment.finish()  # or the next job of a sweep would write into this one's run
 
 
-def hyperparameters(config: Mapping[str, Any]) -> dict[str, str | float | int | bool]:
-    """Chooses what people tune and compare, as `model/depth: 4` pairs for the HPARAMS tab; the rest is in `config`."""
-    chosen = {name: config[name] for name in HYPERPARAMETERS}
-    return {name.removesuffix("/_target_"): _for_table(name, value) for name, value in _flat(chosen, "")}
+def _fill_hparams_tab(
+    logger: TensorBoardLogger, table: Mapping[str, str | float | int | bool], results: Mapping[str, float]
+) -> None:
+    """Writes a session of the HPARAMS tab, but no `Experiment`, which Lightning and torch write with every session.
+
+    With one, TensorBoard lists the columns of whichever run it finds first, and knows of none that it differs from
+    other runs; without, it compares all runs, and puts the columns that differ in front, ticked.
+    """
+    scores = {
+        f"{'best' if name in HEADLINES else 'result'}/{name}": value
+        for name, value in results.items()
+        if name.startswith(("val/", "test/"))
+    }
+    _, start, end = hparams(dict(table), scores)  # type: ignore[no-untyped-call]  # torch has not typed it
+    logger.log_metrics(scores)
+    for summary in (start, end):
+        logger.experiment.file_writer.add_summary(summary)
+    logger.experiment.flush()
+
+
+def hyperparameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, str | float | int | bool]:
+    """Chooses the columns of the HPARAMS tab, as `model/depth: 4` pairs; the rest is in `config`.
+
+    First comes what the command line has set (in a sweep, that is what varies, whatever key it is), then what people
+    tune. What a group's file stands for is named by the file, where the command line has chosen one, else by its class.
+
+    Args:
+        config: Of the run, plain values.
+        overrides: Of the command line.
+    """
+    flat = dict(_flat(config, "")) | _described(config)
+    words = (word.lstrip("+").partition("=") for word in overrides if not word.startswith("~"))
+    asked = {key.partition("@")[0].replace(".", "/"): value for key, _, value in words}
+    set_here = {name: flat.get(name, value) for name, value in asked.items() if name.split("/")[0] not in NO_SETTINGS}
+    # A group's file by its name: two files may well have one class.
+    set_here |= {name: asked[name] for name in set_here if isinstance(config.get(name), Mapping)}
+    tuned = {name: flat[name] for name in TUNED if name in flat and name not in set_here}
+    return {name: _for_table(value) for name, value in (set_here | tuned).items()}
+
+
+def _described(config: Mapping[str, Any]) -> dict[str, str]:
+    """Names what stands for each part: its class, a loss by its terms and an augmentation by its steps."""
+    described = {}
+    for name in (name for name in TUNED if isinstance(config.get(name), Mapping)):
+        made_of = config[name].get("terms") or config[name].get("steps")
+        described[name] = (
+            "+".join(key for key, value in made_of.items() if value is not None)
+            if isinstance(made_of, Mapping)
+            else str(config[name].get("_target_")).rpartition(".")[2]
+        )
+    return described
 
 
 def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -68,8 +140,6 @@ def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def _for_table(name: str, value: Any) -> str | float | int | bool:
-    """Shortens a class to its name, and writes what is no plain value as text."""
-    if name.endswith("_target_"):
-        return str(value).rpartition(".")[2]
+def _for_table(value: Any) -> str | float | int | bool:
+    """Writes what is no plain value as text."""
     return value if isinstance(value, bool | int | float | str) else str(value)
