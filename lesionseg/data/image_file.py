@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from lesionseg.data.colours import SIXTEEN_TO_EIGHT, WHITE, rgb_of, to_eight_bits
 from lesionseg.data.file_types import FORMATS
 from lesionseg.data.grey_png import read_grey_png
 from lesionseg.data.orientation import stored_orientation
@@ -18,9 +19,6 @@ from lesionseg.errors import InputError
 
 LESION_ABOVE = 128
 """The ISIC challenge's rule: a pixel of an 8-bit mask is lesion where it is above this."""
-WHITE = 255
-SIXTEEN_TO_EIGHT = 257
-"""65535 / 255."""
 BYTES_A_PIXEL = 14
 """Of memory while reading: Pillow's 4 of RGB, 4 more of CMYK or while turning, 3 of the array, 3 on the way to it."""
 COEFFICIENT_BYTES = 6
@@ -47,10 +45,9 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
-    """Reads a photograph upright as its EXIF orientation says.
+    """Reads a photograph upright as its EXIF orientation says, in sRGB; see `rgb_of`.
 
-    Of a file of several pictures it is the first. Greyscale is repeated in all channels, transparency dropped, CMYK
-    converted, and 16 bits are brought to 8 with 65535 as white.
+    Of a file of several pictures it is the first.
 
     Args:
         path: A file of any of `READABLE_SUFFIXES`, whatever its contents really are.
@@ -61,12 +58,22 @@ def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
         InputError: The file cannot be read, is cut short, has 32 bits a channel or more than `LARGEST_PIXELS`.
     """
     image = open_image(path, for_size=for_size)
-    if image.mode in ("I", "F"):  # no telling what is white there
-        raise InputError(f"{path}: has 32 bits a pixel (Pillow's mode {image.mode}); convert it to 8 or 16 bits")
-    pixels = _eight_bits(image) if image.mode.startswith("I;16") else image
     width, height = image.info["file_size"]
-    rgb = pixels if pixels.mode == "RGB" else pixels.convert("RGB")
-    return Photograph(np.asarray(rgb), (height, width), image.info["orientation"])
+    with named_faults(path):
+        return Photograph(rgb_of(image, str(path)), (height, width), image.info["orientation"])
+
+
+def photograph_of(image: Image.Image) -> Photograph:
+    """Does as `read_photograph` with Pillow's image, whose pixels stay as they are.
+
+    Raises:
+        InputError: Its file cannot be read, or it has 32 bits a channel.
+    """
+    with named_faults("the image"):
+        image.load()  # which turns a TIFF, for good
+        orientation = stored_orientation(image)
+        upright = ImageOps.exif_transpose(image)
+        return Photograph(rgb_of(upright, "the image"), upright.size[::-1], orientation)
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
@@ -111,7 +118,7 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
             f"{path}: the mask's largest value is {largest:.0f}; allowed: masks of 0 and 1, or of 0 and 255 "
             "(0 and 65535 in 16 bits)"
         )
-    return np.asarray(_eight_bits(image))
+    return to_eight_bits(np.asarray(image))
 
 
 def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
@@ -143,18 +150,24 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
     Raises:
         InputError: It is no image, is damaged, or has more pixels than `LARGEST_PIXELS`.
     """
+    # Given the path itself, Pillow 13 maps a plain TIFF into memory, and garbles one that lies on its side.
+    with named_faults(path), path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        refuse_too_large(path, image.size)
+        yield image
+
+
+@contextmanager
+def named_faults(name: str | Path) -> Iterator[None]:
+    """Turns whatever goes wrong while an image is decoded or converted into an `InputError` that names it."""
     try:
-        # Given the path itself, Pillow 13 maps a plain TIFF into memory, and garbles one that lies on its side.
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-            refuse_too_large(path, image.size)
-            yield image
+        yield
     except InputError:
         raise
     except Image.DecompressionBombError as error:
-        raise too_large(path, str(error)) from error
+        raise too_large(name, str(error)) from error
     except Exception as error:  # Pillow's parsers raise whatever they stumble on in a damaged file
         reason = str(error) or type(error).__name__
-        raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file or take it out") from error
+        raise InputError(f"{name}: cannot be read as an image ({reason}); replace the file or take it out") from error
 
 
 def decoded_bytes(path: Path, for_size: int | None = None) -> int:
@@ -177,10 +190,3 @@ def _reduce(image: Image.Image, for_size: int | None) -> None:
     """Has a JPEG that Pillow has only opened decoded at 1/2, 1/4 or 1/8 of its size, as `for_size` allows."""
     if for_size is not None:
         image.draft(None, (int(for_size * SHORTFALL), int(for_size * SHORTFALL)))
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Brings 16 bits to 8 as PNG's specification does (65535 is white); 0..255 in a 16-bit file stay as they are."""
-    values = np.asarray(image)
-    eight = values // SIXTEEN_TO_EIGHT if values.max(initial=0) > WHITE else values
-    return Image.fromarray(eight.astype(np.uint8))

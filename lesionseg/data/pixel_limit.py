@@ -23,7 +23,7 @@ def refuse_too_large(path: Path, size: tuple[int, int]) -> None:
         raise too_large(path, f"{width} x {height} pixels")
 
 
-def too_large(path: Path, found: str) -> InputError:
+def too_large(path: Path | str, found: str) -> InputError:
     """Words the error for a file whose header declares too much, without having decoded it."""
     limit = f"allowed: {LARGEST_PIXELS / 1e6:.0f} million pixels"
     return InputError(f"{path}: is too large ({found}); {limit}; save it smaller or take it out")

@@ -19,7 +19,7 @@ from lesionseg.doctor.finding import Finding
 from lesionseg.doctor.image_checks import check_image
 from lesionseg.doctor.kinds import KINDS, SEVERITIES, Severity
 from lesionseg.doctor.mask_checks import check_mask
-from lesionseg.doctor.set_checks import check_fit, check_lesion_sizes, check_listing, check_masks_repeat
+from lesionseg.doctor.set_checks import check_colours, check_fit, check_lesion_sizes, check_listing, check_masks_repeat
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def diagnose(source: Source) -> Diagnosis:
     copies = find_copies(examinations)
     same_picture = {frozenset((first.id, second.id)) for first, second, _ in copies}
     findings += [*check_copies(copies), *check_groups(examinations), *check_masks_repeat(examinations, same_picture)]
-    findings += [*check_fit(examinations), *check_lesion_sizes(examinations)]
+    findings += [*check_colours(examinations), *check_fit(examinations), *check_lesion_sizes(examinations)]
     order = {name: (SEVERITIES.index(kind.severity), place) for place, (name, kind) in enumerate(KINDS.items())}
     return Diagnosis(examinations, sorted(findings, key=lambda finding: (order[finding.name], finding.ids)))
 

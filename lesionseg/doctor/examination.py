@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.data.colours import profile_name
 from lesionseg.data.duplicates import FINE
 from lesionseg.data.image_file import LESION_ABOVE, open_image, opened_image, read_grey, read_photograph
 from lesionseg.data.orientation import ON_ITS_SIDE, UPRIGHT, stored_orientation
@@ -32,6 +33,7 @@ class FileFacts:
         orientation: EXIF's number; 1 is upright.
         shape: (H, W), upright.
         digest: Of its bytes.
+        profile: Name of its ICC profile, where that changes colours.
     """
 
     format: str | None
@@ -40,6 +42,7 @@ class FileFacts:
     orientation: int
     shape: tuple[int, int]
     digest: bytes
+    profile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def _file_facts(path: Path) -> FileFacts:
         # Of a TIFF, Pillow tells the upright size at once.
         turned = orientation in ON_ITS_SIDE and image.format != "TIFF"
         shape = (width, height) if turned else (height, width)
-        return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, digest)
+        return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, digest, profile_name(image))
 
 
 def _mask_facts(file: FileFacts, grey: Array, *, coloured: bool) -> MaskFacts:

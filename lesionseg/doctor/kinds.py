@@ -31,6 +31,7 @@ KINDS: dict[str, Kind] = {
     "elongated_image": Kind("warning", "very long or tall image", "It is squashed to a square; crop it first."),
     "deep_image": Kind("note", "image of 16 bits a channel", "It is brought to 8 bits, 65535 as white."),
     "cmyk_image": Kind("note", "image in printing colours (CMYK)", "It is converted; colours may be off."),
+    "colour_profile": Kind("note", "images in other colours than sRGB's (ICC profile)", "They are converted to sRGB."),
     "transparent_image": Kind("note", "image with transparency", "Transparency is dropped."),
     "turned_by_exif": Kind(
         "note", "image turned by its EXIF tag", "It is turned upright; its mask must be upright too."

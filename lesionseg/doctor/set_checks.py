@@ -68,6 +68,15 @@ def check_masks_repeat(examinations: Sequence[Examination], same_picture: set[fr
             yield Finding("repeated_mask", tuple(ids), f"{', '.join(ids)} have the same mask")
 
 
+def check_colours(examinations: Sequence[Examination]) -> Iterator[Finding]:
+    """Yields how many images have which profile that changes their colours."""
+    images = (examination.image for examination in examinations)
+    profiles = Counter(image.file.profile for image in images if isinstance(image, ImageFacts))
+    for profile, number in profiles.most_common():
+        if profile is not None:
+            yield Finding("colour_profile", (), f"{number} images have the profile {profile}")
+
+
 def check_fit(examinations: Sequence[Examination]) -> Iterator[Finding]:
     """Yields whether masks divide their own images no more clearly than other images'.
 

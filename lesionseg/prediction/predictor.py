@@ -4,17 +4,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from lesionseg.data.image_file import read_photograph
-from lesionseg.data.orientation import stored_orientation
+from lesionseg.data.colours import to_eight_bits
+from lesionseg.data.image_file import Photograph, photograph_of, read_photograph
+from lesionseg.data.orientation import UPRIGHT
 from lesionseg.data.resize import resize_image
 from lesionseg.errors import InputError
 from lesionseg.prediction.engine import Engine
 from lesionseg.prediction.prediction import Prediction
 
-Picture = str | Path | Image.Image | NDArray[np.uint8]
-"""A photograph: the path of a file, Pillow's image, or an array (H, W, 3) of RGB or (H, W) of grey, uint8 0..255."""
+Picture = str | Path | Image.Image | NDArray[np.uint8] | NDArray[np.uint16]
+"""A photograph: the path of a file, Pillow's image, or an array (H, W, 3) of sRGB or (H, W) of grey, uint8 0..255 or
+uint16 0..65535."""
 
 
 class Predictor:
@@ -71,35 +73,34 @@ class Predictor:
         return self._prediction(image).enlarged()
 
     def _prediction(self, image: Picture) -> Prediction:
-        pixels, shape, orientation = _upright(image, self.image_size)
-        batch = resize_image(pixels, self.image_size)[None]
+        photograph = _upright(image, self.image_size)
+        batch = resize_image(photograph.pixels, self.image_size)[None]
         return Prediction(
             upright=self._engine.probability(np.ascontiguousarray(batch))[0],
-            shape=shape,
-            orientation=orientation,
+            shape=photograph.shape,
+            orientation=photograph.orientation,
             decision=self._engine.facts.decision,
         )
 
 
-def _upright(image: Picture, size: int) -> tuple[NDArray[np.uint8], tuple[int, int], int]:
-    """Returns RGB pixels, perhaps at a reduced scale, the (H, W) of the whole image, and EXIF's orientation."""
+def _upright(image: Picture, size: int) -> Photograph:
+    """Reads or converts an image, a file perhaps at a reduced scale."""
     if isinstance(image, str | Path):
-        photograph = read_photograph(Path(image), for_size=size)
-        return photograph.pixels, photograph.shape, photograph.orientation
+        return read_photograph(Path(image), for_size=size)
     if isinstance(image, Image.Image):
-        pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        return pixels, pixels.shape[:2], stored_orientation(image)
+        return photograph_of(image)
     pixels = _rgb(image)
-    return pixels, pixels.shape[:2], 1
+    return Photograph(pixels, pixels.shape[:2], UPRIGHT)
 
 
-def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Checks an array and repeats grey in all channels."""
+def _rgb(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Checks an array, brings it to 8 bits and repeats grey in all channels."""
     found = f"{type(image).__name__} {getattr(image, 'shape', '')} {getattr(image, 'dtype', '')}".strip()
-    is_image = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size > 0
+    is_image = isinstance(image, np.ndarray) and image.dtype in (np.uint8, np.uint16) and image.size > 0
     if not is_image or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise InputError(
-            f"the image is {found}; allowed: a path, Pillow's image, or a uint8 array of (height, width, 3) in RGB or "
-            "(height, width) in grey"
+            f"the image is {found}; allowed: a path, Pillow's image, or an array of uint8 or uint16, "
+            "(height, width, 3) in RGB or (height, width) in grey"
         )
-    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    pixels = image if image.dtype == np.uint8 else to_eight_bits(image)
+    return np.asarray(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2), np.uint8)

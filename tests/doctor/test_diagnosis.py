@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageCms, ImageEnhance
 
 from lesionseg.data.folder import Folder
 from lesionseg.data.source import Source
@@ -177,6 +177,18 @@ def repeat_id(root: Path) -> None:
         shutil.move(root / "test" / folder / f"test03.{suffix}", root / "test" / folder / f"train03.{suffix}")
 
 
+def in_other_colours(root: Path) -> None:
+    """Exchanges red and green, and embeds sRGB's profile with those two exchanged: it looks as before."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    place = {name: srgb.index(name) for name in (b"rXYZ", b"gXYZ")}
+    exchanged = bytearray(srgb)
+    exchanged[place[b"rXYZ"]] = ord("g")
+    exchanged[place[b"gXYZ"]] = ord("r")
+    with Image.open(image(root)) as picture:
+        red, green, blue = picture.split()
+    Image.merge("RGB", (green, red, blue)).save(image(root), quality=95, icc_profile=bytes(exchanged))
+
+
 PLANTS: dict[str, Plant] = {
     "image_without_mask": lambda root: mask(root).unlink(),
     "mask_without_image": lambda root: image(root).unlink(),
@@ -191,6 +203,7 @@ PLANTS: dict[str, Plant] = {
     "elongated_image": stretch,
     "deep_image": as_deep_png,
     "cmyk_image": lambda root: change(image(root), lambda p: p.convert("CMYK")),
+    "colour_profile": in_other_colours,
     "transparent_image": lambda root: as_png(root, "RGBA"),
     "turned_by_exif": lambda root: save_turned(image(root), 6),
     "misnamed_image": as_misnamed,

@@ -34,6 +34,48 @@ def test_grey_counts_as_colour(segmenter: Any, photograph: Any) -> None:
     np.testing.assert_array_equal(segmenter.predict(Image.fromarray(pixels).convert("L")), segmenter.predict(pixels))
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "RGBa", "CMYK", "YCbCr", "I;16", "I"])
+def test_every_mode_of_pillows_gives_the_mask_of_the_plain_photograph(
+    segmenter: Any, photograph: Any, tmp_path: Path, mode: str
+) -> None:
+    pixels = photograph(120, 90)
+    expected = segmenter.predict(pixels)
+    if mode in ("I;16", "I"):
+        image = Image.fromarray(pixels[..., 0].astype(np.int32 if mode == "I" else np.uint16) * 257)
+    else:
+        image = Image.fromarray(pixels).convert("RGBA" if mode in ("PA", "RGBa") else "RGB").convert(mode)
+    assert image.mode == mode
+    np.testing.assert_array_equal(segmenter.predict(image), expected)
+    if mode not in ("PA", "RGBa", "YCbCr"):  # which no file is written from
+        image.save(tmp_path / "a.tif")
+        np.testing.assert_array_equal(segmenter.predict(tmp_path / "a.tif"), expected)
+
+
+def test_an_array_of_16_bits_is_brought_to_8(segmenter: Any, photograph: Any) -> None:
+    pixels = photograph(120, 90)
+    for deep in (pixels.astype(np.uint16) * 257, pixels[..., 0].astype(np.uint16) * 257):
+        np.testing.assert_array_equal(segmenter.predict(deep), segmenter.predict(pixels))
+
+
+@pytest.mark.parametrize("values", [np.float32([[0.1, 0.9]]), np.int32([[0, 70_000]])], ids=["fractions", "32 bits"])
+def test_32_bits_are_refused_from_pillow_as_from_a_path(segmenter: Any, tmp_path: Path, values: Any) -> None:
+    image = Image.fromarray(values)
+    image.save(tmp_path / "a.tif")
+    for given in (image, tmp_path / "a.tif"):
+        with pytest.raises(InputError, match="has 32 bits a pixel"):
+            segmenter.predict(given)
+
+
+def test_pillows_tiff_on_its_side_gets_a_mask_of_the_size_it_tells(
+    segmenter: Any, photograph: Any, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photograph(120, 60)).save(tmp_path / "a.tif", exif=exif)
+    with Image.open(tmp_path / "a.tif") as image:
+        assert segmenter.predict(image).shape == image.size[::-1] == (120, 60)
+
+
 def test_the_mask_fits_pixels_that_exif_would_turn(segmenter: Any, photograph: Any, tmp_path: Path) -> None:
     stored = photograph(120, 60, at=(0.2, 0.4))
     exif = Image.Exif()
