@@ -17,7 +17,7 @@ def load(path: str | Path, *, device: str = "auto", precision: str = "auto") -> 
 
     Args:
         path: A file that training wrote (`best.ckpt`), or that `lesionseg.export` made of one (`.onnx`, `.pt2` or
-            `.xml`).
+            `.xml`); or the folder of a run, whose best checkpoint is meant.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
         precision: `auto` (the fastest that the device has), `fp32`, `bf16` or `fp16`; of checkpoints only.
 
@@ -29,9 +29,8 @@ def load(path: str | Path, *, device: str = "auto", precision: str = "auto") -> 
         mask = segmenter.predict("photo.jpg")  # (H, W) bool, of the photograph's own size
     """
     # Imported here: PyTorch takes seconds, which `import lesionseg` should not.
-    from pathlib import Path
-
+    from lesionseg.named_checkpoint import checkpoint_file
     from lesionseg.prediction.opening import open_engine
     from lesionseg.prediction.predictor import Predictor
 
-    return Predictor(open_engine(Path(path), device=device, precision=precision))
+    return Predictor(open_engine(checkpoint_file(path), device=device, precision=precision))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lesionseg.launch import launch
+from lesionseg.named_checkpoint import announced_checkpoint
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,6 +23,8 @@ def benchmark(cfg: DictConfig) -> dict[str, float]:
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
     from lesionseg.benchmarking.benchmarking import run_benchmark
 
+    if cfg.checkpoint is not None:
+        cfg.checkpoint = announced_checkpoint(cfg.checkpoint)
     return run_benchmark(cfg)
 
 

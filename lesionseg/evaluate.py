@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lesionseg.errors import InputError
 from lesionseg.launch import launch
+from lesionseg.named_checkpoint import announced_checkpoint
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -33,6 +34,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     from lesionseg.training.testing import score_checkpoint
 
     check(cfg)
+    cfg.checkpoint = announced_checkpoint(cfg.checkpoint)
     return score_checkpoint(cfg)
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lesionseg.launch import launch
+from lesionseg.named_checkpoint import announced_checkpoint
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,6 +31,7 @@ def export(cfg: DictConfig) -> dict[str, float]:
     from lesionseg.exporting.exporting import DisagreementError, export_checkpoint
 
     check(cfg)
+    cfg.checkpoint = announced_checkpoint(cfg.checkpoint)
     try:
         return export_checkpoint(cfg)
     except DisagreementError as error:

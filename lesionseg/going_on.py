@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,9 +33,16 @@ def with_folder(words: Sequence[str]) -> list[str]:
             return _sweep_again(words, Path(value_of(word)))
         if word.startswith("resume=") and (value := value_of(word)) not in ("auto", None, ""):
             if not (Path(value) / "config.yaml").is_file():
-                raise InputError(f"resume={value}: there is no run in {Path(value).absolute()} (no config.yaml)")
+                missing = f"there is no run in {Path(value).absolute()} (no config.yaml)"
+                raise InputError(f"resume={value}: {missing}{_above(Path(value))}")
             return [*words, f"hydra.run.dir={quoted(value)}", "hydra.output_subdir=null"]
     return list(words)
+
+
+def _above(place: Path) -> str:
+    """Names the run that a checkpoint or another place in its folder belongs to."""
+    folder = next((folder for folder in place.parents if (folder / "config.yaml").is_file()), None)
+    return "" if folder is None else f"; give the run's folder, resume={shlex.quote(str(folder))}"
 
 
 def note_sweep(folder: Path, words: Sequence[str]) -> None:

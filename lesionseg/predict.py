@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lesionseg.launch import launch
+from lesionseg.named_checkpoint import announced_checkpoint
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,6 +32,7 @@ def predict(cfg: DictConfig) -> Outcome:
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
     from lesionseg.prediction.folder_prediction import predict_folder
 
+    cfg.checkpoint = announced_checkpoint(cfg.checkpoint)
     return predict_folder(cfg)
 
 

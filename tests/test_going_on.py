@@ -34,6 +34,13 @@ def test_a_folder_without_a_run_is_named_before_anything_is_made(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("place", ["checkpoints", "checkpoints/last.ckpt", "run.json"])
+def test_a_place_in_a_runs_folder_names_the_run(tmp_path: Path, place: str) -> None:
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(InputError, match=f"give the run's folder, resume={tmp_path}$"):
+        with_folder([f"resume={tmp_path / place}"])
+
+
 @pytest.fixture
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "work").mkdir()

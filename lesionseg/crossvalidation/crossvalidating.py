@@ -30,6 +30,7 @@ from lesionseg.errors import FaultError, InputError, InterruptionError
 from lesionseg.evaluation.comparison.run import Run
 from lesionseg.evaluation.definitions import METRICS
 from lesionseg.launch import explain
+from lesionseg.named_checkpoint import announced_checkpoint
 from lesionseg.quoting import quoted
 from lesionseg.run_record import read_record
 from lesionseg.slurm import requeue
@@ -68,7 +69,7 @@ def ensemble_of(cfg: DictConfig) -> dict[str, float]:
         InputError: They do not fit together.
     """
     path = Path(cfg.run_dir) / CHECKPOINT
-    write_ensemble([Path(file) for file in cfg.checkpoints], path)
+    write_ensemble([Path(announced_checkpoint(named)) for named in cfg.checkpoints], path)
     _print_ensemble(path, len(cfg.checkpoints))
     return {}
 
