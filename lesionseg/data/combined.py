@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from lesionseg.data.archive_ids import archive_group
 from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, RULES, Listing, Part, Source
@@ -17,7 +18,8 @@ class Combined(Source):
     An id becomes `<name>/<id>`, for example `isic2017/ISIC_0000001`. Training sources contribute what they published
     as training and validation (all of it, where nothing was published); their published test parts are left out. Test
     sources contribute every image they have. Cutting and folds are this source's own settings, `data.split` and so
-    on; those of the sources below stay at their defaults. Pictures that several sources share are found as leaks.
+    on; those of the sources below stay at their defaults. What several sources share is found as a leak: pictures, and
+    images, lesions and patients that a public archive has named, see `lesionseg.data.archive_ids`.
 
     Licence and citation: the sources' own, all of them.
 
@@ -93,5 +95,5 @@ def source_name(id_: str) -> str:
 
 
 def _renamed(sample: Sample, source: str) -> Sample:
-    group = None if sample.group is None else f"{source}/{sample.group}"
+    group = sample.group and (archive_group(sample.group) or f"{source}/{sample.group}")
     return replace(sample, id=f"{source}/{sample.id}", group=group)

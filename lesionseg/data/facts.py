@@ -4,6 +4,7 @@ import functools
 import logging
 from collections.abc import Sequence
 
+from lesionseg.data.archive_ids import archive_image
 from lesionseg.data.cache import PixelCache
 from lesionseg.data.duplicates import SAME, Duplicate, clusters, find_duplicates
 from lesionseg.data.sample import Sample
@@ -39,12 +40,13 @@ class Facts:
 
     @functools.cached_property
     def groups(self) -> list[int]:
-        """A label for each sample: the same for one picture, one lesion or one patient."""
+        """A label for each sample: the same for one picture, one image of an archive, one lesion or one patient."""
         pairs = [(pair.first, pair.second) for pair in self.duplicates]
-        first_of: dict[str, int] = {}
+        first_of: dict[tuple[str, str], int] = {}
         for row, sample in enumerate(self._samples):
-            if sample.group is not None:
-                pairs.append((first_of.setdefault(sample.group, row), row))
+            for kind, name in (("group", sample.group), ("image", archive_image(sample.id))):
+                if name is not None:
+                    pairs.append((first_of.setdefault((kind, name), row), row))
         return [int(label) for label in clusters(len(self._samples), pairs)]
 
     @functools.cached_property

@@ -70,6 +70,12 @@ KINDS: dict[str, Kind] = {
     "group_in_two_parts": Kind(
         "error", "one lesion or patient in two parts (metadata)", "data.leaks=drop leaves it out of training."
     ),
+    "archive_image_in_two_parts": Kind(
+        "error", "one image of a public archive in two parts", "data.leaks=drop leaves it out of training; or cut anew."
+    ),
+    "archive_image_twice_in_part": Kind(
+        "warning", "one image of a public archive twice in a part", "It counts double; take one out."
+    ),
     "image_without_group": Kind(
         "warning",
         "image of which the table of lesions or patients says nothing",

@@ -36,6 +36,7 @@ class Given(Source):
     test: str = ""
     faults: tuple[PairingFault, ...] = ()
     ungrouped: str = ""
+    lesion: str | None = None
     missing: bool = False
 
     def require(self) -> None:
@@ -49,7 +50,8 @@ class Given(Source):
         return Listing(samples, official=official, faults=self.faults, ungrouped=self.ungrouped.split())
 
     def _sample(self, id_: str) -> FilePair:
-        return FilePair(id_, Path(f"{id_}.jpg"), Path(f"{id_}.png"), group="lesion" if id_.endswith("+") else None)
+        group = "lesion" if id_.endswith("+") else self.lesion
+        return FilePair(id_, Path(f"{id_}.jpg"), Path(f"{id_}.png"), group=group)
 
 
 def given(**changes: Any) -> Given:
@@ -99,6 +101,11 @@ def test_groups_of_different_sources_are_never_mixed_up() -> None:
         "two/c+": "two/lesion",
         "three/d+": "three/lesion",
     }
+
+
+def test_an_archives_lesions_are_the_same_in_every_source() -> None:
+    source = combined({"one": given(train="a", lesion="ham_0000118")}, {"two": given(test="b", lesion="HAM_0000118")})
+    assert {sample.group for sample in source.listing().samples()} == {"HAM_0000118"}
 
 
 def test_the_split_is_official_so_that_validation_is_kept_where_it_was_published() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lesionseg.data.caches import open_cache
+from lesionseg.data.combined import Combined
 from lesionseg.data.division import divide, find_leaks
 from lesionseg.data.facts import Facts
 from lesionseg.data.sample import FilePair
@@ -326,6 +327,28 @@ def test_pictures_and_metadata_show_leaks(
     assert ("a (train), y (test)" in str(error.value)) == (groups is not None)
     divided = divided_folder(folder_source(leaking, groups=groups, leaks="drop"), tmp_path / "cache")
     assert divided["parts"] == {"train": kept, "validation": ["u", "v"], "test": ["x", "y"]}
+
+
+def test_an_archives_images_are_leaks_between_sources_whatever_their_pixels(
+    folder_source: Any, draw_pairs: Any, source_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """As the challenges of 2017 and 2018, which share images of other sizes and crops."""
+    newer = draw_pairs(tmp_path / "newer", {"ISIC_0000001": 0, "ISIC_0000002": 1, "003": 2, "ISIC_0000004": 3})
+    older = draw_pairs(tmp_path / "older", {"ISIC_0000001": 4, "ISIC_0000002": 5, "003": 6})
+
+    def source(leaks: str) -> Combined:
+        train, test = {"newer": folder_source(newer)}, {"older": folder_source(older)}
+        settings = source_settings | {"leaks": leaks, "validation_share": 0.4, "split_seed": 0}
+        return Combined(**settings, train=train, test=test)
+
+    with pytest.raises(InputError) as error:
+        divided_folder(source("refuse"), tmp_path / "cache")
+    leaks = str(error.value).splitlines()[1:]
+    assert [line.partition(" (")[0] for line in leaks] == ["  - newer/ISIC_0000001", "  - newer/ISIC_0000002"]
+    assert all(line.endswith(f"older/{line[-19:-7]} (test)") for line in leaks)
+    parts = divided_folder(source("drop"), tmp_path / "cache")["parts"]
+    assert sorted(parts["train"] + parts["validation"]) == ["newer/003", "newer/ISIC_0000004"]
+    assert parts["test"] == ["older/003", "older/ISIC_0000001", "older/ISIC_0000002"]
 
 
 def test_a_cut_of_a_folder_keeps_copies_and_patients_together(

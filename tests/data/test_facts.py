@@ -54,6 +54,13 @@ def test_what_the_metadata_say_and_what_is_a_copy_are_joined(pairs: list[FilePai
     assert together(facts(named, tmp_path)) == {frozenset("abe"), frozenset("cf")}
 
 
+def test_an_archives_image_is_one_in_all_sources_whatever_its_pixels(pairs: list[FilePair], tmp_path: Path) -> None:
+    """`a` and `c` are one image, cropped otherwise, say; `d` and `f` have one name, but no archive's."""
+    names = {"a": "isic2017/ISIC_0000001", "c": "isic2018/ISIC_0000001", "d": "mine/001", "f": "yours/001"}
+    renamed = [replace(pair, id=names.get(pair.id, pair.id)) for pair in pairs]
+    assert together(facts(renamed, tmp_path)) == {frozenset("be"), frozenset({names["a"], names["c"]})}
+
+
 def test_lesion_sizes_are_the_shares_of_the_truths_own_pixels(pairs: list[FilePair], tmp_path: Path) -> None:
     shares = [float((np.asarray(Image.open(pair.mask_path)) > 128).mean()) for pair in pairs]
     assert facts(pairs, tmp_path).lesion_sizes == pytest.approx(shares, abs=1e-12)

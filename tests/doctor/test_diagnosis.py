@@ -95,6 +95,12 @@ def grow_lesions(root: Path) -> None:
                 turned.resize((192, 192), 0).crop((48, 48, 144, 144)).save(target)
 
 
+def rename(root: Path, **names: str) -> None:
+    for old, new in names.items():
+        for path in (image(root, old), mask(root, old)):
+            path.rename(path.with_stem(new))
+
+
 def group_table(root: Path) -> None:
     (root / "groups.csv").write_text("image_id,lesion_id\ntrain03,HAM_1\nvalidation04,HAM_1\ntrain05,HAM_2\n")
 
@@ -228,6 +234,12 @@ PLANTS: dict[str, Plant] = {
     "copy_in_other_part": lambda root: copy_pair(root, "train03", "test04"),
     "near_copy_in_other_part": lambda root: recolour(root, "train03", "validation04"),
     "group_in_two_parts": group_table,
+    "archive_image_in_two_parts": lambda root: rename(
+        root, train05="ISIC_0000001", validation04="ISIC_0000001_downsampled"
+    ),
+    "archive_image_twice_in_part": lambda root: rename(
+        root, train05="ISIC_0000001", train06="ISIC_0000001_downsampled"
+    ),
     "image_without_group": lambda root: (root / "groups.csv").write_text("image_id,lesion_id\ntrain00,a\n") and None,
     "copy_in_part": lambda root: copy_pair(root, "train03", "train05"),
     "near_copy_in_part": lambda root: recolour(root, "train03", "train05"),
