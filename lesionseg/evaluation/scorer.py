@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from lesionseg.data.resize import resize_image, resize_mask
 from lesionseg.evaluation.boundary import boundary_scores
+from lesionseg.evaluation.image_probabilities import ImageProbabilities
 from lesionseg.evaluation.image_scores import ImageScores
 from lesionseg.evaluation.overlap import count, overlap_scores
 from lesionseg.evaluation.picture import make_picture
-from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.strata import strata_of
 from lesionseg.evaluation.traits import image_traits, lesion_traits
@@ -25,7 +25,7 @@ class ScoredImage(NamedTuple):
     """An image's scores and, where there are probabilities, their counts."""
 
     scores: ImageScores
-    probabilities: ProbabilityCounts | None
+    probabilities: ImageProbabilities | None
 
 
 def score_image(
@@ -65,7 +65,7 @@ def score_image(
         target_sha256=_fingerprint(target),
         picture=make_picture(photograph, prediction, target, size=settings.picture_size),
     )
-    return ScoredImage(image, None if probability is None else ProbabilityCounts.of_image(probability, target))
+    return ScoredImage(image, None if probability is None else ImageProbabilities.of(probability, target))
 
 
 def _traits(photograph: Array | None, target: Array) -> dict[str, float | None]:

@@ -77,6 +77,9 @@ class Curves:
         calibration: Reliability diagram, bins without pixels left out.
         calibration_error: Expected calibration error, 0 to 1 (Guo et al. 2017, arXiv 1706.04599, equation 3).
         brier: Mean squared difference between probability and truth, 0 to 1.
+        roc_area_error: How far the area may be from that of the single pixels, whose probabilities are counted in
+            steps; None where there is no area.
+        average_precision_error: Likewise.
     """
 
     false_positive_rate: Sequence[float]
@@ -91,6 +94,8 @@ class Curves:
     calibration: Sequence[CalibrationBin]
     calibration_error: float
     brier: float
+    roc_area_error: float | None = None
+    average_precision_error: float | None = None
 
 
 @dataclass(frozen=True)

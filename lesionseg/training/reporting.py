@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
@@ -109,11 +108,5 @@ def _log_precision_recall(writer: SummaryWriter, step: int, probabilities: Proba
 
     The tag is not the figure's: TensorBoard shows a tag in the tab of its first use alone.
     """
-    levels = np.linspace(0, 1, probabilities.pixels.shape[1])
-    writer.add_pr_curve(
-        "test/pr_curve",
-        np.repeat([0, 1], len(levels)),
-        np.tile(levels, 2),
-        step,
-        weights=probabilities.pixels.ravel(),
-    )
+    truth, probability, pixels = probabilities.examples()
+    writer.add_pr_curve("test/pr_curve", truth, probability, step, weights=pixels)

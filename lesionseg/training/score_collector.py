@@ -85,7 +85,7 @@ class ScoreCollector(Callback):
         scores, probabilities = self._waiting.popleft().result()
         self.images.append(scores)
         if self.probabilities is not None and probabilities is not None:
-            self.probabilities.merge(probabilities)
+            self.probabilities.add(probabilities)
 
     def _gather(self) -> None:
         """Joins all processes' images, so that every process knows all."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lesionseg.evaluation.definitions import METRICS
+from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.scorer import score_image
 from lesionseg.evaluation.settings import EvaluationSettings
 
@@ -43,7 +44,7 @@ def test_a_photograph_of_another_size_adds_colours_and_a_picture(settings: Evalu
 
 def test_probabilities_are_counted_where_there_are_any(settings: EvaluationSettings) -> None:
     assert score(settings).probabilities is None
-    counts = score(settings, probability=TARGET.astype(np.float32)).probabilities
+    counts = ProbabilityCounts.of_images(score(settings, probability=TARGET.astype(np.float32)).probabilities)
     assert counts.pixels.sum() == TARGET.size
     assert counts.curves().roc_area == pytest.approx(1.0)
 

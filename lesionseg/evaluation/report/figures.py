@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lesionseg.evaluation.definitions import METRICS, THRESHOLD_JACCARD
 from lesionseg.evaluation.image_scores import ImageScores
+from lesionseg.evaluation.report.areas import area_in_words
 from lesionseg.evaluation.summary import Curves, Estimate, Group, Summary
 
 BLUE, SKY_BLUE, ORANGE, GREEN = "#0072b2", "#56b4e9", "#d55e00", "#007a58"
@@ -129,7 +130,7 @@ def _roc(curves: Curves, summary: Summary) -> Figure | None:
     (tn, fp), (fn, tp) = summary.confusion_matrix
     figure, axes = _square("false positive rate (1 - specificity)", "true positive rate (sensitivity)")
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle="--", label="chance")
-    area = f"pixels of all images, area {curves.roc_area:.4f}"
+    area = f"pixels of all images, area {area_in_words(curves.roc_area, curves.roc_area_error)}"
     axes.plot(curves.false_positive_rate, curves.true_positive_rate, color=BLUE, label=area)
     _mark_decision(axes, fp / (fp + tn), tp / (tp + fn))
     axes.legend(frameon=False, loc="lower right")
@@ -144,7 +145,8 @@ def _precision_recall(curves: Curves, summary: Summary) -> Figure | None:
     share = (tp + fn) / (tn + fp + fn + tp)
     chance = f"chance: {100 * share:.1f} % of pixels are lesion"
     axes.axhline(share, color=QUIET, linewidth=1, linestyle="--", label=chance)
-    label = f"pixels of all images, average precision {curves.average_precision:.4f}"
+    average = area_in_words(curves.average_precision, curves.average_precision_error)
+    label = f"pixels of all images, average precision {average}"
     axes.plot(curves.recall, curves.precision, color=BLUE, label=label)
     if tp + fp > 0:
         _mark_decision(axes, tp / (tp + fn), tp / (tp + fp))

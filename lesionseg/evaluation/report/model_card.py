@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionseg.evaluation.image_scores import ImageScores, worst_first
+from lesionseg.evaluation.report.areas import area_in_words
 from lesionseg.evaluation.report.table_row import markdown_text
 from lesionseg.evaluation.report.terminal import interval_text, title_of
 from lesionseg.evaluation.summary import Curves, Summary
@@ -152,10 +153,6 @@ def _calibration(curves: Curves) -> dict[str, str]:
         "Brier score": f"{curves.brier:.4f}",
         "mean probability of lesion": f"{confidence:.4f}",
         "share of pixels that are lesion": f"{frequency:.4f}",
-        "area below the ROC curve": _area(curves.roc_area),
-        "average precision": _area(curves.average_precision),
+        "area below the ROC curve": area_in_words(curves.roc_area, curves.roc_area_error),
+        "average precision": area_in_words(curves.average_precision, curves.average_precision_error),
     }
-
-
-def _area(area: float | None) -> str:
-    return "undefined: all pixels are of one class" if area is None else f"{area:.4f}"

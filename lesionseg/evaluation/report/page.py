@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lesionseg.drawing import PREDICTION, TRUTH
 from lesionseg.evaluation.definitions import METRICS, Definition
 from lesionseg.evaluation.image_scores import ImageScores, Picture, worst_first
+from lesionseg.evaluation.report.areas import how_areas_are_made
 from lesionseg.evaluation.summary import Estimate, Summary
 
 MISSING = "\u2013"
@@ -63,7 +64,7 @@ def _environment() -> Environment:
     # Jinja's tojson writes `<` as \u003c, so that no id ends the script element; sorted keys would reorder strata.
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     environment.filters |= {"number": _number, "interval": _interval, "metric_title": _title, "share": _share}
-    environment.filters["is_wide"] = _is_wide
+    environment.filters |= {"is_wide": _is_wide, "areas": how_areas_are_made}
     return environment
 
 
