@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from lesionseg.data.colours import SIXTEEN_TO_EIGHT, WHITE, rgb_of, to_eight_bits
+from lesionseg.data.colours import rgb_of
 from lesionseg.data.file_types import FORMATS
 from lesionseg.data.grey_png import read_grey_png
+from lesionseg.data.mask_levels import check_transparency, eight_bit_levels, white_mask
 from lesionseg.data.orientation import stored_orientation
 from lesionseg.data.pixel_limit import refuse_too_large, too_large
 from lesionseg.errors import InputError
 
-LESION_ABOVE = 128
-"""The ISIC challenge's rule: a pixel of an 8-bit mask is lesion where it is above this."""
 BYTES_A_PIXEL = 14
 """Of memory while reading: Pillow's 4 of RGB, 4 more of CMYK or while turning, 3 of the array, 3 on the way to it."""
 COEFFICIENT_BYTES = 6
@@ -88,37 +87,30 @@ def read_white_mask(path: Path) -> NDArray[np.uint8]:
         (H, W) uint8, 255 where the lesion is, else 0: the form that most files have and that can be averaged.
 
     Raises:
-        InputError: The file cannot be read, or its largest value is neither 0, 1 nor above 128.
+        InputError: The file cannot be read, or its levels are not those of a mask; see `mask_levels`.
     """
-    grey = read_grey(path)
-    if cv2.sumElems(grey)[0] == WHITE * cv2.countNonZero(grey):
-        return grey  # nearly always; comparing each of millions of pixels would take as long as reading them
-    largest = int(grey.max())
-    if 1 < largest <= LESION_ABOVE:
-        raise InputError(f"{path}: the mask's largest value is {largest}; allowed: masks of 0 and 1, or of 0 and 255")
-    threshold = LESION_ABOVE if largest > 1 else 0
-    return cv2.threshold(grey, threshold, WHITE, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
+    return white_mask(read_grey(path), str(path))
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Reads a mask file's grey levels, (H, W) uint8, without judging them.
+    """Reads a mask file's grey levels, (H, W) uint8, without judging them; 16 and 32 bits are brought to 8.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, has fractions or more than 16 bits, or its transparency contradicts it.
     """
     quick = read_grey_png(path)
     if quick is not None:
         return quick
     image = open_image(path)
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
-        return np.asarray(image.convert("L"))
-    largest = float(np.asarray(image).max())
-    if WHITE < largest <= LESION_ABOVE * SIXTEEN_TO_EIGHT or largest > WHITE * SIXTEEN_TO_EIGHT:
-        raise InputError(
-            f"{path}: the mask's largest value is {largest:.0f}; allowed: masks of 0 and 1, or of 0 and 255 "
-            "(0 and 65535 in 16 bits)"
-        )
-    return to_eight_bits(np.asarray(image))
+    with named_faults(path):
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            return eight_bit_levels(np.asarray(image), str(path))
+        if not image.has_transparency_data:
+            return np.asarray(image.convert("L"))
+        rgba = image.convert("RGBA")
+        grey = np.asarray(rgba.convert("L"))
+        check_transparency(grey, np.asarray(rgba.getchannel("A")), str(path))
+        return grey
 
 
 def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:

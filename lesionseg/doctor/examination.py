@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from lesionseg.data.colours import profile_name
 from lesionseg.data.duplicates import FINE
-from lesionseg.data.image_file import LESION_ABOVE, open_image, opened_image, read_grey, read_photograph
+from lesionseg.data.image_file import open_image, opened_image, read_grey, read_photograph
+from lesionseg.data.mask_levels import LESION_ABOVE, level_counts
 from lesionseg.data.orientation import ON_ITS_SIDE, UPRIGHT, stored_orientation
 from lesionseg.data.resize import resize_image, resize_mask
 from lesionseg.data.sample import FilePair, Sample
@@ -146,7 +147,7 @@ def _file_facts(path: Path) -> FileFacts:
 
 
 def _mask_facts(file: FileFacts, grey: Array, *, coloured: bool) -> MaskFacts:
-    levels = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    levels = level_counts(grey)
     threshold = LESION_ABOVE if levels[2:].any() else 0
     lesion = np.asarray(cv2.threshold(grey, threshold, 1, cv2.THRESH_BINARY)[1], np.uint8)
     return MaskFacts(

@@ -48,6 +48,7 @@ KINDS: dict[str, Kind] = {
         "error", "mask of more than two levels", "Resize with nearest neighbour or threshold it yourself."
     ),
     "dark_mask": Kind("error", "mask whose lesion is too dark", "Write the lesion as 255 (or 1), the rest as 0."),
+    "class_mask": Kind("error", "mask of class numbers", "Write the lesion as 255, and the border as either."),
     "photograph_as_mask": Kind("error", "photograph in place of a mask", "Put the mask there."),
     "inverted_mask": Kind("error", "mask with lesion and skin exchanged", "Invert it."),
     "coloured_mask": Kind("warning", "mask in colours", "Its brightness is used; export black and white."),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lesionseg.data.image_file import LESION_ABOVE
+from lesionseg.data.mask_levels import LESION_ABOVE, class_fault, dark_fault
 from lesionseg.doctor.examination import Examination, FileFault, ImageFacts, MaskFacts
 from lesionseg.doctor.finding import Finding
 
@@ -26,7 +26,7 @@ def check_mask(examination: Examination) -> Iterator[Finding]:
         yield Finding(name, (examination.id,), mask.text)
         return
     found = [*_size(examination.image, mask), *_levels(mask)]
-    if not {"dark_mask", "photograph_as_mask"} & {name for name, _ in found}:
+    if not {"class_mask", "dark_mask", "photograph_as_mask"} & {name for name, _ in found}:
         found += _region(mask)
     for name, text in found:
         yield Finding(name, (examination.id,), f"{examination.id}: {text}")
@@ -51,9 +51,11 @@ def _levels(mask: MaskFacts) -> Iterator[tuple[str, str]]:
         yield "coloured_mask", f"its channels differ (Pillow's mode {mask.file.mode})"
     if is_jpeg:
         yield "jpeg_mask", "saved as JPEG"
-    if between >= PHOTOGRAPH:
+    if numbers := class_fault(mask.levels):
+        yield "class_mask", numbers
+    elif between >= PHOTOGRAPH:
         yield "photograph_as_mask", f"{between:.0%} of its pixels are neither black nor white"
-    elif 1 < largest <= LESION_ABOVE:
+    elif dark_fault(mask.levels):
         yield "dark_mask", f"its largest value is {largest}; read are 0 and 1, or 0 and 255 (above {LESION_ABOVE})"
     elif len(present) > 2 and not is_jpeg:
         yield "grey_mask", f"{len(present)} grey levels; {between:.2%} of its pixels are neither 0 nor {largest}"

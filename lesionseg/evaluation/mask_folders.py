@@ -10,6 +10,7 @@ from PIL import Image
 
 from lesionseg.data.file_types import is_readable, readable_text
 from lesionseg.data.image_file import opened_image, read_grey
+from lesionseg.data.mask_levels import decided
 from lesionseg.errors import InputError
 
 SUFFIXES = ("_segmentation", "_lesion", "_mask", "_prediction", "_pred")
@@ -68,17 +69,12 @@ def pair_masks(
 
 
 def read_decision(path: Path, above: int, setting: str) -> NDArray[np.uint8]:
-    """Reads a mask file as (H, W) in {0, 1}: lesion where the grey level is above `above`.
+    """Reads a mask file as (H, W) in {0, 1}: lesion where the grey level is above `above`; see `decided`.
 
     Raises:
-        InputError: The file cannot be read, or holds 0 and 1 where larger values are lesion, so that all would be skin.
+        InputError: The file cannot be read, or all would be skin in a mask that has two levels.
     """
-    grey = read_grey(path)
-    if above >= 1 and int(grey.max()) == 1:
-        raise InputError(
-            f"{path}: holds 0 and 1, so nothing in it is above {above}; if 1 is lesion there, set {setting}=0"
-        )
-    return (grey > above).view(np.uint8)
+    return decided(read_grey(path), str(path), above=above, setting=setting)
 
 
 def _by_id(folder: Path, suffix: str | None) -> dict[str, list[Path]]:

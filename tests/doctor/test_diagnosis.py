@@ -195,6 +195,12 @@ def in_other_colours(root: Path) -> None:
     Image.merge("RGB", (green, red, blue)).save(image(root), quality=95, icc_profile=bytes(exchanged))
 
 
+def with_border(levels: np.ndarray) -> np.ndarray:
+    """Numbers skin 0 and lesion 1, and marks a border between them as 255."""
+    grown = np.maximum.reduce([np.roll(levels, shift, axis) for shift in (-2, 2) for axis in (0, 1)])
+    return np.where(levels > 0, 1, np.where(grown > 0, 255, 0))
+
+
 PLANTS: dict[str, Plant] = {
     "image_without_mask": lambda root: mask(root).unlink(),
     "mask_without_image": lambda root: image(root).unlink(),
@@ -221,6 +227,7 @@ PLANTS: dict[str, Plant] = {
     "jpeg_mask": as_jpeg_mask,
     "grey_mask": softened,
     "dark_mask": lambda root: write_mask(root, pixels(mask(root)) // 5),
+    "class_mask": lambda root: write_mask(root, with_border(pixels(mask(root)))),
     "photograph_as_mask": photograph,
     "inverted_mask": swap_levels,
     "coloured_mask": coloured,
