@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lesionseg.errors import InputError
+from lesionseg.help_page import for_example
 from lesionseg.launch import launch
 from lesionseg.named_checkpoint import announced_checkpoint
 
@@ -22,7 +23,8 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         InputError: A setting, the model, the masks or the data are wrong.
     """
     if (cfg.checkpoint is None) == (cfg.predictions is None):
-        raise InputError("give either checkpoint=FILE (a model), or predictions=FOLDER and truth=FOLDER (masks)")
+        either = "give either checkpoint=FILE (a model), or predictions=FOLDER and truth=FOLDER (masks)"
+        raise InputError(f"{either}\n{for_example('evaluate')}")
     if cfg.predictions is not None and cfg.truth is None:
         raise InputError(f"predictions={cfg.predictions} needs truth=FOLDER, the masks to score against")
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.

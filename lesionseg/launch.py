@@ -4,24 +4,29 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra.errors import HydraException
-from omegaconf import DictConfig
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+import lesionseg
 from lesionseg.config import CONF, register_schemas
 from lesionseg.disk_faults import disk_fault_of
 from lesionseg.errors import FaultError, InputError, InterruptionError
+from lesionseg.help_page import for_example, help_page, root_comments
 from lesionseg.literal_words import literal_words
+from lesionseg.near_keys import near_keys
 from lesionseg.standard_streams import outlast_readers
 
 WRONG_INPUT = 2
 PLUGINS = "pip install 'lesionseg[sweep]' (Optuna, joblib), 'lesionseg[slurm]' (submitit) or 'lesionseg[ray]'"
 FAULT = 1
 FULL_ERROR = "HYDRA_FULL_ERROR"
+HELP = ("--help", "-h")
+SWEEP = ("--multirun", "-m")
 
 
 def launch(
@@ -31,7 +36,8 @@ def launch(
 
     A user's mistake ends with a message and exit code 2, a fault of the machine with 1, a signal with 128 and its
     number; `HYDRA_FULL_ERROR=1` shows a traceback instead. Anything else is a fault of the program and keeps its own.
-    A reader of what is printed who goes away (`| head`) changes neither the work nor its exit code.
+    A reader of what is printed who goes away (`| head`) changes neither the work nor its exit code. `--help` and
+    `--version` are answered without running it.
 
     Args:
         config_name: Of the root.
@@ -39,6 +45,9 @@ def launch(
         arguments: Completes the command line, before Hydra sees it; gets `literal_words`.
     """
     outlast_readers()
+    if "--version" in sys.argv[1:]:
+        print(f"lesionseg {lesionseg.__version__}")
+        return
     register_schemas()
     wants_traceback = os.environ.get(FULL_ERROR) == "1"
     os.environ[FULL_ERROR] = "1"  # Hydra then raises what it would print and end with exit code 1
@@ -61,6 +70,7 @@ def launch(
         nonlocal composed
         composed = True
         try:
+            _check_given(config_name, cfg)
             return verb(cfg)
         except InputError as error:
             end(error)  # at once: what passes through Hydra gets its own lines around it
@@ -74,9 +84,13 @@ def launch(
     except InputError as error:
         end(error)
     try:
+        if _asks_for_help(sys.argv[1:]):
+            print(help_page(config_name, [word for word in sys.argv[1:] if word not in (*HELP, *SWEEP)]), end="")
+            return
         hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(run)()
     except (HydraException, OmegaConfBaseException) as error:
-        end(error)
+        asks_for_more = isinstance(error, OverrideParseException) or "You must specify" in str(error)
+        end(InputError(f"{explain(error)}\n{for_example(config_name)}") if asks_for_more else error)
     except ValueError as error:  # how Hydra refuses data=null
         if str(error).startswith("No trials are completed yet"):  # Optuna's words
             end(FaultError("every job of the sweep has failed; leaderboard.md in its folder says why"), FAULT)
@@ -103,6 +117,8 @@ def explain(error: BaseException) -> str:
         if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
             return _unknown_key(cause)
         cause = cause.__cause__
+    if place := _folder_for_source(error):
+        return place
     reason = f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else ""
     return f"{_without_worker(str(error))}{reason}"
 
@@ -118,9 +134,38 @@ def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     key = str(error.key)
     allowed = sorted(str(name) for name in parent) if isinstance(parent, DictConfig) else []
     place = error.full_key.rpartition(".")[0] if error.full_key else ""
-    likely = get_close_matches(key, allowed, n=1)
-    hint = f" Did you mean {likely[0]}?" if likely else ""
+    whole: Any = OmegaConf.to_container(parent._get_root(), resolve=False)
+    likely = near_keys(key, place, whole)
+    hint = f" Did you mean {' or '.join(likely)}?" if likely else ""
     where = f"'{place}'" if place else "the configuration"
     if not allowed:
         return f"there is no key '{key}' in {where}, which is empty. Choose one of its files too: {place}=NAME"
     return f"there is no key '{key}' in {where}.{hint}\nAllowed there: {', '.join(allowed)}"
+
+
+def _asks_for_help(words: Sequence[str]) -> bool:
+    """Whether the help page is wanted, and not Hydra's, which knows its other options."""
+    options = {word for word in words if word.startswith("-")}
+    return not options.isdisjoint(HELP) and options <= {*HELP, *SWEEP}
+
+
+def _check_given(verb: str, cfg: DictConfig) -> None:
+    """Makes sure that the keys without a default have been given.
+
+    Raises:
+        InputError: Says which have not, what they are, and an example.
+    """
+    missing = [str(key) for key in cfg if OmegaConf.is_missing(cfg, key)]
+    if missing:
+        comments = root_comments(verb)
+        lines = [f"  {key}=...  {comments.get(key, '')}".rstrip() for key in missing]
+        raise InputError("\n".join([f"lesionseg.{verb} needs:", *lines, for_example(verb)]))
+
+
+def _folder_for_source(error: BaseException) -> str | None:
+    """Says what to do where `data=` was given a folder in place of a kind of source."""
+    missing = error.missing_cfg_file if isinstance(error, MissingConfigException) else None
+    group, _, name = (missing or "").partition("/")
+    if group != "data" or not Path(name).exists():
+        return None
+    return f"data={name} is a place; data names a kind of source. For images of your own: data=folder data.root={name}"

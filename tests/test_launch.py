@@ -17,13 +17,15 @@ def run(tmp_path: Path, *arguments: str, verb: str = "train") -> subprocess.Comp
 
 
 MISTAKES = {
-    "a mistyped key": (["model.base_chanels=8"], ["base_chanels", "Did you mean base_channels?"]),
+    "a mistyped key": (["model.base_chanels=8"], ["base_chanels", "Did you mean model.base_channels?"]),
     "a mistyped root key": (["batchsize=8"], ["batchsize", "Did you mean batch_size?"]),
     "a mistyped choice": (["model=unett"], ["unett", "unet_small"]),
     "a wrong type": (["seed=zero"], ["seed", "zero"]),
     "a group of nothing": (["data=null"], ["NoneType", "A whole group cannot be null"]),
     "a line that cannot be parsed": (["model.depth"], ["model.depth"]),
     "a refused value": (["batch_size=0"], ["batch_size is 0"]),
+    "a key that stands elsewhere": (["lr=3"], ["no key 'lr'", "Did you mean optimizer.lr?"]),
+    "a folder for a source": (["data=photos"], ["data=folder data.root=photos"]),
     "a missing folder": (["data=folder", "data.root=nowhere"], ["nowhere", "data.root"]),
 }
 
@@ -32,6 +34,7 @@ MISTAKES = {
 def test_a_mistake_ends_with_one_message_and_exit_code_2(
     tmp_path: Path, arguments: list[str], words: list[str]
 ) -> None:
+    (tmp_path / "photos").mkdir()
     done = run(tmp_path, *arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -54,10 +57,24 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_checkpoint_must_be_given(tmp_path: Path) -> None:
-    done = run(tmp_path, verb="evaluate")
+NEEDED = {
+    "evaluate": ["give either checkpoint=FILE"],
+    "predict": ["checkpoint=...", "input=...  a photograph, a folder", "output=..."],
+    "export": ["checkpoint=..."],
+    "compare": ["runs=...  folders of evaluations"],
+    "crossval": ["give folds=5, seeds=[0,1,2], or both"],
+    "check_data": ["You must specify 'data'", "isic2017"],
+    "download": ["data=...  has to be given: isic2016"],
+}
+
+
+@pytest.mark.parametrize(("verb", "words"), NEEDED.items())
+def test_what_is_needed_is_said_with_an_example(tmp_path: Path, verb: str, words: list[str]) -> None:
+    done = run(tmp_path, verb=verb)
     assert done.returncode == 2
-    assert "checkpoint" in done.stderr
+    assert all(word in done.stderr for word in [*words, f"python -m lesionseg.{verb} "])
+    assert "Error executing job" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_key_of_a_group_that_is_left_out_says_to_choose_one_of_its_files(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from lesionseg.errors import InputError, raise_all
 from lesionseg.evaluation.definitions import METRICS
+from lesionseg.help_page import for_example
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 
@@ -50,6 +51,10 @@ def plan(cfg: DictConfig, run_dir: Path) -> list[Training]:
         if cfg.folds is not None or cfg.seeds is not None or cfg.training:
             raise InputError("checkpoints=[...] makes an ensemble without training; take out folds, seeds and the rest")
         return []
+    if cfg.folds is None and cfg.seeds is None:
+        raise InputError(
+            f"neither folds nor seeds is given; give folds=5, seeds=[0,1,2], or both\n{for_example('crossval')}"
+        )
     raise_all("The settings have faults:", [*_faults(cfg), *_conflicts(cfg)])
     folds: list[int | None] = [None] if cfg.folds is None else list(range(cfg.folds))
     seeds: list[int | None] = [None] if cfg.seeds is None else list(cfg.seeds)
@@ -69,8 +74,6 @@ def _training(cfg: DictConfig, run_dir: Path, fold: int | None, seed: int | None
 
 def _faults(cfg: DictConfig) -> Iterator[str]:
     """Checks what the cross-validation itself is told."""
-    if cfg.folds is None and cfg.seeds is None:
-        yield "neither folds nor seeds is given; give folds=5, seeds=[0,1,2], or both"
     if cfg.folds is not None and cfg.folds < 2:
         yield f"folds is {cfg.folds}; allowed: at least 2"
     if cfg.seeds is not None:
