@@ -24,6 +24,10 @@ def load(path: str | Path, *, device: str = "auto", precision: str = "auto") -> 
     Raises:
         lesionseg.errors.InputError: The file is not there, damaged or hostile, or what opens it is not installed.
 
+    A process that is forked after this (as multiprocessing does on Linux before Python 3.14) computes with one thread,
+    because it has none of its parent's; on a GPU it cannot predict at all, and says so. Processes that are spawned, and
+    open the model themselves, can do everything.
+
     Example:
         segmenter = lesionseg.load("best.ckpt")
         mask = segmenter.predict("photo.jpg")  # (H, W) bool, of the photograph's own size

@@ -1,5 +1,6 @@
 """A checkpoint, ready to predict with PyTorch."""
 
+import os
 import threading
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from lesionseg.checkpoint import read, segmenter_of
 from lesionseg.device import describe_device, pick_device
 from lesionseg.errors import InputError
+from lesionseg.forks import refuse_gpu_after_fork
 from lesionseg.hardware import fastest_precision
 from lesionseg.prediction.engine import ModelFacts, file_digest, id_digest
 
@@ -51,11 +53,13 @@ class CheckpointEngine:
             version=record["code"]["version"],
             trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
         )
+        self._opened_by = os.getpid()
         # A GPU works on one batch at a time anyway, and two would need the memory of two.
         self._turn = nullcontext() if self._device.type == "cpu" else threading.Lock()
 
     def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Predicts a batch; see `Engine.probability`."""
+        refuse_gpu_after_fork(self._device, self._opened_by)
         batch = torch.from_numpy(images).permute(0, 3, 1, 2)  # (B, 3, S, S), channels_last as it lies
         autocast = torch.autocast(self._device.type, self._autocast) if self._autocast else nullcontext()
         with self._turn, torch.inference_mode(), autocast:

@@ -1,5 +1,6 @@
 """An exported `.pt2` file, ready to predict with PyTorch."""
 
+import os
 import threading
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from lesionseg.device import describe_device, pick_device
 from lesionseg.errors import InputError
+from lesionseg.forks import refuse_gpu_after_fork
 from lesionseg.prediction.embedded_facts import EXPORT_AGAIN, embedded_facts
 from lesionseg.prediction.exported_file import Results, checked_results, read_bounded, sha256_of
 from lesionseg.prediction.exported_program import ExportedProgram
@@ -44,6 +46,7 @@ class ExportedProgramEngine:
         self._device = pick_device(device)
         self.device = f"{describe_device(self._device, 'fp32')}, exported program"
         self._weights = {name: weight.to(self._device) for name, weight in self._program.weights.items()}
+        self._opened_by = os.getpid()
         # A GPU works on one batch at a time anyway, and two would need the memory of two.
         self._turn = nullcontext() if self._device.type == "cpu" else threading.Lock()
 
@@ -53,6 +56,7 @@ class ExportedProgramEngine:
 
     def run(self, images: NDArray[np.uint8]) -> Results:
         """Predicts a batch of any one size: (B, H, W, 3) uint8 RGB -> `lesionseg.prediction.exported_file.OUTPUTS`."""
+        refuse_gpu_after_fork(self._device, self._opened_by)
         # Without autocast, which a trainer may be in: the file was compared in float32.
         autocast = torch.autocast(self._device.type, enabled=False)
         with self._turn, torch.inference_mode(), autocast:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lesionseg.errors import InputError
+from lesionseg.forks import outlive_forks
 from lesionseg.prediction.engine import Engine
 from lesionseg.prediction.exported_opening import EXPORTED_SUFFIXES, open_exported
 
@@ -22,6 +23,7 @@ def open_engine(path: Path, *, device: str, precision: str, threads: int | None 
     """
     if not path.is_file():
         raise InputError(f"checkpoint={path}: there is no file {path.absolute()}")
+    outlive_forks()
     if path.suffix in EXPORTED_SUFFIXES:
         return open_exported(path, device=device, threads=threads)
     from lesionseg.prediction.checkpoint_engine import CheckpointEngine  # PyTorch, which other kinds can do without
