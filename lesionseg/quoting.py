@@ -1,6 +1,7 @@
 """Quoting what a command line hands to Hydra."""
 
 import re
+import shlex
 
 
 def quoted(word: str) -> str:
@@ -10,3 +11,8 @@ def quoted(word: str) -> str:
     """
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", word.replace("${", "\\${"))
     return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
+
+
+def override(key: str, value: str) -> str:
+    """Writes `key=value` for copying, so that the shell hands on this very value, which is taken as it stands."""
+    return f"{key}={shlex.quote(value)}"

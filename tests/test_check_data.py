@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,8 +35,12 @@ def test_good_data_end_with_0(tmp_path: Path, photographs: Path) -> None:
 
 
 def test_bad_data_end_with_1_and_say_why(tmp_path: Path, photographs: Path) -> None:
-    done = run(tmp_path, "data=folder", f"data.root={photographs}")  # without the suffix nothing pairs up
+    root = Path(shutil.copytree(photographs, tmp_path / "photographs"))
+    (root / "masks" / "photo 3_segmentation.png").unlink()
+    done = run(tmp_path, "data=folder", f"data.root={root}")
     assert done.returncode == 1
+    assert "7 pairs in" in done.stdout
+    assert "same name + '_segmentation'" in done.stdout
     assert "image without a mask" in done.stdout
     findings = report(tmp_path)["findings"]
     assert isinstance(findings, list)
@@ -48,6 +53,7 @@ def test_bad_data_end_with_1_and_say_why(tmp_path: Path, photographs: Path) -> N
         ([], ["data", "isic2017"]),
         (["data=isic2017", "data.root=nowhere"], ["nowhere", "lesionseg.download"]),
         (["data=folder", "data.rot=x"], ["rot", "root"]),
+        (["data=folder", "data.root=.", "data.mask_pattern={nam}_mask.*"], ["{nam}_mask.*", "{name}"]),
     ],
 )
 def test_a_mistake_ends_with_2(tmp_path: Path, arguments: list[str], words: list[str]) -> None:

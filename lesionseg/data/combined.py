@@ -52,18 +52,29 @@ class Combined(Source):
         parts: dict[Part, list[Sample]] = {part: [] for part in PARTS}
         faults: list[PairingFault] = []
         ungrouped: set[str] = set()
+        found: list[str] = []
+        passed_over: list[str] = []
         for use, name, source in self._sources():
             with _named(use, name):
                 listing = source.listing()
             faults += listing.faults
             ungrouped |= {f"{name}/{id_}" for id_ in listing.ungrouped}
+            found += listing.found
+            passed_over += listing.passed_over
             for published in PARTS:
                 if use == "test" or published != "test":
                     part: Part = "test" if use == "test" else published
                     parts[part] += [_renamed(sample, name) for sample in listing.parts[published]]
         ordered = {part: sorted(samples, key=lambda sample: sample.id) for part, samples in parts.items()}
         ids = {sample.id for samples in ordered.values() for sample in samples}
-        return Listing(ordered, official=True, faults=faults, ungrouped=sorted(ungrouped & ids))
+        return Listing(
+            ordered,
+            official=True,
+            faults=faults,
+            ungrouped=sorted(ungrouped & ids),
+            found=found,
+            passed_over=passed_over,
+        )
 
     def _sources(self) -> Iterator[tuple[str, str, Source]]:
         for use, sources in (("train", self.train), ("test", self.test)):

@@ -1,5 +1,6 @@
 """A source: says which samples there are and to which part each belongs."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,14 @@ from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import Sample
 from lesionseg.errors import InputError, raise_all
 
+log = logging.getLogger(__name__)
+
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 CacheName = Literal["disk", "memory", "none"]
 LeakPolicy = Literal["refuse", "drop", "allow"]
+MOST_NAMED = 3
+"""Files named where any number may be meant."""
 RULES = ("official", "hold_out", "seven_three", "auto")
 """How a source may be split, see `lesionseg.data.division`; anything else is the file of a manifest."""
 
@@ -28,12 +33,16 @@ class Listing:
         official: Whether the parts were published, or given as folders, and are not all there is.
         faults: Files that belong to no sample.
         ungrouped: Ids of which a table of lesions or patients says nothing, where there is such a table.
+        found: What was found out about them, a line a source; none where nothing had to be.
+        passed_over: Picture files that are not used, and why.
     """
 
     parts: Mapping[Part, Sequence[Sample]]
     official: bool
     faults: Sequence[PairingFault] = ()
     ungrouped: Sequence[str] = ()
+    found: Sequence[str] = ()
+    passed_over: Sequence[str] = ()
 
     def samples(self) -> list[Sample]:
         """Lists all samples sorted by id."""
@@ -44,7 +53,7 @@ class Listing:
         return {part: [sample.id for sample in self.parts[part]] for part in PARTS}
 
     def checked(self) -> "Listing":
-        """Returns itself if all files pair up and no id is in two parts.
+        """Returns itself if all files pair up and no id is in two parts; logs what was found out, and what is not used.
 
         Raises:
             InputError: Lists every file that does not fit, or every id that is in several parts.
@@ -54,6 +63,10 @@ class Listing:
             [fault.text for fault in self.faults],
         )
         raise_all("The parts overlap; take each image out of all parts but one:", list(self._overlaps()))
+        for line in self.found:
+            log.info(line)
+        if self.passed_over:
+            log.warning("%d pictures are not used: %s", len(self.passed_over), "; ".join(self.passed_over[:MOST_NAMED]))
         return self
 
     def _overlaps(self) -> Iterator[str]:

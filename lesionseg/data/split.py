@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+from lesionseg.data.names import as_read
 from lesionseg.data.source import PARTS, Part
 from lesionseg.errors import InputError, raise_all
 
@@ -107,12 +108,15 @@ def read_manifest(path: Path, known: Sequence[str]) -> dict[Part, list[str]]:
             f"data.split={path}: not a manifest ({type(error).__name__}: {error}); expected JSON with parts, and in it "
             f"a list of ids for each of {', '.join(PARTS)}"
         ) from error
+    known_as = {as_read(id_): id_ for id_ in known}
+    hash_fits = written.get("sha256") in (None, _hash(parts))
+    parts = {part: [known_as.get(as_read(id_), id_) for id_ in members] for part, members in parts.items()}
     everyone = [id_ for members in parts.values() for id_ in members]
     findings = [f"there is no part {part}; allowed: {', '.join(PARTS)}" for part in unknown_parts]
     findings += [f"the data have no image {id_}" for id_ in sorted(set(everyone) - set(known))]
     findings += [f"{id_} is listed more than once" for id_, times in sorted(Counter(everyone).items()) if times > 1]
     findings += [f"part {part} is empty" for part in ("train", "validation") if not parts[part]]
-    if written.get("sha256") not in (None, _hash(parts)):
+    if not hash_fits:
         findings.append("the ids are not those of its sha256; if the change was meant, take sha256 out")
     raise_all(f"data.split={path} does not fit:", findings)
     return {part: sorted(parts[part]) for part in PARTS}

@@ -25,10 +25,17 @@ from lesionseg.doctor.set_checks import check_colours, check_fit, check_lesion_s
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the doctor found: every sample as examined, and all findings, the worst first."""
+    """What the doctor found.
+
+    Attributes:
+        examinations: Every sample as examined.
+        findings: All, the worst first.
+        layout: How images and masks lie and are named, a line a source, where that was found out.
+    """
 
     examinations: Sequence[Examination]
     findings: Sequence[Finding]
+    layout: Sequence[str] = ()
 
     def count(self, severity: Severity) -> int:
         """Counts the findings of a severity."""
@@ -59,7 +66,8 @@ def diagnose(source: Source) -> Diagnosis:
     findings += check_archive_images(examinations, same_picture)
     findings += [*check_colours(examinations), *check_fit(examinations), *check_lesion_sizes(examinations)]
     order = {name: (SEVERITIES.index(kind.severity), place) for place, (name, kind) in enumerate(KINDS.items())}
-    return Diagnosis(examinations, sorted(findings, key=lambda finding: (order[finding.name], finding.ids)))
+    findings.sort(key=lambda finding: (order[finding.name], finding.ids))
+    return Diagnosis(examinations, findings, listing.found)
 
 
 def _samples(source: Source, listing: Listing) -> Iterator[tuple[Sample, Part]]:

@@ -17,10 +17,14 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     # Files that belong to no pair.
+    "masks_named_otherwise": Kind(
+        "error", "masks named otherwise than the settings say", "Give the setting that is named, or null to find out."
+    ),
     "image_without_mask": Kind("error", "image without a mask", "Add the mask, or take the image out."),
     "mask_without_image": Kind("error", "mask without an image", "Add the image, or take the mask out."),
     "images_of_one_name": Kind("error", "several images of one name", "Keep one of them."),
     "masks_of_one_name": Kind("error", "several masks of one name", "Keep one of them."),
+    "unused_picture": Kind("warning", "picture that is not used", "Convert it or put it where it belongs, if it does."),
     # Images.
     "unreadable_image": Kind("error", "image that cannot be read", "Fetch it again, or take the pair out."),
     "truncated_image": Kind("error", "image that is cut short", "Fetch it again; the rest of the picture is missing."),
@@ -58,6 +62,7 @@ KINDS: dict[str, Kind] = {
     "scattered_mask": Kind("warning", "mask of many pieces", "A lesion is one region, a few at most: look at it."),
     "repeated_mask": Kind("warning", "one mask for different images", "Masks may have been copied or shuffled."),
     # The set as a whole.
+    "no_pairs": Kind("error", "no image with a mask", "Is data.root the right folder, with all of its folders in it?"),
     "pairs_do_not_fit": Kind(
         "error", "masks that do not fit their images", "They fit no better than exchanged ones: check the names."
     ),

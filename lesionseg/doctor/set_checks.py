@@ -29,9 +29,13 @@ SHIFT_FACTOR = 1.25
 
 
 def check_listing(source: Source, listing: Listing) -> Iterator[Finding]:
-    """Yields files without a partner, images without a group and parts of the wrong size."""
+    """Yields files that are not used, images without a group and parts of the wrong size."""
+    if not listing.samples():
+        yield Finding("no_pairs", (), f"{getattr(source, 'root', 'the source')} has no image with a mask")
     for fault in listing.faults:
         yield Finding(fault.kind, (fault.id,), fault.text)
+    for text in listing.passed_over:
+        yield Finding("unused_picture", (), text)
     for id_ in listing.ungrouped:
         yield Finding("image_without_group", (id_,), f"the table of lesions or patients says nothing of {id_}")
     for id_, times in Counter(sample.id for part in PARTS for sample in listing.parts[part]).items():

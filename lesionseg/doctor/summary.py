@@ -34,6 +34,8 @@ def part_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
 def print_diagnosis(diagnosis: Diagnosis) -> None:
     """Prints a table of the parts and one of the findings, a row a kind."""
     console = Console()
+    for line in diagnosis.layout:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     parts = Table(title="parts", title_justify="left", header_style="bold")
     for heading in ("part", "pairs", "smallest", "largest", "median lesion", "lesions, 5 % to 95 %"):
         parts.add_column(heading, justify="left" if heading == "part" else "right")

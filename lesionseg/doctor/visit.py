@@ -31,6 +31,7 @@ def visit(cfg: DictConfig) -> dict[str, int]:
         "root": settings.get("root", "-"),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "lesionseg": code_version()["version"],
+        **({"found": "; ".join(diagnosis.layout)} if diagnosis.layout else {}),
     }
     counts: dict[str, int] = {severity: diagnosis.count(severity) for severity in SEVERITIES}
     folder = Path(cfg.run_dir)

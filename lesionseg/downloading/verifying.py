@@ -1,12 +1,12 @@
 """Whether what came is what was published, and what to do with it."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from lesionseg.data.source import Part, Source
 from lesionseg.downloading.choosing import name_of
 from lesionseg.errors import raise_all
+from lesionseg.quoting import override
 
 
 def official_counts(source: Source, root: Path) -> dict[Part, int]:
@@ -37,8 +37,3 @@ def print_next_steps(source: Source, root: Path, counts: Mapping[Part, int]) -> 
     print(f"\nComplete in {root}: {pairs} pairs")
     print(f"\nLook at them:  python -m lesionseg.check_data {chosen}")
     print(f"Train on them: python -m lesionseg.train {chosen}", flush=True)
-
-
-def override(key: str, value: str) -> str:
-    """Writes `key=value` for copying, so that the shell hands on this very value, which is taken as it stands."""
-    return f"{key}={shlex.quote(value)}"

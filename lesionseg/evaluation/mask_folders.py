@@ -11,10 +11,10 @@ from PIL import Image
 from lesionseg.data.file_types import is_readable, readable_text
 from lesionseg.data.image_file import opened_image, read_grey
 from lesionseg.data.mask_levels import decided
+from lesionseg.data.names import as_read
+from lesionseg.data.naming import MASK_WORDS, PREDICTION_WORDS, Affix, shared_affix
 from lesionseg.errors import InputError
 
-SUFFIXES = ("_segmentation", "_lesion", "_mask", "_prediction", "_pred")
-"""What is known to follow an image's name in a mask's: ISIC, PH2, and common habits."""
 SINGLE_CHANNEL = ("1", "L")
 """Pillow's modes that the ISIC scorer takes."""
 
@@ -84,16 +84,13 @@ def _by_id(folder: Path, suffix: str | None) -> dict[str, list[Path]]:
     paths = [path for path in sorted(folder.iterdir()) if is_readable(path) and not path.name.startswith(".")]
     if not paths:
         raise InputError(f"{folder.absolute()} has no image files; allowed: {readable_text()}")
-    ending = _common_suffix(paths) if suffix is None else suffix
+    stems = [as_read(path.stem) for path in paths]
+    affix = shared_affix(stems, MASK_WORDS | PREDICTION_WORDS) if suffix is None else Affix(suffix=as_read(suffix))
     found: dict[str, list[Path]] = {}
-    for path in paths:
-        found.setdefault(path.stem.removesuffix(ending), []).append(path)
+    for path, stem in zip(paths, stems, strict=True):
+        name = affix.taken_off(stem)
+        found.setdefault(stem if name is None else name, []).append(path)
     return found
-
-
-def _common_suffix(paths: Sequence[Path]) -> str:
-    """Finds the known suffix that all names end with; none where they do not."""
-    return next((suffix for suffix in SUFFIXES if all(path.stem.endswith(suffix) for path in paths)), "")
 
 
 def _repeated(files: Mapping[str, Sequence[Path]]) -> Iterator[str]:

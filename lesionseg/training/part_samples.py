@@ -6,6 +6,7 @@ from typing import Any
 from lesionseg.data.caches import open_cache
 from lesionseg.data.division import divide
 from lesionseg.data.facts import Facts
+from lesionseg.data.names import as_read
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import Source
 from lesionseg.errors import raise_all
@@ -22,14 +23,14 @@ def own_samples(source: Source, part: str, split: Mapping[str, Any]) -> list[Sam
     Raises:
         InputError: The data are gone, wholly or in part.
     """
-    at_hand = {sample.id: sample for sample in source.listing().checked().samples()}
+    at_hand = {as_read(sample.id): sample for sample in source.listing().checked().samples()}
     parts: Mapping[str, Sequence[str]] = split["parts"]
     wanted = sorted(id_ for members in parts.values() for id_ in members) if part == "all" else parts[part]
     raise_all(
         "The checkpoint's split names images that the data no longer have; give data=... to score others:",
-        [id_ for id_ in wanted if id_ not in at_hand],
+        [id_ for id_ in wanted if as_read(id_) not in at_hand],
     )
-    return [at_hand[id_] for id_ in wanted]
+    return [at_hand[as_read(id_)] for id_ in wanted]
 
 
 def other_samples(source: Source, part: str, image_size: int) -> list[Sample]:

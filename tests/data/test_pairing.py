@@ -1,6 +1,7 @@
 """Images find their masks by name, and whatever does not fit together is named."""
 
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_spaces_dots_and_unicode_in_names_and_folders(tmp_path: Path, name: str)
     write(folders[1] / f"{name}_segmentation.png", 255)
     (pair,) = paired(folders).pairs
     image, mask = pair.read()
-    assert pair.id == name
+    assert pair.id == unicodedata.normalize("NFC", name)
     assert image.shape == (4, 6, 3)
     assert np.array_equal(mask, np.ones((4, 6)))
 
@@ -169,6 +170,21 @@ def test_a_mask_that_lacks_the_suffix_is_no_mask(folders: tuple[Path, Path]) -> 
     write(folders[0] / "c.jpg")
     write(folders[1] / "c.png")
     assert faults(paired(folders)) == [("image_without_mask", "c", "c.jpg")]
+
+
+def test_names_that_look_the_same_pair(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "le\u0301sion.jpg")
+    write(tmp_path / "masks" / "l\u00e9sion.png")
+    pairing = paired((tmp_path / "images", tmp_path / "masks"), suffix="")
+    assert [pair.id for pair in pairing.pairs] == ["l\u00e9sion"]
+    assert pairing.faults == []
+
+
+def test_a_folder_that_was_unpacked_twice_is_looked_into(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "images" / "a.jpg")
+    (tmp_path / "images" / "__MACOSX").mkdir()
+    write(tmp_path / "masks" / "x" / "masks" / "a_segmentation.png")
+    assert names(paired((tmp_path / "images", tmp_path / "masks"))) == {"a": ("a.jpg", "a_segmentation.png")}
 
 
 @pytest.mark.parametrize("missing", [0, 1])

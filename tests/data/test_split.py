@@ -258,3 +258,11 @@ def test_what_is_no_manifest_is_refused_with_what_one_looks_like(tmp_path: Path,
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.json: not a manifest .*No such file"):
         read_manifest(tmp_path / "nowhere.json", KNOWN)
+
+
+def test_ids_that_look_the_same_are_the_same(tmp_path: Path) -> None:
+    """One system writes an accent as a sign of its own, another does not; the hash is of what was written."""
+    written = {"train": ["le\u0301sion"], "validation": ["b"], "test": []}
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps(manifest(written, {})))  # type: ignore[arg-type]
+    assert read_manifest(path, ["l\u00e9sion", "b"])["train"] == ["l\u00e9sion"]

@@ -204,6 +204,7 @@ def with_border(levels: np.ndarray) -> np.ndarray:
 PLANTS: dict[str, Plant] = {
     "image_without_mask": lambda root: mask(root).unlink(),
     "mask_without_image": lambda root: image(root).unlink(),
+    "unused_picture": lambda root: (root / "train" / "a.heic").write_bytes(b"") and None,
     "images_of_one_name": lambda root: Image.open(image(root)).save(image(root).with_suffix(".png")),
     "masks_of_one_name": lambda root: Image.open(mask(root)).save(mask(root).with_suffix(".bmp")),
     "unreadable_image": lambda root: image(root).write_text("<html>404 Not Found</html>") and None,
@@ -272,7 +273,7 @@ COMPANIONS = {
 }
 """What comes along with a fault and is true as well."""
 
-OWN_TESTS = {"missing_official_pairs", "unexpected_pairs", "copy_in_other_source"}
+OWN_TESTS = {"no_pairs", "masks_named_otherwise", "missing_official_pairs", "unexpected_pairs", "copy_in_other_source"}
 
 
 def kinds(source: Source) -> set[str]:
@@ -297,6 +298,24 @@ def test_a_planted_fault_is_found_and_nothing_else(
 def test_every_kind_has_a_planted_fault() -> None:
     assert set(PLANTS) | OWN_TESTS == set(KINDS)
     assert len(KINDS) >= 25
+
+
+def test_no_pair_at_all_is_an_error(isic2017_root: Path, compose) -> None:  # type: ignore[no-untyped-def]
+    """Official folders without a file in them."""
+    from hydra.utils import instantiate
+
+    assert kinds(instantiate(compose(["data=isic2017", f"data.root={isic2017_root}"]).data)) == {"no_pairs"}
+
+
+def test_masks_named_otherwise_are_answered_with_the_setting(
+    tmp_path: Path, draw_pairs: Callable[..., Path], folder_source: Callable[..., Source]
+) -> None:
+    draw_pairs(tmp_path, {name: seed for seed, name in enumerate("abc")})
+    for name in "bc":
+        (tmp_path / "masks" / f"{name}.png").rename(tmp_path / "masks" / f"{name}_mask.png")
+    first, *_ = diagnose(folder_source(tmp_path, mask_suffix="")).findings
+    assert first.name == "masks_named_otherwise"
+    assert "data.mask_suffix=null" in first.text
 
 
 @pytest.mark.parametrize(("published", "name"), [(41, "missing_official_pairs"), (39, "unexpected_pairs")])

@@ -15,9 +15,9 @@ from lesionseg.config import CONF, register_schemas
 from lesionseg.data.isic2016 import Isic2016
 from lesionseg.data.isic2018 import Isic2018
 from lesionseg.download import download
-from lesionseg.downloading.verifying import override
 from lesionseg.errors import InputError
 from lesionseg.literal_words import literal_words, value_of
+from lesionseg.quoting import override
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 

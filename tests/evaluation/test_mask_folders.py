@@ -35,6 +35,27 @@ def test_known_suffixes_are_found_out(folders: tuple[Path, Path]) -> None:
     assert faults == []
 
 
+@pytest.mark.parametrize(
+    ("prediction", "truth"),
+    [
+        ("{}_pred", "{}_ground_truth"),
+        ("mask_{}", "{}-Mask"),
+        ("{}", "{}_lesion"),
+        ("lesion_{}", "lesion_{}_GT"),
+        ("le\u0301sion {}", "l\u00e9sion {}"),
+    ],
+)
+def test_what_masks_have_around_their_names_is_found_out(tmp_path: Path, prediction: str, truth: str) -> None:
+    for number in range(3):
+        save(tmp_path / "predictions" / f"{prediction.format(number)}.png")
+        save(tmp_path / "truth" / f"{truth.format(number)}.png")
+    pairs, faults = pair_masks(
+        tmp_path / "predictions", tmp_path / "truth", None, prediction_suffix=None, truth_suffix=None
+    )
+    assert len(pairs) == 3
+    assert faults == []
+
+
 def test_any_suffix_can_be_given(tmp_path: Path) -> None:
     save(tmp_path / "predictions" / "a-net.png")
     save(tmp_path / "truth" / "a-expert.png")
