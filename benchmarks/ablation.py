@@ -5,7 +5,7 @@
 Every variant is `experiment=isic2017_fast` with a few overrides, trained for the same epochs at the same size from the
 same seed on four fifths of the official training and validation images, and scored on the remaining fifth (a fold, so
 that three times as many images judge as in the official validation part; no test image is touched). The table has each
-variant's mean Jaccard index, its difference from the first variant with a 95 % paired bootstrap interval over the
+variant's mean Jaccard index, its difference from the first variant with a 95 % paired interval over the
 images, its parameters, its multiply-adds and the time of a training step, measured in turns.
 
 Variants already in the folder are not trained again, so that the work can be done in pieces.

@@ -1,11 +1,14 @@
 """How often the 95 % intervals of evaluations and comparisons hold the true value, where the true value is known.
 
-    python benchmarks/interval_coverage.py [--repetitions 1000] [--resamples 1500] [--images 150 600]
+    python benchmarks/interval_coverage.py [--repetitions 2000] [--resamples 2000] [--images 20 50 150]
 
 Draws Jaccard indices as segmentation gives them: most images good and skewed towards 1, Beta(12, 2), some failed,
 Beta(2, 3), and the failed ones smaller. Each repetition draws new images and computes new intervals. Prints, for each
 number of images, the share of intervals that hold the truth (an honest interval: 93 to 97 %), the shares that lie
-below and above it, and the mean width. With 1,000 repetitions the share itself is known to about 1.4 points.
+below and above it, and the mean width. With 2,000 repetitions the share itself is known to about a point.
+
+A rate of few images has few possible values, and so has the share of its intervals that hold the truth: it leaps as
+the true rate changes. It is worked out exactly, for two rates and on average over all rates from 1 to 30 %.
 """
 
 import argparse
@@ -14,105 +17,188 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from lesionseg.evaluation.statistics import mean_intervals, paired_difference, ratio_intervals
+from lesionseg.evaluation.statistics import mean_intervals, paired_differences, ratio_intervals
 
 Array = NDArray[np.float64]
-Bounds = tuple[float, float]
-Check = Callable[[np.random.Generator, int, int], Bounds]
+Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
+Bounds = list[tuple[float, float]]
+Check = Callable[[np.random.Generator, tuple[int, int], int, int], Bounds]
 
 GOOD, FAILED = (12.0, 2.0), (2.0, 3.0)
-FAILED_SHARE = 0.08
+SECOND_GOOD = (11.0, 2.2)
 SIZES = {False: 9.0, True: 8.0}
 """Mean logarithm of the pixels of an image's lesion, by whether segmentation failed."""
 SPREAD = 0.8
 """Standard deviation of that logarithm."""
-SECOND_GOOD = (11.0, 2.2)
+BATCH = 50
+"""Repetitions that share their resamples."""
+MANY = 4_000_000
+"""Images that a true mean is worked out from."""
 
 
-def beta_mean(parameters: tuple[float, float]) -> float:
-    """Mean of a Beta distribution."""
-    return parameters[0] / sum(parameters)
+def jaccard_of(share: float) -> Draw:
+    """Draws Jaccard indices of which this share failed."""
+
+    def draw(generator: np.random.Generator, shape: tuple[int, int]) -> Array:
+        failed = generator.random(shape) < share
+        return np.where(failed, generator.beta(*FAILED, shape), generator.beta(*GOOD, shape))
+
+    return draw
 
 
-def mixed(good: float, failed: float) -> float:
-    """Mean over good and failed images."""
-    return (1 - FAILED_SHARE) * good + FAILED_SHARE * failed
+def dice_of(share: float) -> Draw:
+    """Draws the same images' Dice."""
+    return lambda generator, shape: 2 - 2 / (1 + jaccard_of(share)(generator, shape))
 
 
-def draw(generator: np.random.Generator, images: int) -> tuple[NDArray[np.bool_], Array]:
-    """Which images failed, and the Jaccard index of each."""
-    failed = generator.random(images) < FAILED_SHARE
-    return failed, np.where(failed, generator.beta(*FAILED, images), generator.beta(*GOOD, images))
+def threshold_jaccard_of(share: float) -> Draw:
+    """Draws the same images' threshold Jaccard: those below 0.65 count 0."""
+
+    def draw(generator: np.random.Generator, shape: tuple[int, int]) -> Array:
+        jaccard = jaccard_of(share)(generator, shape)
+        return np.where(jaccard < 0.65, 0.0, jaccard)
+
+    return draw
 
 
-def mean_of(generator: np.random.Generator, images: int, resamples: int) -> Bounds:
-    """Interval of the mean Jaccard index."""
-    _, jaccard = draw(generator, images)
-    interval = mean_intervals(jaccard[np.newaxis], resamples=resamples, seed=int(generator.integers(2**31)))[0]
-    return interval or (np.nan, np.nan)
+def missing(share: float) -> Draw:
+    """Draws Dice of a good method, Beta(20, 2), that misses this share of the lesions."""
+    return lambda generator, shape: np.where(generator.random(shape) < share, 0.0, generator.beta(20, 2, shape))
 
 
-def failures_of(generator: np.random.Generator, images: int, resamples: int) -> Bounds:
-    """Interval of the share of failed images, a score of zeros and ones."""
-    failed = draw(generator, images)[0].astype(float)
-    interval = mean_intervals(failed[np.newaxis], resamples=resamples, seed=int(generator.integers(2**31)))[0]
-    return interval or (np.nan, np.nan)
+def specificity(generator: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """Draws specificities: near 1, with a long tail."""
+    return 1 - np.minimum(generator.lognormal(-4.5, 1.2, shape), 1)
 
 
-def difference_of(generator: np.random.Generator, images: int, resamples: int) -> Bounds:
-    """Interval of the difference to a second method that agrees with the first in half of its score."""
-    failed, first = draw(generator, images)
-    other = np.where(failed, generator.beta(*FAILED, images), generator.beta(*SECOND_GOOD, images))
-    second = (first + other) / 2
-    found = paired_difference(first, second, resamples=resamples, seed=int(generator.integers(2**31)))
-    return (np.nan, np.nan) if found.low is None or found.high is None else (found.low, found.high)
+def hd95(generator: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """Draws HD95 in % of the diagonal: a few per cent, and the whole of it where the lesion is missed, 1 in 100."""
+    distances = np.minimum(generator.lognormal(1.0, 0.8, shape), 60)
+    return np.where(generator.random(shape) < 0.01, 100.0, distances)
 
 
-def pooled_of(generator: np.random.Generator, images: int, resamples: int) -> Bounds:
-    """Interval of the Jaccard index over the pixels of all images."""
-    failed, jaccard = draw(generator, images)
+def means(draw: Draw, high: float = 1.0) -> Check:
+    """Checks the intervals of means."""
+    return lambda generator, shape, resamples, seed: _bounds(
+        mean_intervals(draw(generator, shape), ends=[(0.0, high)] * shape[0], resamples=resamples, seed=seed)
+    )
+
+
+def differences(draw: Callable[[np.random.Generator, tuple[int, int]], tuple[Array, Array]]) -> Check:
+    """Checks the intervals of differences between two methods on the same images."""
+
+    def check(generator: np.random.Generator, shape: tuple[int, int], resamples: int, seed: int) -> Bounds:
+        pairs = list(zip(*draw(generator, shape), strict=True))
+        return _bounds([(one.low, one.high) for one in paired_differences(pairs, resamples=resamples, seed=seed)])
+
+    return check
+
+
+def two_methods(generator: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Draws Jaccard indices of two methods that fail on the same images and agree in half of their scores."""
+    failed = generator.random(shape) < 0.08
+    first = np.where(failed, generator.beta(*FAILED, shape), generator.beta(*GOOD, shape))
+    other = np.where(failed, generator.beta(*FAILED, shape), generator.beta(*SECOND_GOOD, shape))
+    return first, (first + other) / 2
+
+
+def one_more_fails(generator: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Draws Jaccard indices of two methods of which the second fails on 5 % of the images more."""
+    first = generator.beta(*GOOD, shape)
+    second = np.clip(first + generator.normal(0, 0.03, shape), 0, 1)
+    return first, np.where(generator.random(shape) < 0.05, generator.beta(*FAILED, shape), second)
+
+
+def failures(generator: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Draws failures, 0 or 1, of two methods: 10 and 6 % of the images, of which 4 % are the same."""
+    place = generator.random(shape)
+    return (place < 0.10).astype(float), ((place < 0.04) | (place >= 0.98)).astype(float)
+
+
+def pooled(generator: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Draws intersections and unions in pixels."""
+    failed = generator.random(shape) < 0.08
+    jaccard = np.where(failed, generator.beta(*FAILED, shape), generator.beta(*GOOD, shape))
     union = generator.lognormal(np.where(failed, SIZES[True], SIZES[False]), SPREAD)
-    seed = int(generator.integers(2**31))
-    interval = ratio_intervals((jaccard * union)[np.newaxis], union[np.newaxis], resamples=resamples, seed=seed)[0]
-    return interval or (np.nan, np.nan)
+    return jaccard * union, union
 
 
-def truths() -> dict[str, tuple[Check, float]]:
+def ratios(generator: np.random.Generator, shape: tuple[int, int], resamples: int, seed: int) -> Bounds:
+    """Checks the intervals of the Jaccard index over the pixels of all images."""
+    return _bounds(ratio_intervals(*pooled(generator, shape), resamples=resamples, seed=seed))
+
+
+def estimates() -> dict[str, tuple[Check, float]]:
     """What is estimated, and its true value."""
-    good, failed = beta_mean(GOOD), beta_mean(FAILED)
-    sizes = {fails: np.exp(mean + SPREAD**2 / 2) for fails, mean in SIZES.items()}
-    pooled = mixed(good * sizes[False], failed * sizes[True]) / mixed(sizes[False], sizes[True])
-    return {
-        "mean Jaccard": (mean_of, mixed(good, failed)),
-        "failure rate": (failures_of, FAILED_SHARE),
-        "paired difference": (difference_of, mixed((good - beta_mean(SECOND_GOOD)) / 2, 0.0)),
-        "pooled Jaccard": (pooled_of, pooled),
+    generator, many = np.random.default_rng(1), (1, MANY)
+    drawn = {
+        "mean Jaccard, 8 % fail": (jaccard_of(0.08), 1.0),
+        "mean Jaccard, 5 % fail": (jaccard_of(0.05), 1.0),
+        "mean Jaccard, none fails": (jaccard_of(0.0), 1.0),
+        "mean Dice, 8 % fail": (dice_of(0.08), 1.0),
+        "mean Dice, 5 % missed": (missing(0.05), 1.0),
+        "threshold Jaccard, 8 % fail": (threshold_jaccard_of(0.08), 1.0),
+        "mean specificity": (specificity, 1.0),
+        "mean HD95": (hd95, 100.0),
     }
+    found = {name: (means(draw, high), float(draw(generator, many).mean())) for name, (draw, high) in drawn.items()}
+    for name, draw in {
+        "difference": two_methods,
+        "difference, 5 % more fail": one_more_fails,
+        "difference of failure rates": failures,
+    }.items():
+        first, second = draw(generator, many)
+        found[name] = differences(draw), float((first - second).mean())
+    intersection, union = pooled(generator, many)
+    return found | {"pooled Jaccard": (ratios, float(intersection.sum() / union.sum()))}
+
+
+def rate_coverage(images: int, rates: Array) -> Array:
+    """Works out the shares of each rate's intervals that hold it, lie below and lie above, and their mean width."""
+    values = np.tri(images + 1, images, -1)  # row k has k ones
+    low, high = np.array(mean_intervals(values, ends=[(0.0, 1.0)] * (images + 1), resamples=1, seed=0)).T
+    chances = stats.binom.pmf(np.arange(images + 1), images, rates[:, np.newaxis])
+    below = (chances * (high < rates[:, np.newaxis])).sum(axis=1)
+    above = (chances * (low > rates[:, np.newaxis])).sum(axis=1)
+    return np.stack([1 - below - above, below, above, chances @ (high - low)], axis=1)
 
 
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=1_000)
-    parser.add_argument("--resamples", type=int, default=1_500)
-    parser.add_argument("--images", type=int, nargs="+", default=[150, 600])
+    parser.add_argument("--repetitions", type=int, default=2_000)
+    parser.add_argument("--resamples", type=int, default=2_000)
+    parser.add_argument("--images", type=int, nargs="+", default=[20, 50, 150])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     start = time.perf_counter()
-    print(f"{'estimate':<18} {'images':>6} {'truth':>7} {'covered':>8} {'below':>6} {'above':>6} {'width':>7}")
-    for name, (check, truth) in truths().items():
+    print(f"{'estimate':<28} {'images':>6} {'truth':>8} {'covered':>8} {'below':>6} {'above':>6} {'width':>7}")
+    for name, (check, truth) in estimates().items():
         for images in options.images:
             generator = np.random.default_rng([options.seed, images])
-            found = [check(generator, images, options.resamples) for _ in range(options.repetitions)]
+            found: Bounds = []
+            while len(found) < options.repetitions:
+                found += check(generator, (BATCH, images), options.resamples, int(generator.integers(2**31)))
             low, high = np.array(found).T
-            covered = np.mean((low <= truth) & (truth <= high))
-            print(
-                f"{name:<18} {images:>6} {truth:>7.4f} {covered:>8.1%} {np.mean(high < truth):>6.1%} "
-                f"{np.mean(low > truth):>6.1%} {np.mean(high - low):>7.4f}",
-                flush=True,
-            )
-    print(f"{options.repetitions} repetitions, {options.resamples} resamples, {time.perf_counter() - start:.0f} s")
+            below, above = np.mean(high < truth), np.mean(low > truth)
+            _print(name, images, f"{truth:.4f}", 1 - below - above, below, above, np.mean(high - low))
+    for images in options.images:
+        for rate in (0.05, 0.08):
+            found_of = rate_coverage(images, np.array([rate]))[0]
+            _print(f"rate of {100 * rate:.0f} %, exactly", images, f"{rate:.4f}", *found_of)
+        average = rate_coverage(images, np.linspace(0.01, 0.3, 291)).mean(axis=0)
+        _print("rates of 1 to 30 %, average", images, "", *average)
+    print(f"{len(found)} repetitions, {options.resamples} resamples, {time.perf_counter() - start:.0f} s")
+
+
+def _print(name: str, images: int, truth: str, covered: float, below: float, above: float, width: float) -> None:
+    print(f"{name:<28} {images:>6} {truth:>8} {covered:>8.1%} {below:>6.1%} {above:>6.1%} {width:>7.4f}", flush=True)
+
+
+def _bounds(intervals: list[tuple[float | None, float | None] | None]) -> Bounds:
+    return [(np.nan, np.nan) if one is None or None in one else one for one in intervals]
 
 
 if __name__ == "__main__":

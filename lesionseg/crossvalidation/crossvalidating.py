@@ -195,7 +195,9 @@ def _results(
         is_cross_validation=trainings[0].fold is not None,
         out_of_fold=part_results(out_of_fold, resamples=resamples, seed=seed),
         test=part_results(test, resamples=resamples, seed=seed) if test else None,
-        ensemble=None if ensemble is None else estimates(ensemble.scores, resamples=resamples, seed=seed),
+        ensemble=None
+        if ensemble is None
+        else estimates(ensemble.scores, ensemble.diagonal, resamples=resamples, seed=seed),
         fitted=fitted_scores(trainings),
         definitions=out_of_fold[0][1].definitions,
     )

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.crossvalidation.plan import Training
-from lesionseg.evaluation.comparison.run import Run
-from lesionseg.evaluation.definitions import METRICS
+from lesionseg.evaluation.comparison.run import Run, mean_diagonal
+from lesionseg.evaluation.definitions import METRICS, scale_ends
 from lesionseg.evaluation.statistics import mean_intervals
 from lesionseg.evaluation.summary import Estimate
 
@@ -62,7 +62,7 @@ class PartResults:
     Attributes:
         trainings: In the order of the plan.
         images: Number of different images.
-        overall: Mean over all images, each image's scores being averaged over trainings first, with its 95 % bootstrap
+        overall: Mean over all images, each image's scores being averaged over trainings first, with its 95 %
             interval; by `METRICS` name.
         over_folds: Of each fold's mean over images and seeds; None for fewer than two folds.
         over_seeds: Of each seed's mean over the images of all folds; None for fewer than two seeds.
@@ -113,22 +113,29 @@ def part_results(scored: Sequence[Scored], *, resamples: int, seed: int) -> Part
 
     Args:
         scored: At least one.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        resamples: Of the intervals.
+        seed: Of the intervals.
     """
     values = _per_image(run for _, run in scored)
     return PartResults(
         trainings=[_training_scores(training, run) for training, run in scored],
         images=values.shape[1],
-        overall=estimates(values, resamples=resamples, seed=seed),
+        overall=estimates(values, mean_diagonal([run for _, run in scored]), resamples=resamples, seed=seed),
         over_folds=_spread([(training.fold, run) for training, run in scored]),
         over_seeds=_spread([(training.seed, run) for training, run in scored]),
     )
 
 
-def estimates(values: Array, *, resamples: int, seed: int) -> dict[str, Estimate]:
-    """Computes means over images with their intervals: (metrics, images) in the order of `METRICS`."""
-    intervals = mean_intervals(values, resamples=resamples, seed=seed)
+def estimates(values: Array, diagonal: float, *, resamples: int, seed: int) -> dict[str, Estimate]:
+    """Computes means over images with their intervals: (metrics, images) in the order of `METRICS`.
+
+    Args:
+        values: The scores.
+        diagonal: Mean of the images', in pixels.
+        resamples: Of the intervals.
+        seed: Of the intervals.
+    """
+    intervals = mean_intervals(values, ends=scale_ends(diagonal), resamples=resamples, seed=seed)
     bounds = [interval or (None, None) for interval in intervals]
     return {
         name: Estimate(float(row.mean()), low, high)

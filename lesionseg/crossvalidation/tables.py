@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lesionseg.crossvalidation.results import CrossvalResults, PartResults, Spread
 from lesionseg.evaluation.comparison.tables import WordTable, titled
 from lesionseg.evaluation.definitions import METRICS
+from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate
 
 
@@ -46,8 +47,8 @@ def _reading(results: CrossvalResults) -> Iterator[str]:
             "fitted afterwards are left out, for they were chosen on these very images."
         )
     yield (
-        "Intervals are 95 % BCa bootstrap intervals over the images; each image's scores are averaged over trainings "
-        "first. SD is the standard deviation of the means named, and no part of the intervals."
+        f"{HOW}. Each image's scores are averaged over trainings first. SD is the standard deviation of the means "
+        "named, and no part of the intervals."
     )
 
 

@@ -58,6 +58,16 @@ POOLED = ("dice", "jaccard", "precision", "recall", "specificity", "accuracy")
 """Scores that are also computed once from the pixels of all images together."""
 
 
+def scale_ends(diagonal: float) -> list[tuple[float, float]]:
+    """Returns the least and the greatest that an image can score, for each of METRICS and in its order.
+
+    Args:
+        diagonal: Mean of the images', in pixels: so far off counts a lesion that is missed.
+    """
+    largest = {"": 1.0, "%": 100.0, "px": diagonal}
+    return [(0.0, largest[definition.unit]) for definition in METRICS.values()]
+
+
 def definitions(boundary_tolerance: float) -> dict[str, Any]:
     """Writes down everything that a number's meaning depends on, for files and for comparing runs.
 

@@ -11,8 +11,8 @@ class EvaluationSettings:
     """How masks are scored and reported.
 
     Attributes:
-        resamples: Of each bootstrap, at least 100.
-        seed: Of the bootstrap; the same one gives the same intervals.
+        resamples: Of each interval, at least 100.
+        seed: Of the intervals; the same one gives the same intervals.
         boundary_tolerance: Distance in % of the image's diagonal up to which outline points agree, above 0.
         metadata: A CSV file with a row for each image, whose columns become strata; None for none.
         metadata_id: Its column with the image's id.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.spelling import examples
-from lesionseg.evaluation.definitions import METRICS, POOLED, definitions, fingerprint
+from lesionseg.evaluation.definitions import METRICS, POOLED, definitions, fingerprint, scale_ends
 from lesionseg.evaluation.image_scores import Counts, ImageScores
 from lesionseg.evaluation.metadata import read_strata
 from lesionseg.evaluation.overlap import overlap_scores
@@ -40,7 +40,7 @@ def summarise(
         probabilities: Of all images' pixels; None where only masks were scored.
         name: What people call the method.
         facts: See `Summary`.
-        settings: Resamples and seed of the bootstrap.
+        settings: Resamples and seed of the intervals.
         config: See `Summary`.
         other_metrics: See `Summary`.
     """
@@ -105,7 +105,8 @@ def with_metadata(images: Sequence[ImageScores], metadata: Mapping[str, Mapping[
 
 def _means(images: Sequence[ImageScores], settings: EvaluationSettings) -> dict[str, Estimate]:
     values = np.array([[image.scores[name] for image in images] for name in METRICS])  # (metrics, images)
-    intervals = mean_intervals(values, resamples=settings.resamples, seed=settings.seed)
+    ends = scale_ends(float(np.mean([np.hypot(image.height, image.width) for image in images])))
+    intervals = mean_intervals(values, ends=ends, resamples=settings.resamples, seed=settings.seed)
     estimates = {}
     for name, row, interval in zip(METRICS, values, intervals, strict=True):
         low, high = interval or (None, None)

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over images, or a score pooled over their pixels, with its 95 % bootstrap interval.
+    """A mean over images, or a score pooled over their pixels, with its 95 % interval.
 
     Attributes:
         value: The estimate.

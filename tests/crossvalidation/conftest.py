@@ -49,7 +49,7 @@ def run_of() -> RunOf:
     def make(jaccard: Mapping[str, float], folder: Path = Path("nowhere")) -> Run:
         scores = np.array([[jaccard[id_] for id_ in sorted(jaccard)]] * len(METRICS))
         targets = {id_: f"truth of {id_}" for id_ in sorted(jaccard)}
-        return Run(folder, "method", {}, {"seed": 4}, "sha", definitions(0.75), targets, scores)
+        return Run(folder, "method", {}, {"seed": 4}, "sha", definitions(0.75), targets, scores, 1_000.0)
 
     return make
 

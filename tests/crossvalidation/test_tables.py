@@ -37,7 +37,7 @@ def results(out_of_fold: list[Scored], test: list[Scored], ensemble: Run | None,
         "is_cross_validation": True,
         "out_of_fold": part_results(out_of_fold, resamples=200, seed=0),
         "test": part_results(test, resamples=200, seed=0) if test else None,
-        "ensemble": None if ensemble is None else estimates(ensemble.scores, resamples=200, seed=0),
+        "ensemble": None if ensemble is None else estimates(ensemble.scores, 1_000.0, resamples=200, seed=0),
         "fitted": [FittedScore("fold_0", 2, 0.6, 0.62), FittedScore("fold_1", 2, 0.8, 0.9)],
         "definitions": {},
     }

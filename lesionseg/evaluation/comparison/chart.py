@@ -58,7 +58,7 @@ def _draw_differences(axes: Axes, comparison: Comparison) -> None:
 
 
 def _draw_estimate(axes: Axes, place: int, value: float, low: float | None, high: float | None, colour: str) -> None:
-    # The interval is a line of its own: error bars refuse a mean outside of it, which BCa allows.
+    # The interval is a line of its own: error bars want distances from the mean.
     if low is not None and high is not None:
         axes.plot([low, high], [place, place], color=colour, linewidth=1.5, marker="|")
     axes.plot([value], [place], color=colour, marker="o")

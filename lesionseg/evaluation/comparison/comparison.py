@@ -6,13 +6,14 @@ from itertools import combinations
 from typing import Any
 
 from lesionseg.evaluation.comparison.method import Method
-from lesionseg.evaluation.definitions import METRICS
-from lesionseg.evaluation.statistics import Difference, holm, mean_intervals, paired_differences, signed_rank_p
+from lesionseg.evaluation.comparison.run import mean_diagonal
+from lesionseg.evaluation.definitions import METRICS, scale_ends
+from lesionseg.evaluation.statistics import HOW, Difference, holm, mean_intervals, paired_differences, signed_rank_p
 
 NOTE = (
-    "Intervals are 95 % BCa bootstrap intervals over the images; scores are averaged over seeds first. How far seeds "
-    "lie apart is no part of them and is shown as SD over seeds. Differences are paired by image; p is Wilcoxon's "
-    "two-sided signed-rank test, adjusted by Holm for all pairs."
+    f"{HOW}. Scores are averaged over seeds first. How far seeds lie apart is no part of the intervals and is shown as "
+    "SD over seeds. Differences are paired by image; p is Wilcoxon's two-sided signed-rank test, adjusted by Holm for "
+    "all pairs."
 )
 
 
@@ -83,8 +84,8 @@ class Comparison:
         images: Number of images.
         standings: The best first.
         pairs: Every two methods, in the order of their ranks.
-        resamples: Of each bootstrap.
-        seed: Of the bootstrap.
+        resamples: Of each interval.
+        seed: Of the intervals.
         definitions: What the numbers mean.
     """
 
@@ -108,8 +109,8 @@ def compare_methods(
         labels: Of each method.
         metric: Ranks; `METRICS` says whether larger is better. Equal methods are ranked as they came.
         metrics: Further ones to show.
-        resamples: Of each bootstrap.
-        seed: Of the bootstrap.
+        resamples: Of each interval.
+        seed: Of the intervals.
     """
     row = list(METRICS).index(metric)
     sign = -1 if METRICS[metric].higher_is_better else 1
@@ -128,7 +129,8 @@ def compare_methods(
 
 
 def _standing(rank: int, label: str, method: Method, resamples: int, seed: int) -> Standing:
-    intervals = mean_intervals(method.scores, resamples=resamples, seed=seed)
+    ends = scale_ends(mean_diagonal(method.runs))
+    intervals = mean_intervals(method.scores, ends=ends, resamples=resamples, seed=seed)
     means = method.scores.mean(axis=1)
     bounds = [interval or (None, None) for interval in intervals]
     deviations: list[float | None] = [None] * len(METRICS)

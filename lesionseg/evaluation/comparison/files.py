@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lesionseg.evaluation.comparison.chart import draw_comparison
 from lesionseg.evaluation.comparison.comparison import NOTE, Comparison
-from lesionseg.evaluation.comparison.tables import WordTable, direction_note, leaderboard, pairwise
+from lesionseg.evaluation.comparison.tables import WordTable, direction_note, few_images_note, leaderboard, pairwise
 from lesionseg.markdown import markdown_cell, markdown_table
 
 DOTS_PER_INCH = 150
@@ -52,7 +52,7 @@ def markdown(comparison: Comparison) -> str:
     parts = [_markdown_table(leaderboard(comparison))]
     if comparison.pairs:
         parts.append(_markdown_table(pairwise(comparison)))
-    parts.append("\n\n".join(filter(None, (direction_note(comparison), NOTE))) + "\n")
+    parts.append("\n\n".join(filter(None, (direction_note(comparison), NOTE, few_images_note(comparison)))) + "\n")
     runs = [
         f"- {markdown_cell(one.label)}: {', '.join(f'`{folder}`' for folder in one.folders)}"
         for one in comparison.standings

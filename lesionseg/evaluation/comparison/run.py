@@ -34,6 +34,7 @@ class Run:
         definitions: What its numbers mean.
         targets: Fingerprint of each image's ground truth by the image's id, sorted by id.
         scores: (metrics, images) in the orders of `METRICS` and `targets`.
+        diagonal: Mean of the images', in pixels.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Run:
     definitions: Mapping[str, Any]
     targets: Mapping[str, str]
     scores: Array
+    diagonal: float
 
 
 def read_runs(paths: Sequence[str]) -> list[Run]:
@@ -83,12 +85,12 @@ def read_run(folder: Path) -> Run:
         raise InputError(f"{folder / SUMMARY} cannot be read: {error}") from error
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / SUMMARY} is no evaluation's summary: {error} is missing") from error
-    targets, scores = read_per_image(folder / PER_IMAGE)
-    return Run(folder=folder, targets=targets, scores=scores, **attributes)
+    targets, scores, diagonal = read_per_image(folder / PER_IMAGE)
+    return Run(folder=folder, targets=targets, scores=scores, diagonal=diagonal, **attributes)
 
 
-def read_per_image(path: Path) -> tuple[dict[str, str], Array]:
-    """Reads the targets' fingerprints by id and the (metrics, images) scores, both sorted by id.
+def read_per_image(path: Path) -> tuple[dict[str, str], Array, float]:
+    """Reads the targets' fingerprints by id and the (metrics, images) scores, both sorted by id, and the mean diagonal.
 
     Raises:
         InputError: The file is missing or empty, lacks a column, repeats an id or holds something but finite numbers.
@@ -98,6 +100,7 @@ def read_per_image(path: Path) -> tuple[dict[str, str], Array]:
             rows = sorted(csv.DictReader(file), key=lambda row: row["id"])
         targets = {row["id"]: row["target_sha256"] for row in rows}
         scores = np.array([[float(row[name]) for row in rows] for name in METRICS])
+        diagonals = [np.hypot(float(row["height"]), float(row["width"])) for row in rows]
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     except KeyError as error:
@@ -106,7 +109,12 @@ def read_per_image(path: Path) -> tuple[dict[str, str], Array]:
         raise InputError(f"{path} is damaged: {error}") from error
     if not rows or len(targets) < len(rows) or not np.isfinite(scores).all():
         raise InputError(f"{path} is damaged: it has no rows, an id twice, or a score that is no finite number")
-    return targets, scores
+    return targets, scores, float(np.mean(diagonals))
+
+
+def mean_diagonal(runs: Sequence[Run]) -> float:
+    """Averages the diagonals of all runs' images, in pixels."""
+    return float(np.average([run.diagonal for run in runs], weights=[len(run.targets) for run in runs]))
 
 
 def _folders(path: Path) -> list[Path]:

@@ -7,6 +7,9 @@ from lesionseg.evaluation.comparison.comparison import Comparison, Pair, Score, 
 from lesionseg.evaluation.definitions import METRICS
 
 SMALLEST_P = 0.0001
+FEW = 100
+"""Below it, intervals of differences are too narrow where one method's rare failures make the difference."""
+RARE = 20
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,17 @@ def direction_note(comparison: Comparison) -> str:
     """Says which metrics are better when low; nothing where none is."""
     names = [titled(name) for name in comparison.metrics if not METRICS[name].higher_is_better]
     return f"Lower is better: {', '.join(names)}." if names else ""
+
+
+def few_images_note(comparison: Comparison) -> str:
+    """Warns where there are so few images that what decides between methods may not be among them."""
+    if comparison.images >= FEW:
+        return ""
+    return (
+        f"{comparison.images} images are few: a method that fails on one image in {RARE} has not failed on any of them "
+        f"in {100 * (1 - 1 / RARE) ** comparison.images:.0f} % of cases, and an interval of a difference does not show "
+        "what has not been seen."
+    )
 
 
 def titled(name: str) -> str:

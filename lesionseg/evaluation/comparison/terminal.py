@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lesionseg.evaluation.comparison.comparison import NOTE, Comparison
-from lesionseg.evaluation.comparison.tables import WordTable, direction_note, leaderboard, pairwise
+from lesionseg.evaluation.comparison.tables import WordTable, direction_note, few_images_note, leaderboard, pairwise
 from lesionseg.terminal import console, empty_table
 
 TEXT_COLUMNS = {"method", "runs", "better", "other"}
@@ -20,9 +20,8 @@ def print_comparison(comparison: Comparison, folder: Path) -> None:
     tables = [leaderboard(comparison), *([pairwise(comparison)] if comparison.pairs else [])]
     for words in tables:
         screen.print(_table(words), "")
-    screen.print(
-        "\n".join(filter(None, (direction_note(comparison), NOTE))), style="dim", markup=False, highlight=False
-    )
+    notes = filter(None, (direction_note(comparison), NOTE, few_images_note(comparison)))
+    screen.print("\n".join(notes), style="dim", markup=False, highlight=False)
     print(f"tables and pictures  {folder}", flush=True)  # plainly: a wrapped path cannot be copied
 
 

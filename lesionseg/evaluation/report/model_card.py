@@ -14,6 +14,7 @@ from lesionseg.evaluation.image_scores import ImageScores, worst_first
 from lesionseg.evaluation.report.areas import area_in_words
 from lesionseg.evaluation.report.table_row import markdown_text
 from lesionseg.evaluation.report.terminal import interval_text, title_of
+from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Curves, Summary
 
 WORST = 5
@@ -58,6 +59,7 @@ def write_model_card(path: Path, summary: Summary, images: Sequence[ImageScores]
     environment.filters |= {"text": lambda value: markdown_text(str(value)), "interval": interval_text}
     card = environment.get_template("model_card.md.j2").render(
         summary=summary,
+        how=HOW,
         details=None if summary.config is None else model_details(summary.config),
         training_data=None if summary.config is None else described(summary.config.get("data")),
         metrics={title_of(name): value for name, value in summary.metrics.items() if name != "sensitivity"},

@@ -14,6 +14,7 @@ from lesionseg.drawing import PREDICTION, TRUTH
 from lesionseg.evaluation.definitions import METRICS, Definition
 from lesionseg.evaluation.image_scores import ImageScores, Picture, worst_first
 from lesionseg.evaluation.report.areas import how_areas_are_made
+from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate, Summary
 
 MISSING = "\u2013"
@@ -43,6 +44,7 @@ def write_page(path: Path, summary: Summary, images: Sequence[ImageScores], figu
         .get_template("report.html.j2")
         .render(
             summary=summary,
+            how=HOW,
             metrics=SHOWN,
             failures=sum(_fails(image) for image in images),
             figures=figures,

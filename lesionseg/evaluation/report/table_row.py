@@ -1,6 +1,7 @@
 """An evaluation as one row of a paper's table, in Markdown and in LaTeX."""
 
 from lesionseg.evaluation.definitions import METRICS
+from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate, Summary
 
 COLUMNS = {
@@ -13,10 +14,7 @@ COLUMNS = {
     "hd95": "HD95 (% diag.)",
 }
 """Headings by metric; all in %, as the literature of skin lesions has them."""
-NOTE = (
-    "All in %. Each score is computed per image, then averaged over images; in brackets the 95 % interval, bootstrap "
-    "over images."
-)
+NOTE = f"All in %. Each score is computed per image, then averaged over images. In brackets {HOW}."
 
 MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|<*`[]"} | {"\n": " ", "\r": " "})
 LATEX = str.maketrans(

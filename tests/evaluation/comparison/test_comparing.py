@@ -132,3 +132,13 @@ def test_nothing_is_cut_on_a_narrow_terminal(
         "0.0000",  # failure rate
         "0.83",  # HD95
     ]
+
+
+def test_few_images_are_warned_of_and_many_are_not(write_run: Any, tmp_path: Path, capsys: Any) -> None:
+    few = [write_run("a", GOOD), write_run("b", FAIR)]
+    compare_runs(settings(tmp_path / "few", *few))
+    assert "6 images are few" in " ".join(capsys.readouterr().out.split())
+    assert "6 images are few" in (tmp_path / "few" / "comparison.md").read_text()
+    many = [write_run("c", GOOD * 20), write_run("d", FAIR * 20)]
+    compare_runs(settings(tmp_path / "many", *many))
+    assert "are few" not in (tmp_path / "many" / "comparison.md").read_text()

@@ -4,6 +4,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from lesionseg.evaluation.report.table_row import latex_row, markdown_row
+from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate, Summary
 
 
@@ -21,7 +22,7 @@ def test_markdown_is_a_table_of_one_row(known: Summary):
     assert html.count("<th ") == html.count("<td ") == 9
     assert ">85.2 [84.0, 86.5]<" in html
     assert ">3.1 [2.0, 4.5]<" in html
-    assert "bootstrap over images" in html
+    assert HOW in html
 
 
 def test_markdown_shows_every_character_of_the_name(known: Summary):
@@ -34,7 +35,7 @@ def test_latex_is_heading_rule_and_row(known: Summary):
     comment, heading, rule, row = latex_row(known).splitlines()
 
     assert comment.startswith("% ")
-    assert "bootstrap over images" in comment
+    assert HOW in comment
     assert heading.startswith("Method & $N$ & Jaccard & Dice & threshold Jaccard")
     assert heading.endswith(r"HD95 (\% diag.) \\")
     assert rule == r"\midrule"
