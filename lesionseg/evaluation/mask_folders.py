@@ -1,19 +1,20 @@
 """Two folders of masks: which belong together, and everything that is wrong with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from lesionseg.data.file_types import is_readable, readable_text
-from lesionseg.data.image_file import opened_image, read_grey
+from lesionseg.data.file_types import is_readable, is_unsupported, readable_text, unsupported_text
+from lesionseg.data.image_file import read_grey
 from lesionseg.data.mask_levels import decided
 from lesionseg.data.names import as_read
 from lesionseg.data.naming import MASK_WORDS, PREDICTION_WORDS, Affix, shared_affix
+from lesionseg.data.orientation import UPRIGHT, as_stored
 from lesionseg.errors import InputError
+from lesionseg.evaluation.mask_orientation import Header, read_header, turned_upright
 
 SINGLE_CHANNEL = ("1", "L")
 """Pillow's modes that the ISIC scorer takes."""
@@ -27,6 +28,10 @@ class MaskPair:
     prediction: Path
     truth: Path
     image: Path | None
+    orientations: tuple[int, int] = (UPRIGHT, UPRIGHT)
+    """EXIF's, of prediction and ground truth."""
+    upright: bool = False
+    """Whether the two are compared turned upright; otherwise as they are stored."""
 
 
 def pair_masks(
@@ -54,7 +59,7 @@ def pair_masks(
     """
     predicted, targets = _by_id(predictions, prediction_suffix), _by_id(truth, truth_suffix)
     photographs = {} if images is None else _by_id(images, "")
-    faults = [*_repeated(predicted), *_repeated(targets)]
+    faults = [*_repeated(predicted), *_repeated(targets), *_unsupported(predictions), *_unsupported(truth)]
     faults += [f"{id_}: the ground truth has no prediction" for id_ in sorted(targets.keys() - predicted.keys())]
     faults += [f"{predicted[id_][0]}: no ground truth for it" for id_ in sorted(predicted.keys() - targets.keys())]
     if images is not None:
@@ -63,18 +68,23 @@ def pair_masks(
         MaskPair(id_, predicted[id_][0], targets[id_][0], photographs[id_][0] if id_ in photographs else None)
         for id_ in sorted(targets.keys() & predicted.keys())
     ]
-    for pair in pairs:
-        faults += _header_faults(pair)
-    return pairs, faults
+    checked = [_with_header(pair, faults) for pair in pairs]
+    return checked, faults
 
 
-def read_decision(path: Path, above: int, setting: str) -> NDArray[np.uint8]:
+def read_decision(path: Path, above: int, setting: str, *, stored_as: int = UPRIGHT) -> NDArray[np.uint8]:
     """Reads a mask file as (H, W) in {0, 1}: lesion where the grey level is above `above`; see `decided`.
+
+    Args:
+        path: The file.
+        above: 0 to 254.
+        setting: What the user calls `above`.
+        stored_as: EXIF orientation to undo, so that pixels lie as they are stored; 1 leaves the mask upright.
 
     Raises:
         InputError: The file cannot be read, or all would be skin in a mask that has two levels.
     """
-    return decided(read_grey(path), str(path), above=above, setting=setting)
+    return decided(as_stored(read_grey(path), stored_as), str(path), above=above, setting=setting)
 
 
 def _by_id(folder: Path, suffix: str | None) -> dict[str, list[Path]]:
@@ -93,31 +103,46 @@ def _by_id(folder: Path, suffix: str | None) -> dict[str, list[Path]]:
     return found
 
 
+def _unsupported(folder: Path) -> Iterator[str]:
+    """Yields what to do with pictures that cannot be read and have no readable one of their name beside them."""
+    files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    readable = {path.stem for path in files if is_readable(path)}
+    return (unsupported_text(path) for path in files if is_unsupported(path) and path.stem not in readable)
+
+
 def _repeated(files: Mapping[str, Sequence[Path]]) -> Iterator[str]:
     for id_, paths in files.items():
         if len(paths) > 1:
             yield f"{' and '.join(path.name for path in paths)} in {paths[0].parent}: both are masks of {id_}"
 
 
-def _header_faults(pair: MaskPair) -> list[str]:
-    """Compares two files' headers without decoding them."""
-    faults: list[str] = []
-    sizes = []
+def _with_header(pair: MaskPair, faults: list[str]) -> MaskPair:
+    """Looks at two files without decoding them: which way up they fit, and into `faults` whatever is wrong."""
+    headers = []
     for path in (pair.prediction, pair.truth):
         try:
-            with opened_image(path) as image:
-                sizes.append(image.size)
-                faults += _format_faults(path, image)
+            headers.append(read_header(path))
+            faults += _format_faults(path, headers[-1])
         except InputError as error:
             faults.append(str(error))
-    if len(set(sizes)) > 1:
-        found, wanted = (f"{width} x {height}" for width, height in sizes)
-        faults.append(f"{pair.prediction}: is {found} pixels, its ground truth {wanted}; save it at that size")
-    return faults
+    if len(headers) < 2:
+        return pair
+    prediction, truth = headers
+    upright = turned_upright(prediction, truth)
+    if upright is None:
+        faults.append(
+            f"{pair.prediction}: is {_size(prediction)}, its ground truth {_size(truth)}; save it at that size"
+        )
+    return replace(pair, orientations=(prediction.orientation, truth.orientation), upright=bool(upright))
 
 
-def _format_faults(path: Path, image: Image.Image) -> Iterator[str]:
-    if image.format == "JPEG":
+def _size(header: Header) -> str:
+    turned = f" with EXIF orientation {header.orientation}" if header.orientation != UPRIGHT else ""
+    return f"{header.size[0]} x {header.size[1]} pixels{turned}"
+
+
+def _format_faults(path: Path, header: Header) -> Iterator[str]:
+    if header.format == "JPEG":
         yield f"{path}: is a JPEG, which changes pixels at outlines; save masks as PNG"
-    elif image.mode not in SINGLE_CHANNEL:
-        yield f"{path}: has mode {image.mode}; allowed: one channel of 1 or 8 bits (Pillow's modes 1 and L)"
+    elif header.mode not in SINGLE_CHANNEL:
+        yield f"{path}: has mode {header.mode}; allowed: one channel of 1 or 8 bits (Pillow's modes 1 and L)"

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config import CONF, register_schemas
+from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
@@ -149,3 +150,38 @@ def test_a_mistake_ends_with_one_message_and_code_2(masks: Path, tmp_path: Path)
     assert done.returncode == 2
     assert "has no image files" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def turned_masks(root: Path, orientation: int) -> Path:
+    """Photographs and predictions whose square pixels lie as a camera stores them, with EXIF; ground truth without."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for kind in ("images", "truth", "predictions"):
+        (root / kind).mkdir(parents=True)
+    for number in range(2):
+        image, mask = draw_dermoscopy(number, 80)
+        predicted = np.ascontiguousarray(np.roll(mask, 3, axis=1) * np.uint8(255))
+        Image.fromarray(image).save(root / "images" / f"{number}.png", exif=exif)
+        (root / "predictions" / f"{number}.png").write_bytes(encode_grey_png(predicted, orientation=orientation))
+        Image.fromarray(mask * np.uint8(255)).save(root / "truth" / f"{number}.png")
+    return root
+
+
+def test_predictions_with_exif_are_scored_as_stored_like_the_challenge_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = []
+    for orientation in (1, 6):
+        assert "EXIF orientation" not in caplog.text
+        root = turned_masks(tmp_path / str(orientation), orientation)
+        evaluate(configuration(root, root / "run", [f"images={root / 'images'}"]))
+        with (root / "run" / "per_image.csv").open() as file:
+            rows.append(list(csv.DictReader(file)))
+    assert rows[0] == rows[1]  # what was measured on the photographs among it
+    for row in rows[1]:
+        files = (root / kind / f"{row['id']}.png" for kind in ("truth", "predictions"))
+        truth, found = (np.asarray(Image.open(file)) > 128 for file in files)
+        assert float(row["jaccard"]) == pytest.approx((truth & found).sum() / (truth | found).sum())
+    assert "2 predictions whose EXIF orientation is not their ground truth's (0: 6 and 1, 1: 6 and 1)" in caplog.text
+    summary = json.loads((root / "run" / "summary.json").read_text())
+    assert "as they are stored" in summary["facts"]["orientation"]

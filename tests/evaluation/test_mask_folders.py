@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from lesionseg.errors import InputError
-from lesionseg.evaluation.mask_folders import pair_masks, read_decision
+from lesionseg.evaluation.mask_folders import MaskPair, pair_masks, read_decision
+from lesionseg.evaluation.mask_orientation import orientation_notes
 
 
 def save(path: Path, *, size: tuple[int, int] = (6, 4), value: int = 255, mode: str = "L") -> None:
@@ -120,3 +121,82 @@ def test_masks_of_0_and_1_are_not_taken_for_empty(tmp_path: Path) -> None:
 def test_an_empty_mask_is_a_mask(tmp_path: Path) -> None:
     save(tmp_path / "a.png", value=0)
     assert read_decision(tmp_path / "a.png", 128, "prediction_above").sum() == 0
+
+
+# Which way up
+
+STORED = np.zeros((4, 6), np.uint8)
+STORED[0, :2] = 255
+STORED[3, 0] = 255
+TURNED = {1: STORED, 3: STORED[::-1, ::-1], 6: np.rot90(STORED, -1), 8: np.rot90(STORED)}
+"""Upright as EXIF 2.32 says, by hand: 3 half a turn, 6 a quarter clockwise, 8 counter-clockwise."""
+
+
+def pair_of(folder: Path, prediction: tuple[np.ndarray, int], truth: tuple[np.ndarray, int], suffix: str) -> MaskPair:
+    for kind, (levels, orientation) in {"predictions": prediction, "truth": truth}.items():
+        (folder / kind).mkdir()
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(np.ascontiguousarray(levels)).save(folder / kind / f"a{suffix}", exif=exif)
+    (pair,), faults = pair_masks(
+        folder / "predictions", folder / "truth", None, prediction_suffix=None, truth_suffix=None
+    )
+    assert faults == []
+    return pair
+
+
+def read_both(pair: MaskPair) -> list[np.ndarray]:
+    orientations = (1, 1) if pair.upright else pair.orientations
+    paths = pair.prediction, pair.truth
+    return [
+        read_decision(path, 128, "", stored_as=orientation)
+        for path, orientation in zip(paths, orientations, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_masks_that_fit_as_stored_are_compared_so(tmp_path: Path, orientation: int, suffix: str) -> None:
+    pair = pair_of(tmp_path, (STORED, orientation), (STORED, 1), suffix)
+    assert (pair.upright, pair.orientations) == (False, (orientation, 1))
+    for mask in read_both(pair):
+        assert np.array_equal(mask, STORED // 255)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("orientation", [6, 8])
+def test_masks_that_fit_upright_alone_are_turned(tmp_path: Path, orientation: int, suffix: str) -> None:
+    pair = pair_of(tmp_path, (STORED, orientation), (TURNED[orientation], 1), suffix)
+    assert (pair.upright, pair.orientations) == (True, (orientation, 1))
+    for mask in read_both(pair):
+        assert np.array_equal(mask, TURNED[orientation] // 255)
+
+
+def test_masks_that_fit_in_no_way_are_named_with_their_orientation(folders: tuple[Path, Path]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (9, 4)).save(folders[0] / "b.png", exif=exif)
+    (fault,) = faults_of(folders)
+    assert "b.png: is 9 x 4 pixels with EXIF orientation 6, its ground truth 6 x 4 pixels; save it" in fault
+
+
+def test_notes_tell_where_a_tag_makes_a_difference() -> None:
+    ids = [f"im{number}" for number in range(7)]
+    notes = list(orientation_notes(ids, [(6, 6), (1, 1), *[(6, 1)] * 5], {"im2"}))
+    assert notes[0].startswith("4 predictions whose EXIF orientation is not their ground truth's (im3: 6 and 1")
+    assert "as the ISIC challenge's scorer does" in notes[0]
+    assert notes[1].startswith("1 predictions")
+    assert "im2: 6 and 1" in notes[1]
+    assert list(orientation_notes(["a", "b"], [(6, 6), (1, 1)], set())) == []
+
+
+# Pictures that cannot be read
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_masks_that_cannot_be_read_are_named(folders: tuple[Path, Path], side: int) -> None:
+    (folders[side] / "z.heic").touch()
+    beside = next(folders[side].glob("a*.png")).with_suffix(".psd")  # what the mask was saved from
+    beside.touch()
+    (fault,) = faults_of(folders)
+    assert "z.heic: .heic files are not supported; convert it" in fault
