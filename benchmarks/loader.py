@@ -2,7 +2,7 @@
 
     python benchmarks/loader.py --root FOLDER [--size 256] [--workers 2] [--rounds 5]
 
-FOLDER holds images/ and masks/ of original size. Both ways augment alike (conf/augmentation/default.yaml), in as many
+FOLDER holds images/ and masks/ of original size. Both ways augment alike (conf/augmentation/full.yaml), in as many
 worker processes, and hand batches to a process that only takes them; the plain way reads with cv2.imread and
 cv2.resize. Rounds alternate. Prints images a second, their ratio, and the share of their time that the workers of the
 cached way spend on anything but augmenting: reading the cache, stacking, sending.
@@ -110,7 +110,7 @@ def main() -> None:
     pairs = list(found.pairs)
     register_schemas()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        augment: Augment = instantiate(hydra.compose("train").augmentation)
+        augment: Augment = instantiate(hydra.compose("train", ["augmentation=full"]).augmentation)
     ratios, others = [], []
     with tempfile.TemporaryDirectory() as folder:
         cache = DiskCache(pairs, options.size, Path(folder))

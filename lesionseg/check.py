@@ -15,7 +15,7 @@ from lesionseg.scheduler.length import TrainingLength
 
 SMALLEST_IMAGE = 32
 """Height and width in pixels below which a lesion is no more than a few pixels."""
-LOWEST = {"seed": 0, "batch_size": 1, "num_workers": 0, "image_size": SMALLEST_IMAGE}
+LOWEST = {"seed": 0, "batch_size": 1, "min_train_batches": 1, "num_workers": 0, "image_size": SMALLEST_IMAGE}
 
 
 def check(cfg: DictConfig) -> None:

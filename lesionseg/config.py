@@ -22,6 +22,7 @@ class TrainConfig:
     seed: int = MISSING
     image_size: int = MISSING
     batch_size: int | str = MISSING
+    min_train_batches: int = MISSING
     num_workers: int | None = MISSING
     compile: bool = MISSING
     monitor: str = MISSING

@@ -17,7 +17,8 @@ FAULTS = {
     "a negative number of workers": (["num_workers=-1"], "num_workers is -1"),
     "a negative seed": (["seed=-1"], "seed is -1"),
     "an image too small for anybody": (["image_size=20"], "image_size is 20; allowed: at least 32"),
-    "an image too small for the model": (["image_size=33", "model.depth=6"], "allowed: at least 128"),
+    "epochs without a batch": (["min_train_batches=0"], "min_train_batches is 0; allowed: at least 1"),
+    "an image too small for the model": (["image_size=33", "model=unet", "model.depth=6"], "allowed: at least 128"),
     "a mode that is none": (["monitor_mode=highest"], "allowed: min, max"),
     "a monitor that is not logged": (["monitor=val/dcie"], "val/dice"),
     "a monitor whose metric was taken out": (["metrics.dice=null"], "monitor is val/dice"),
@@ -26,7 +27,10 @@ FAULTS = {
     "a width of nothing": (["model.base_channels=0"], "base_channels is 0; allowed: 1 to 512"),
     "a stem stride that is none": (["model.stem_stride=3"], "stem_stride is 3"),
     "a dropout above one": (["model.dropout=1.5"], "dropout is 1.5"),
-    "an unknown argument of a step": (["+augmentation.steps.blur.prob=0.9"], "no argument prob; allowed: blur_limit"),
+    "an unknown argument of a step": (
+        ["augmentation=full", "+augmentation.steps.blur.prob=0.9"],
+        "no argument prob; allowed: blur_limit",
+    ),
     "an unknown argument of a partial": (["+optimizer.momentum=0.9"], "no argument momentum"),
     "an unknown argument of a nested part": (["+loss.terms.dice.power=2"], "no argument power"),
     "a target that does not exist": (["model._target_=lesionseg.model.unet.VNet"], "VNet"),
@@ -43,7 +47,7 @@ FAULTS = {
     "another policy for leaks": (["data.leaks=ignore"], "leaks is 'ignore'"),
     "no loss at all": (["loss.terms.bce=null", "loss.terms.dice=null"], "loss"),
     "a learning rate below zero": (["optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
-    "a factor that raises the rate": (["scheduler.factor=2"], "scheduler: Factor should be < 1.0"),
+    "a factor that raises the rate": (["scheduler=plateau", "scheduler.factor=2"], "scheduler: Factor should be < 1.0"),
     "an unknown precision": (["trainer.precision=bf17"], "precision is 'bf17'"),
     "a threshold that is none": (["segmenter.threshold=1"], "segmenter.threshold is 1; allowed: between 0 and 1"),
     "a threshold in words": (["segmenter.threshold=half"], "segmenter: "),
@@ -53,7 +57,10 @@ FAULTS = {
     "views that cannot be tried": (["decision.views=[flip]"], "'flips', 'turns' or 'sizes'"),
     "an unknown setting of the decision": (["+decision.tries=3"], "no argument tries"),
     "a gain below zero": (["decision.min_gain=-1"], "decision.min_gain is -1"),
-    "a step that is no transform": (["augmentation.steps.blur._target_=torch.nn.ReLU"], "torch.nn"),
+    "a step that is no transform": (
+        ["augmentation=full", "augmentation.steps.blur._target_=torch.nn.ReLU"],
+        "torch.nn",
+    ),
 }
 
 
@@ -134,7 +141,7 @@ def test_every_yaml_passes(
 
 def test_null_takes_a_named_part_out(compose: Compose) -> None:
     check(
-        compose(["augmentation.steps.hair=null", "callbacks.ema=null", "loss.terms.dice=null", "metrics.recall=null"])
+        compose(["augmentation.steps.colour=null", "callbacks.ema=null", "loss.terms.dice=null", "metrics.recall=null"])
     )
 
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import hydra
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from lesionseg.arguments import argument_faults, target_nodes
 from lesionseg.config import CONF, register_schemas
 
 
@@ -52,3 +53,19 @@ def test_every_file_of_conf_is_a_root_or_in_a_group() -> None:
         "crossval",
     }
     assert Path(CONF, "model", "unet.yaml").is_file()
+
+
+def stems(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("recipe", stems("experiment"))
+def test_a_recipe_goes_with_every_choice_of_parts(recipe: str) -> None:
+    """A recipe that set an argument of one network would hand it to every other, which lesionseg refuses."""
+    groups = {group: stems(group) for group in ("data", "model", "optimizer", "scheduler", "augmentation")}
+    for number in range(max(map(len, groups.values()))):  # each file of each group at least once
+        choices = {group: files[number % len(files)] for group, files in groups.items()}
+        cfg = compose("train", [f"experiment={recipe}", "run_dir=unset", *map("=".join, choices.items())])
+        for group in groups:
+            for path, node in target_nodes(OmegaConf.to_container(cfg[group], resolve=True), group):
+                assert list(argument_faults(node)) == [], f"experiment={recipe} {path}"

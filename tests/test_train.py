@@ -165,6 +165,34 @@ QUICK = ["model=unet_small", "model.base_channels=4", "image_size=32", "batch_si
 QUICK += ["trainer.max_epochs=1", "callbacks.learning_rate_monitor=null", "callbacks.sample_masks=null"]
 
 
+def test_a_network_that_marks_nothing_is_reported_everywhere(
+    compose: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lesion where the probability is above 0.9999 is no lesion, after two epochs."""
+    nothing = ["decision.fit=false", "segmenter.threshold=0.9999", "callbacks=[checkpoint]", "logger=csv"]
+    results = train(compose(["experiment=smoke", *nothing]))
+    assert results["test/dice"] == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "NOT USABLE: the network's masks of the validation images. Nothing is marked in 8 of 8 images" in said
+    assert "lesionseg.check_data" in said
+    assert "Nothing is marked in 8 of 8" in (tmp_path / "report.html").read_text()
+    assert "Do not use this model" in (tmp_path / "model_card.md").read_text()
+
+
+def test_a_training_that_stops_early_says_so(compose: Compose, caplog: pytest.LogCaptureFixture) -> None:
+    early = ["callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=1", "logger=csv"]
+    never = ["callbacks.early_stopping.min_delta=1.0", "trainer.max_epochs=9", "decision.fit=false"]
+    train(compose(["experiment=smoke", *early, *never]))
+    assert "stopped early, after epoch 2 of 9. val/dice had not improved" in caplog.text
+
+
+def test_an_epoch_of_several_passes_is_announced(compose: Compose, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        experiment = Experiment(compose(["experiment=smoke", "min_train_batches=4", "trainer.fast_dev_run=true"]))
+        experiment.run()
+    assert "passes over the 16 training images 2.0 times" in caplog.text
+
+
 @pytest.fixture
 def leaking(tmp_path: Path, draw_pairs: Any) -> Path:
     """Folders as parts; `v` is `b` again."""

@@ -29,6 +29,7 @@ class LesionDataModule(LightningDataModule):
         num_workers: Worker processes, see `lesionseg.data.loader`.
         seed: Fixes order and augmentation.
         augment: For training images, or None.
+        min_train_batches: Batches that an epoch of training has at least; small data are passed over several times.
 
     Raises:
         InputError: Files are missing or cannot be used, or the split leaks.
@@ -43,12 +44,14 @@ class LesionDataModule(LightningDataModule):
         num_workers: int | None,
         seed: int,
         augment: Augment | None,
+        min_train_batches: int = 1,
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
         self.augment = augment
+        self.min_train_batches = min_train_batches
         listing = source.listing().checked()
         samples = listing.samples()
         self.cache = open_cache(source.cache, samples, image_size, source.cache_dir)
@@ -87,6 +90,12 @@ class LesionDataModule(LightningDataModule):
         """Returns a part's dataset once `setup` has read it."""
         return self._datasets[part]
 
+    @property
+    def passes(self) -> float:
+        """How often an epoch passes over the training images; 1 where they fill `min_train_batches` at once."""
+        images = len(self._rows["train"])
+        return max(self.min_train_batches * self.batch_size / images, 1.0) if self.min_train_batches > 1 else 1.0
+
     def train_dataloader(self) -> DataLoader[Item]:
         """Shuffled, augmented batches; a last smaller one is dropped (batch normalisation dislikes tiny batches).
 
@@ -120,6 +129,7 @@ class LesionDataModule(LightningDataModule):
             num_workers=self.num_workers,
             seed=self.seed,
             shuffle=part == "train",
+            min_batches=self.min_train_batches if part == "train" else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
             world_size=self.trainer.world_size if self.trainer else 1,
         )

@@ -20,6 +20,7 @@ def loader(
     num_workers: int | None,
     seed: int,
     shuffle: bool,
+    min_batches: int = 1,
     rank: int = 0,
     world_size: int = 1,
 ) -> DataLoader[Item]:
@@ -31,12 +32,14 @@ def loader(
         num_workers: Worker processes; None picks one core less than each process has, 1 to `MOST_WORKERS`.
         seed: Fixes order and augmentation.
         shuffle: For training: another order every epoch, and no last smaller batch.
+        min_batches: An epoch has at least this many batches: it passes over a small dataset several times.
         rank: Number of this process under DDP.
         world_size: Number of processes.
     """
     wanted = default_workers(local_processes(world_size)) if num_workers is None else num_workers
     workers = wanted if dataset.is_costly else 0
-    sampler = SeededSampler(len(dataset), seed=seed, shuffle=shuffle, rank=rank, world_size=world_size)
+    length = len(dataset) if min_batches == 1 else max(len(dataset), min_batches * batch_size * world_size)
+    sampler = SeededSampler(len(dataset), seed=seed, shuffle=shuffle, length=length, rank=rank, world_size=world_size)
     return DataLoader(
         dataset,
         batch_size=min(batch_size, max(len(sampler), 1)),

@@ -1,5 +1,6 @@
 """The sampler: which sample comes when, and with which seed, fixed by (seed, epoch) alone."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,12 +21,17 @@ class SeededSampler(Sampler[tuple[int, int]]):
         size: Number of samples.
         seed: The run's seed.
         shuffle: Whether each epoch has an order of its own: training.
+        length: Pairs of an epoch in all processes; None for one pass. A longer epoch passes over the samples again and
+            again, each time in another order, the last time perhaps over some of them.
         rank: Number of this process.
         world_size: Number of processes.
     """
 
-    def __init__(self, size: int, *, seed: int, shuffle: bool, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self, size: int, *, seed: int, shuffle: bool, length: int | None = None, rank: int = 0, world_size: int = 1
+    ) -> None:
         self.size = size
+        self.length = size if length is None else length
         self.seed = seed
         self.shuffle = shuffle
         self.rank = rank
@@ -44,14 +50,16 @@ class SeededSampler(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Yields this process's pairs of the epoch."""
         generator = np.random.default_rng([self.seed, self.epoch])
-        order = generator.permutation(self.size) if self.shuffle else np.arange(self.size)
-        seeds = generator.integers(2**63, size=self.size)
-        places = np.arange(self.rank, self.size, self.world_size)[: len(self)]
+        passes = math.ceil(self.length / self.size) if self.size else 0
+        orders = [generator.permutation(self.size) if self.shuffle else np.arange(self.size) for _ in range(passes)]
+        order = np.concatenate(orders)[: self.length] if orders else np.arange(0)
+        seeds = generator.integers(2**63, size=len(order))
+        places = np.arange(self.rank, len(order), self.world_size)[: len(self)]
         left = places[self._seen[1] if self.epoch == self._seen[0] else 0 :]
         yield from zip(order[left].tolist(), seeds[left].tolist(), strict=True)
 
     def __len__(self) -> int:
         """Counts this process's samples."""
         if self.shuffle:
-            return self.size // self.world_size
-        return len(range(self.rank, self.size, self.world_size))
+            return self.length // self.world_size
+        return len(range(self.rank, self.length, self.world_size))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.spelling import examples
+from lesionseg.evaluation.alarms import alarms
 from lesionseg.evaluation.definitions import METRICS, POOLED, definitions, fingerprint, scale_ends
 from lesionseg.evaluation.image_scores import Counts, ImageScores
 from lesionseg.evaluation.metadata import read_strata
@@ -59,6 +60,7 @@ def summarise(
         definitions=definitions(settings.boundary_tolerance),
         config=config,
         other_metrics=other_metrics,
+        alarms=alarms([image.counts for image in images]),
     )
 
 

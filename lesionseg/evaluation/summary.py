@@ -117,6 +117,7 @@ class Summary:
         definitions: What the numbers mean, see `lesionseg.evaluation.definitions`.
         config: The checkpoint's training configuration; None for masks.
         other_metrics: Scores from further metrics of the configuration.
+        alarms: Sentences that say why the masks are worthless, see `lesionseg.evaluation.alarms`; usually none.
     """
 
     name: str
@@ -132,3 +133,4 @@ class Summary:
     definitions: Mapping[str, Any]
     config: Mapping[str, Any] | None = None
     other_metrics: Mapping[str, float] | None = None
+    alarms: Sequence[str] = ()

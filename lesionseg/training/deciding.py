@@ -51,12 +51,12 @@ def _fitted(
     @lru_cache(maxsize=2)  # those of the decision so far, and those being tried
     def probabilities(views: Views) -> Maps:
         segmenter.decision = replace(start, views=views)
-        return _predicted(trainer, segmenter, validation)
+        return predicted(trainer, segmenter, validation)
 
     return fit_decision(start, settings, truths, probabilities)
 
 
-def _predicted(trainer: Trainer, segmenter: Segmenter, dataset: LesionDataset) -> Maps:
+def predicted(trainer: Trainer, segmenter: Segmenter, dataset: LesionDataset) -> Maps:
     """Predicts all images as a test would: (images, S, S) float32 in [0, 1]."""
     device = trainer.strategy.root_device
     segmenter.to(device).eval()

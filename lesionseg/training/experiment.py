@@ -23,11 +23,13 @@ from lesionseg.decision.settings import FittingSettings
 from lesionseg.device import limit_threads
 from lesionseg.environment import environment
 from lesionseg.errors import InputError
+from lesionseg.evaluation.report.terminal import print_alarms
 from lesionseg.evaluation.summarising import check_metadata
 from lesionseg.hardware import fastest_precision
 from lesionseg.model.segmenter import build_segmenter
 from lesionseg.run_record import read_record
 from lesionseg.training.batch_size import find_batch_size
+from lesionseg.training.blank_masks import ADVICE, validation_alarms
 from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
 from lesionseg.training.compiling import NetworkCompiler
 from lesionseg.training.deciding import decide
@@ -39,6 +41,7 @@ from lesionseg.training.run_logs import keep_before, log_configuration, log_resu
 from lesionseg.training.score_collector import ScoreCollector
 from lesionseg.training.signals import Signals
 from lesionseg.training.step_seed import StepSeed
+from lesionseg.training.stopping import early_stop
 from lesionseg.training.summary import print_decision, print_results, print_whereabouts
 from lesionseg.writing import write_json, write_whole
 
@@ -79,6 +82,7 @@ class Experiment:
             num_workers=cfg.num_workers,
             seed=cfg.seed,
             augment=build("augmentation", cfg.augmentation),
+            min_train_batches=cfg.get("min_train_batches") or 1,
         )
         self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
         self.module = build_module(cfg, record(self.config, self.data.split))
@@ -127,10 +131,17 @@ class Experiment:
     def run(self) -> dict[str, float]:
         """Fits, decides, tests the best checkpoint where there is a test part, and writes the results down."""
         self._write_record()
+        if self.data.passes > 1:
+            images = len(self.data.split["parts"]["train"])
+            log.info(
+                "An epoch passes over the %d training images %.1f times (min_train_batches).", images, self.data.passes
+            )
         try:
             self.trainer.fit(self.module, datamodule=self.data, ckpt_path=self.resumed_from)
         except MisconfigurationException as error:  # Lightning's word for settings that do not go together
             raise InputError(str(error)) from error
+        if (reason := early_stop(self.trainer)) is not None:
+            log.warning(reason)
         best = self._use_best_weights()
         self._fit_decision()
         results = best | self._test()
@@ -203,6 +214,12 @@ class Experiment:
         )
         return results
 
+    def _alarms(self) -> list[str]:
+        """Looks at the validation masks of the weights in use; a quick trial of the code raises no alarm."""
+        if self.trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning's types lack it
+            return []
+        return validation_alarms(self.trainer, self.module.segmenter, self.data.dataset("validation"))
+
     def _best_checkpoint(self) -> Path | None:
         """Finds the best checkpoint, where one was kept."""
         callbacks = self.trainer.checkpoint_callbacks
@@ -222,6 +239,7 @@ class Experiment:
         record = read_record(self.run_dir)
         log_results(self.trainer.loggers, self.config, results, overrides=record.overrides if record else [])
         print_results(results, title="best checkpoint", headings={"val": "validation", "test": "test"})
+        print_alarms(self._alarms(), what="the network's masks of the validation images", advice=ADVICE)
         print_whereabouts(self.run_dir, self._best_checkpoint())
 
 

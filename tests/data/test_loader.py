@@ -78,6 +78,21 @@ def test_a_batch_larger_than_the_part_still_trains(root: Path, world_size: int) 
     assert [len(batch["id"]) for batch in batches] == [10 // world_size]
 
 
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_small_data_are_passed_over_until_an_epoch_has_enough_batches(root: Path, world_size: int) -> None:
+    """Ten images in batches of four are two batches a pass, and one for each of two processes."""
+    assert [len(batch["id"]) for batch in load(dataset(root), min_batches=7, world_size=world_size)] == [4] * 7
+
+
+def test_data_with_enough_batches_are_passed_over_once(root: Path) -> None:
+    assert len(list(load(dataset(root), min_batches=2))) == 2
+
+
+def test_fewer_images_than_a_batch_fill_it_by_several_passes(root: Path) -> None:
+    sizes = [len(batch["id"]) for batch in load(dataset(root), batch_size=16, min_batches=3)]
+    assert sizes == [16, 16, 16]
+
+
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_processes_share_the_images_out(root: Path, shuffle: bool) -> None:
     shards = [load(dataset(root), shuffle=shuffle, batch_size=1, rank=rank, world_size=3) for rank in range(3)]

@@ -87,3 +87,27 @@ def test_a_resumed_epoch_has_the_pairs_that_are_left_and_the_next_has_all(seen: 
     assert list(sampler) == whole[seen:]
     sampler.set_epoch(4)
     assert list(sampler) == pairs(4, size=40, world_size=world_size)
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_an_epoch_of_several_passes_has_every_sample_as_often(world_size: int) -> None:
+    samplers = [
+        SeededSampler(20, seed=0, shuffle=True, length=60, rank=rank, world_size=world_size)
+        for rank in range(world_size)
+    ]
+    assert [len(sampler) for sampler in samplers] == [60 // world_size] * world_size
+    drawn = [index for sampler in samplers for index, _ in sampler]
+    assert sorted(drawn) == sorted([*range(20)] * 3)
+
+
+def test_each_pass_has_an_order_and_augmentation_of_its_own() -> None:
+    drawn = list(SeededSampler(20, seed=0, shuffle=True, length=40))
+    first, second = drawn[:20], drawn[20:]
+    assert [index for index, _ in first] != [index for index, _ in second]
+    assert len({seed for _, seed in drawn}) == 40
+
+
+def test_the_last_pass_of_an_epoch_may_have_some_of_the_samples() -> None:
+    drawn = [index for index, _ in SeededSampler(20, seed=0, shuffle=True, length=50)]
+    counts = [drawn.count(index) for index in range(20)]
+    assert (counts.count(2), counts.count(3)) == (10, 10)

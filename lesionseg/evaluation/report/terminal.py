@@ -1,10 +1,12 @@
 """The last words of an evaluation: its numbers with their intervals, and where everything is."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.panel import Panel
 from rich.table import Table
 
 from lesionseg.evaluation.definitions import METRICS
@@ -29,9 +31,17 @@ def print_summary(summary: Summary, folder: Path) -> None:
     for name, number in (summary.other_metrics or {}).items():
         table.add_row(escape(name.replace("_", " ")), f"{number:.4f}", "", "")
     Console().print(table)
+    print_alarms(summary.alarms, what="these masks")
     # Printed plainly: a path that is wrapped or coloured cannot be copied.
     print(f"lesions missed  {summary.missed}\nreport          {_short(folder / 'report.html')}", flush=True)
     print(f"as data         {_short(folder / 'summary.json')}, {_short(folder / 'per_image.csv')}", flush=True)
+
+
+def print_alarms(alarms: Sequence[str], *, what: str, advice: str = "") -> None:
+    """Prints in red why masks are not usable, and what to do; nothing where there is no alarm."""
+    if alarms:
+        text = escape(" ".join([f"NOT USABLE: {what}.", *alarms, advice]).strip())
+        Console().print(Panel(text, style="bold red", title="warning"))
 
 
 def title_of(name: str) -> str:

@@ -34,6 +34,12 @@ def test_card_has_the_sections_of_mitchell_2019_and_valid_tables(tmp_path, summa
     assert card.endswith(".\n")
 
 
+def test_card_of_masks_of_no_use_begins_with_that(tmp_path, summary, image_scores):
+    assert "Do not use" not in _card(tmp_path, summary, image_scores)
+    card = _html(_card(tmp_path, replace(summary, alarms=["Nothing is marked in 9 of 9 images."]), image_scores))
+    assert card.index("Do not use this model") < card.index("Nothing is marked in 9 of 9") < card.index("<h2>")
+
+
 def test_card_describes_network_facts_and_numbers(tmp_path, summary, image_scores):
     html = _html(_card(tmp_path, summary, image_scores))
 

@@ -83,6 +83,15 @@ def test_pooled_scores_stand_apart(page: str) -> None:
     assert "0.850 to 0.950" in pooled
 
 
+def test_masks_of_no_use_are_announced_above_the_scores(
+    page: str, summary: Summary, image_scores: list[ImageScores], tmp_path: Path
+) -> None:
+    alarming = replace(summary, alarms=["Nothing is marked in <9> of 9 images."])
+    html = written(tmp_path, alarming, image_scores)
+    assert "not usable" not in page
+    assert html.index("not usable") < html.index("Nothing is marked in &lt;9&gt; of 9 images.") < html.index('tiles">')
+
+
 def test_figures_are_embedded_as_they_are(page: str) -> None:
     assert SVG in page
     assert "<figcaption>ROC curve</figcaption>" in page
