@@ -149,6 +149,7 @@ class DownloadConfig:
 class CheckDataConfig:
     """Every key that `conf/check_data.yaml` and the command line may set; values and units are explained there."""
 
+    fix: str | None = MISSING
     image_size: int = MISSING
     run_dir: str = MISSING
     data: Any = MISSING
