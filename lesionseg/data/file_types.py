@@ -44,6 +44,14 @@ UNSUPPORTED_SUFFIXES = {
 }
 """Of pictures that are not read, in lower case, and what to do with one."""
 
+SIGNATURES = {
+    ".heic": (4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1", b"ftypmsf1")),
+    ".dcm": (128, (b"DICM",)),
+    ".psd": (0, (b"8BPS",)),
+    ".jxl": (0, (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
+}
+"""Where files of unsupported kinds begin with what: telephones' pictures are often renamed to .jpg."""
+
 
 def is_readable(file: str | PurePath) -> bool:
     """Tells whether a file's name ends as that of a picture that can be read."""
@@ -59,6 +67,18 @@ def unsupported_text(file: str | PurePath) -> str:
     """Words what is wrong with a file that `is_unsupported`, and what to do."""
     suffix = PurePath(file).suffix.lower()
     return f"{file}: {suffix} files are not supported; {UNSUPPORTED_SUFFIXES[suffix]}"
+
+
+def contents_text(beginning: bytes) -> str | None:
+    """Tells from a file's first bytes what picture of an unsupported kind it is, whatever its name; None for any other.
+
+    Args:
+        beginning: At least 132 bytes, or all there are.
+    """
+    for suffix, (position, marks) in SIGNATURES.items():
+        if beginning[position:].startswith(marks):
+            return f"it is {suffix[1:].upper()}, whatever its name; {UNSUPPORTED_SUFFIXES[suffix]}"
+    return None
 
 
 def readable_text() -> str:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lesionseg.data.colours import rgb_of
-from lesionseg.data.file_types import FORMATS
+from lesionseg.data.file_types import FORMATS, contents_text
 from lesionseg.data.grey_png import read_grey_png
 from lesionseg.data.mask_levels import check_transparency, eight_bit_levels, white_mask
 from lesionseg.data.orientation import stored_orientation
@@ -22,6 +22,7 @@ BYTES_A_PIXEL = 14
 """Of memory while reading: Pillow's 4 of RGB, 4 more of CMYK or while turning, 3 of the array, 3 on the way to it."""
 COEFFICIENT_BYTES = 6
 """A pixel of a progressive JPEG: 16 bits for each of three channels, fewer where colour is subsampled."""
+SIGNATURE_BYTES = 132
 SHORTFALL = 0.9
 """A JPEG may be decoded at a scale that gives this share of the pixels asked for: 252 rows enlarged to 256 differ from
 256 rows by 0.7 grey levels on average, and the next scale has four times as many."""
@@ -158,8 +159,15 @@ def named_faults(name: str | Path) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise too_large(name, str(error)) from error
     except Exception as error:  # Pillow's parsers raise whatever they stumble on in a damaged file
-        reason = str(error) or type(error).__name__
-        raise InputError(f"{name}: cannot be read as an image ({reason}); replace the file or take it out") from error
+        reason, advice = str(error) or type(error).__name__, "replace the file or take it out"
+        if isinstance(error, UnidentifiedImageError) and isinstance(name, Path):
+            reason, advice = "of no kind that is read", _kind_of_contents(name) or advice
+        raise InputError(f"{name}: cannot be read as an image ({reason}); {advice}") from error
+
+
+def _kind_of_contents(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return contents_text(file.read(SIGNATURE_BYTES))
 
 
 def decoded_bytes(path: Path, for_size: int | None = None) -> int:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from lesionseg.data.file_types import READABLE_SUFFIXES, is_readable, is_unsupported, unsupported_text
 from lesionseg.data.image_file import read_image, read_mask
+from lesionseg.errors import InputError
 
 LESION = np.zeros((40, 56), np.uint8)
 LESION[10:30, 12:40] = 255
@@ -54,6 +55,21 @@ def test_pictures_that_cannot_be_read_are_named_with_what_to_do(name: str, wante
     assert text.startswith(f"{name}: ")
     assert "not supported" in text
     assert wanted in text
+
+
+@pytest.mark.parametrize(
+    ("beginning", "wanted"),
+    [
+        (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "it is HEIC, whatever its name; convert it to JPEG"),
+        (bytes(128) + b"DICM", "it is DCM, whatever its name; save its picture as PNG"),
+        (b"8BPS\0\x01", "it is PSD, whatever its name; convert it to PNG"),
+    ],
+)
+def test_a_renamed_picture_is_told_by_its_contents(tmp_path: Path, beginning: bytes, wanted: str) -> None:
+    for name in ("IMG_1.jpg", "IMG_1.png"):
+        (tmp_path / name).write_bytes(beginning + bytes(500))
+        with pytest.raises(InputError, match=rf"{name}: cannot be read as an image .*; {wanted}"):
+            read_image(tmp_path / name)
 
 
 @pytest.mark.parametrize(
