@@ -126,6 +126,12 @@ class Experiment:
                 f"{now[:8]}...): files have come or gone. Put them back, or start a new run"
             )
         same_settings(checkpoint["lesionseg"]["config"], self.config, str(self.resumed_from))
+        trained, most = checkpoint["epoch"], self.trainer.max_epochs
+        if most is not None and 0 <= most < trained:
+            raise InputError(
+                f"{self.resumed_from} has trained for {trained} epochs already, and trainer.max_epochs is {most}; give "
+                f"at least {trained}, which ends the training there"
+            )
         keep_before(self.trainer.loggers, checkpoint["global_step"])
 
     def run(self) -> dict[str, float]:

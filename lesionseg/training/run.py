@@ -4,7 +4,7 @@ import logging
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -21,6 +21,17 @@ from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, sa
 from lesionseg.training.signals import Signals
 
 log = logging.getLogger(__name__)
+
+LENGTH = ("max_epochs", "max_steps", "max_time")
+"""Of `trainer`: what ends a training."""
+
+
+@dataclass
+class _Attempt:
+    """How far a run has got in this process."""
+
+    has_begun: bool = False
+    results: dict[str, float] = field(default_factory=dict)
 
 
 def run(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, float]:
@@ -48,16 +59,15 @@ def run(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, float]:
                 f"resume={shlex.quote(str(folder))}, or give another hydra.run.dir"
             )
         cfg = _config(cfg, overrides)
-        if record is not None and record.state == "finished" and not _is_longer(cfg, folder):
+        if record is not None and record.state == "finished" and not _has_other_length(cfg, folder):
             log.info("The run in %s has ended before: there is nothing left to do.", folder)
             return record.results
         if cfg.resume not in (None, "auto"):
             check(cfg)  # the stored configuration; what was composed has been checked
         started = record or RunRecord(state="running", overrides=list(overrides), started=now())
-        with _recorded(folder, replace(started, state="running", reason=None, ended=None)) as finish:
-            results = _results(cfg, folder)
-            finish(results)
-        return results
+        with _recorded(folder, replace(started, state="running", reason=None, ended=None), before=record) as attempt:
+            attempt.results = _results(cfg, folder, attempt)
+        return attempt.results
 
 
 def _config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -69,18 +79,21 @@ def _config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
     return resumed_config(cfg, overrides)
 
 
-def _is_longer(cfg: DictConfig, folder: Path) -> bool:
-    """Whether a run that has ended is asked for more epochs than it had."""
-    return bool(stored_config(folder).get("trainer", {}).get("max_epochs") != cfg.trainer.max_epochs)
+def _has_other_length(cfg: DictConfig, folder: Path) -> bool:
+    """Whether a run that has ended is asked for another length than it had."""
+    then = stored_config(folder).get("trainer", {})
+    return any(then.get(key) != cfg.trainer.get(key) for key in LENGTH)
 
 
-def _results(cfg: DictConfig, folder: Path) -> dict[str, float]:
+def _results(cfg: DictConfig, folder: Path, attempt: _Attempt) -> dict[str, float]:
     """Runs the experiment with the signals taken."""
     signals = Signals()
     with signals.taken():
         checkpoint = None if cfg.resume is None else checkpoint_to_resume(folder)
         try:
-            return Experiment(cfg, resumed_from=checkpoint, signals=signals).run()
+            experiment = Experiment(cfg, resumed_from=checkpoint, signals=signals)
+            attempt.has_begun = True
+            return experiment.run()
         except InterruptionError as error:
             requeue(error.signal_number)
             raise InterruptionError(error.signal_number, f"{error}.{_how_to_go_on(folder)}") from None
@@ -99,17 +112,22 @@ def _how_to_go_on(folder: Path) -> str:
 
 
 @contextmanager
-def _recorded(folder: Path, record: RunRecord) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Keeps the run's record up to date, in the first process; a run that is killed stays recorded as running."""
+def _recorded(folder: Path, record: RunRecord, *, before: RunRecord | None) -> Iterator[_Attempt]:
+    """Keeps the run's record up to date, in the first process; a run that is killed stays recorded as running.
+
+    A resumed run that is refused before it has trained anything, for a setting, stays what it was before.
+    """
+    attempt = _Attempt()
 
     def note(**changes: object) -> None:
         if is_first_process():
-            write_record(folder, replace(record, ended=now(), **changes))  # type: ignore[arg-type]
+            write_record(folder, replace(record, **{"ended": now(), **changes}))  # type: ignore[arg-type]
 
     if is_first_process():
         write_record(folder, record)
     try:
-        yield lambda results: note(state="finished", results=results)
+        yield attempt
+        note(state="finished", results=attempt.results)
     except PruningError as error:
         note(state="pruned", reason=_first_line(error), results=error.results)
         raise
@@ -117,7 +135,10 @@ def _recorded(folder: Path, record: RunRecord) -> Iterator[Callable[[dict[str, f
         note(state="interrupted", reason=_first_line(error))
         raise
     except BaseException as error:
-        _note_failure(note, error)
+        if before is not None and isinstance(error, InputError) and not attempt.has_begun:
+            note(**asdict(before))
+        else:
+            _note_failure(note, error)
         raise
 
 

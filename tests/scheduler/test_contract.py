@@ -44,28 +44,56 @@ def test_lightning_is_told_what_to_do(schedule: Any, optimizer: Optimizer) -> No
         assert setting["scheduler"].optimizer is optimizer
 
 
-def test_a_resumed_schedule_goes_on_where_it_stopped(schedule: Any, optimizer: Optimizer) -> None:
+def run(settings: Any, steps: int) -> list[float]:
+    """Steps through a schedule as Lightning does; returns the rate after each step."""
+    (optimizer,) = {setting["scheduler"].optimizer for setting in settings}
+    found = []
+    for _ in range(steps):
+        optimizer.step()
+        for setting in settings:
+            if setting["interval"] == "step":
+                setting["scheduler"].step()
+        found.append(optimizer.param_groups[0]["lr"])
+    return found
+
+
+def resumed(schedule: Any, optimizer: Optimizer, settings: Any, total_steps: int) -> Any:
     """Lightning restores the optimizer and each schedule by their state dicts."""
+    states = copy.deepcopy(([setting["scheduler"].state_dict() for setting in settings], optimizer.state_dict()))
+    restart(optimizer)
+    again = schedule(optimizer, TrainingLength(total_steps, 10))
+    optimizer.load_state_dict(states[1])
+    for setting, state in zip(again, states[0], strict=True):
+        setting["scheduler"].load_state_dict(state)
+    return again
 
-    def run(settings: Any, steps: int) -> list[float]:
-        found = []
-        for _ in range(steps):
-            optimizer.step()
-            for setting in settings:
-                if setting["interval"] == "step":
-                    setting["scheduler"].step()
-            found.append(optimizer.param_groups[0]["lr"])
-        return found
 
-    first = schedule(optimizer, TrainingLength(40, 10))
-    run(first, 15)
-    states = copy.deepcopy(([setting["scheduler"].state_dict() for setting in first], optimizer.state_dict()))
-    expected = run(first, 20)
-
+def restart(optimizer: Optimizer) -> None:
     optimizer.param_groups[0]["lr"] = 2.0
     optimizer.param_groups[0].pop("initial_lr", None)
-    second = schedule(optimizer, TrainingLength(40, 10))
-    optimizer.load_state_dict(states[1])
-    for setting, state in zip(second, states[0], strict=True):
-        setting["scheduler"].load_state_dict(state)
-    assert run(second, 20) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("total_steps", [40, 80, 20])
+def test_a_resumed_schedule_goes_on_as_one_of_that_length(
+    schedule: Any, optimizer: Optimizer, total_steps: int
+) -> None:
+    expected = run(schedule(optimizer, TrainingLength(total_steps, 10)), total_steps - 1)[15:]
+    restart(optimizer)
+    first = schedule(optimizer, TrainingLength(40, 10))
+    run(first, 15)
+    second = resumed(schedule, optimizer, first, total_steps)
+    assert run(second, total_steps - 16) == pytest.approx(expected)
+
+
+def test_a_training_made_shorter_than_it_is_keeps_the_last_rate(schedule: Any, optimizer: Optimizer) -> None:
+    first = schedule(optimizer, TrainingLength(40, 10))
+    run(first, 15)
+    second = resumed(schedule, optimizer, first, 10)
+    assert len(set(run(second, 5))) == 1
+
+
+def test_steps_beyond_the_last_keep_its_rate(schedule: Any, optimizer: Optimizer) -> None:
+    """How many steps there will be is an estimate of Lightning's."""
+    settings = schedule(optimizer, TrainingLength(10, 10))
+    run(settings, 10)
+    assert len(set(run(settings, 5))) == 1

@@ -180,12 +180,23 @@ def test_a_run_that_has_ended_is_left_alone_unless_it_is_made_longer(tmp_path: P
 
 
 def test_a_finished_run_may_be_made_longer(tmp_path: Path) -> None:
-    short = [*SETTINGS, "trainer.max_epochs=1", "hydra.run.dir=run"]
+    """With a schedule of torch's that takes its length from the stored state."""
+    short = [word for word in SETTINGS if not word.startswith("scheduler")]
+    short += ["scheduler=onecycle", "trainer.max_epochs=1", "hydra.run.dir=run"]
     assert train(tmp_path, *short).returncode == 0
     longer = train(tmp_path, "resume=run", "trainer.max_epochs=2")
     assert longer.returncode == 0, longer.stderr
     assert read(tmp_path / "run" / "checkpoints" / LAST)["epoch"] == 2
+    assert read_record(tmp_path / "run").state == "finished"  # type: ignore[union-attr]
     assert {path.name for path in (tmp_path / "run").glob("environment*")} == {"environment.json", "environment_2.json"}
+
+
+def test_a_run_made_shorter_than_it_is_says_so_and_stays_finished(whole: Path) -> None:
+    before = read_record(whole)
+    shorter = train(whole.parent, "resume=run", "trainer.max_epochs=2")
+    assert shorter.returncode == 2
+    assert "has trained for 4 epochs already, and trainer.max_epochs is 2; give at least 4" in shorter.stderr
+    assert read_record(whole) == before
 
 
 def test_a_run_is_never_started_over_another(whole: Path) -> None:
