@@ -52,6 +52,8 @@ SIGNATURES = {
 }
 """Where files of unsupported kinds begin with what: telephones' pictures are often renamed to .jpg."""
 
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 
 def is_readable(file: str | PurePath) -> bool:
     """Tells whether a file's name ends as that of a picture that can be read."""
@@ -78,6 +80,8 @@ def contents_text(beginning: bytes) -> str | None:
     for suffix, (position, marks) in SIGNATURES.items():
         if beginning[position:].startswith(marks):
             return f"it is {suffix[1:].upper()}, whatever its name; {UNSUPPORTED_SUFFIXES[suffix]}"
+    if beginning.startswith(TIFF_SIGNATURES):
+        return "it is a TIFF that is damaged or of an uncommon kind (64 bits?); replace it, or save it with 8 bits"
     return None
 
 

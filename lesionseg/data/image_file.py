@@ -23,6 +23,8 @@ BYTES_A_PIXEL = 14
 COEFFICIENT_BYTES = 6
 """A pixel of a progressive JPEG: 16 bits for each of three channels, fewer where colour is subsampled."""
 SIGNATURE_BYTES = 132
+BITMAP, BITS_IN_BITMAP, WHOLE_BYTE = b"BM", slice(28, 30), 8
+"""A BMP file's signature, where it says how many bits a pixel has, and one byte of them."""
 SHORTFALL = 0.9
 """A JPEG may be decoded at a scale that gives this share of the pixels asked for: 252 rows enlarged to 256 differ from
 256 rows by 0.7 grey levels on average, and the next scale has four times as many."""
@@ -126,6 +128,8 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
         _reduce(image, for_size)
         decoded_size = image.size
         orientation = stored_orientation(image)
+        if image.format in ("BMP", "DIB") and image.mode == "1":
+            image = _one_bit(path, image)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
     if 0 in image.size:
@@ -163,6 +167,17 @@ def named_faults(name: str | Path) -> Iterator[None]:
         if isinstance(error, UnidentifiedImageError) and isinstance(name, Path):
             reason, advice = "of no kind that is read", _kind_of_contents(name) or advice
         raise InputError(f"{name}: cannot be read as an image ({reason}); {advice}") from error
+
+
+def _one_bit(path: Path, image: Image.Image) -> Image.Image:
+    """Reads a bitmap of 8 bits whose palette is black and white, which Pillow (13.0) takes for one of a single bit."""
+    content = path.read_bytes()
+    if not content.startswith(BITMAP) or int.from_bytes(content[BITS_IN_BITMAP], "little") != WHOLE_BYTE:
+        return image
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if decoded is None:
+        raise ValueError("damaged bitmap")
+    return Image.fromarray(np.asarray(decoded, np.uint8))
 
 
 def _kind_of_contents(path: Path) -> str | None:

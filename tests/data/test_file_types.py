@@ -62,6 +62,7 @@ def test_pictures_that_cannot_be_read_are_named_with_what_to_do(name: str, wante
     [
         (b"\0\0\0\x24ftypheic\0\0\0\0mif1heic", "it is HEIC, whatever its name; convert it to JPEG"),
         (bytes(128) + b"DICM", "it is DCM, whatever its name; save its picture as PNG"),
+        (b"II*\0\x08\0\0\0", "it is a TIFF that is damaged or of an uncommon kind"),
         (b"8BPS\0\x01", "it is PSD, whatever its name; convert it to PNG"),
     ],
 )

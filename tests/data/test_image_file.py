@@ -299,6 +299,17 @@ def test_a_mask_of_more_than_16_bits_is_never_read_as_empty(tmp_path: Path, kind
         read_mask(path)
 
 
+def test_a_bitmap_of_8_bits_with_a_palette_of_black_and_white_is_read(tmp_path: Path) -> None:
+    """Pillow, which writes it, takes it for one of a single bit, and so for empty."""
+    image = Image.fromarray(np.kron(LESION, np.ones((9, 9), np.uint8)))
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    image.save(tmp_path / "m.bmp")
+    assert np.array_equal(read_mask(tmp_path / "m.bmp"), np.kron(LESION, np.ones((9, 9), np.uint8)))
+    assert np.array_equal(read_image(tmp_path / "m.bmp")[..., 0] > 0, read_mask(tmp_path / "m.bmp"))
+    Image.fromarray(LESION * np.uint8(255)).convert("1").save(tmp_path / "one.bmp")
+    assert np.array_equal(read_mask(tmp_path / "one.bmp"), LESION)
+
+
 def test_a_mask_with_transparency_is_read_by_its_colour(tmp_path: Path) -> None:
     pixels = np.dstack([LESION * np.uint8(255)] * 3 + [np.full_like(LESION, 255)])
     assert np.array_equal(read_mask(save(tmp_path / "m.png", pixels)), LESION)
