@@ -16,7 +16,7 @@ from lesionseg.run_folder import locked
 from lesionseg.run_record import RunRecord, now, read_record, write_record
 from lesionseg.slurm import requeue
 from lesionseg.training.experiment import Experiment
-from lesionseg.training.faults import fault_of
+from lesionseg.training.faults import end_workers, fault_of
 from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config, stored_config
 from lesionseg.training.signals import Signals
 
@@ -101,6 +101,7 @@ def _results(cfg: DictConfig, folder: Path, attempt: _Attempt) -> dict[str, floa
             fault = error if isinstance(error, FaultError) else fault_of(error)
             if fault is None:
                 raise
+            end_workers()
             raise FaultError(f"{fault}.{_how_to_go_on(folder)}") from error
 
 

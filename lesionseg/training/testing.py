@@ -20,6 +20,7 @@ from lesionseg.evaluation.report.terminal import print_summary
 from lesionseg.evaluation.summarising import check_metadata
 from lesionseg.prediction.engine import id_digest
 from lesionseg.training.experiment import build_trainer, configured
+from lesionseg.training.faults import faults_told
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.part_samples import other_samples, own_samples
 from lesionseg.training.reporting import report, tested
@@ -45,7 +46,8 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
     check_metadata(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
     module = SegmentationModule(model.segmenter, metrics=MetricCollection(configured(cfg.metrics, "metrics")))
     trainer = build_trainer(cfg, collector)
-    results = dict(trainer.test(module, _batches(cfg, samples, model, trainer), verbose=False)[0])
+    with faults_told():
+        results = dict(trainer.test(module, _batches(cfg, samples, model, trainer), verbose=False)[0])
     facts = tested(
         path.absolute(),
         data=source,

@@ -1,6 +1,7 @@
 """What the machine does to a training is told in words; what the program does wrong is not hidden."""
 
 import errno
+import multiprocessing
 import os
 import signal
 
@@ -8,7 +9,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from lesionseg.training.faults import fault_of
+from lesionseg.data.loader import LOST
+from lesionseg.errors import FaultError
+from lesionseg.training.faults import end_workers, fault_of, faults_told
 
 
 def test_a_full_disk_under_torch_save_is_one_too() -> None:
@@ -49,3 +52,36 @@ def test_a_killed_data_worker_says_what_to_lower() -> None:
 @pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("x"), OSError(errno.EINVAL, "x"), KeyError("x")])
 def test_faults_of_the_program_are_left_alone(error: Exception) -> None:
     assert fault_of(error) is None
+
+
+class Stopped(Dataset[int]):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> int:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return index
+
+
+def test_a_stopped_data_worker_is_not_waited_for_for_ever() -> None:
+    batches = iter(DataLoader(Stopped(), num_workers=1, timeout=1))
+    with pytest.raises(RuntimeError) as caught:
+        next(batches)
+    assert "num_workers" in str(fault_of(caught.value))
+    (worker,) = multiprocessing.active_children()
+    end_workers()
+    worker.join(timeout=10)
+    assert not worker.is_alive()
+
+
+def test_a_worker_that_lost_a_batch_says_how_to_enlarge_shared_memory() -> None:
+    lost = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    lost.__cause__ = RuntimeError(f"DataLoader worker (pid 7) exited unexpectedly with exit code {LOST}.")
+    assert "shared memory is full" in str(fault_of(lost))
+
+
+def test_a_fault_is_told_and_an_error_of_the_program_is_not_hidden() -> None:
+    with pytest.raises(FaultError, match="memory is too small"), faults_told():
+        raise MemoryError
+    with pytest.raises(RuntimeError, match="a mistake of ours"), faults_told():
+        raise RuntimeError("a mistake of ours")
