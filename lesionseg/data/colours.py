@@ -6,7 +6,7 @@ them, and most readers leave them alone too.
 
 import functools
 import io
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ WHITE = 255
 SIXTEEN_BITS = 65_535
 SIXTEEN_TO_EIGHT = 257
 """65535 / 255."""
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 GREY_MODES = ("1", "L", "LA")
 PROFILED = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 """Pillow's mode in which a profile of a colour space takes its pixels."""
@@ -63,7 +61,7 @@ def conversion_of(image: Image.Image) -> Conversion | None:
     """Returns what an image's profile asks for; None where there is none, or sRGB's, or none that can be used."""
     profile = image.info.get("icc_profile")
     if image.mode == "LAB":  # without a profile, too, these are defined colours
-        profile = profile or LAB
+        profile = profile or _built_in("LAB").tobytes()
     return _conversion(profile, image.mode) if isinstance(profile, bytes) and profile else None
 
 
@@ -96,6 +94,12 @@ def _plain(image: Image.Image, name: str) -> Image.Image:
     return eight
 
 
+@functools.cache
+def _built_in(name: Literal["sRGB", "LAB"]) -> ImageCms.ImageCmsProfile:
+    """Makes a profile when it is first asked for, which takes tens of milliseconds."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(name))
+
+
 @functools.lru_cache(maxsize=64)
 def _conversion(profile: bytes, mode: str) -> Conversion | None:
     """Builds what brings pixels of a mode from a profile to sRGB; transforms may be shared between threads."""
@@ -106,7 +110,7 @@ def _conversion(profile: bytes, mode: str) -> Conversion | None:
             return None
         transform = ImageCms.ImageCmsTransform(
             source,
-            SRGB,
+            _built_in("sRGB"),
             taken,
             "RGB",
             intent=ImageCms.Intent.RELATIVE_COLORIMETRIC,

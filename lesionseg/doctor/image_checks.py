@@ -46,7 +46,7 @@ def _picture(image: ImageFacts) -> Iterator[tuple[str, str]]:
 def _file(image: ImageFacts) -> Iterator[tuple[str, str]]:
     """How it is stored."""
     file = image.file
-    if file.mode.startswith("I;16"):
+    if file.mode.startswith("I"):
         yield "deep_image", f"Pillow's mode {file.mode}"
     if file.mode == "CMYK":
         yield "cmyk_image", "Pillow's mode CMYK"
