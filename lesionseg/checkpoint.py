@@ -4,7 +4,7 @@ Beside what Lightning needs to resume, a checkpoint holds under `lesionseg` plai
 
     format     number of this layout
     config     the run's resolved configuration
-    split      the ids of each part and their hash
+    split      the ids of each part and their hash, and digests of each image's files
     code       version, git commit, whether the checkout was dirty
     libraries  versions
     metrics    what its epoch logged

@@ -593,6 +593,7 @@ FIELDS: dict[str, list[Any]] = {
     "lesionseg.split": [None, 5, [], {}],
     "lesionseg.split.parts": [None, [], {}, {"train": []}],
     "lesionseg.split.parts.test": [None, 5, "text", [5], [None], {"a": 1}],
+    "lesionseg.split.files": [None, 5, "text", [], ["a"], {"a": 5}, {"a": ["1", "2"]}],
     "lesionseg.split.sha256": [None, 5, "", "x" * 64, "0" * 63, "0" * 64 + "\n"],
     "lesionseg.code": [None, 5, {}, {"version": 1}],
     "lesionseg.libraries": [None, 5, {"torch": 2}],

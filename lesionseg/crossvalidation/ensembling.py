@@ -9,7 +9,9 @@ import torch
 
 from lesionseg.checkpoint import MOST_MEMBERS, SEGMENTER_PREFIX, has_decision, read, record, segmenter_of
 from lesionseg.crossvalidation.consensus import IN_WORDS, consensus
+from lesionseg.data.digests import changes, with_digests
 from lesionseg.data.source import PARTS
+from lesionseg.data.spelling import examples
 from lesionseg.data.split import manifest
 from lesionseg.decision.decision import Decision
 from lesionseg.environment import library_versions
@@ -48,6 +50,12 @@ class Member:
         """The images of each part."""
         parts: Mapping[str, Sequence[str]] = self.record["split"]["parts"]
         return parts
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Digests of the images' files, as far as they are known."""
+        files: Mapping[str, str] = self.record["split"].get("files", {})
+        return files
 
     def facts(self) -> dict[str, Any]:
         """Says in plain values what went into the ensemble."""
@@ -113,6 +121,7 @@ def _faults(members: Sequence[Member]) -> Iterator[str]:
     for member in members:
         if isinstance(member.segmenter.network, Ensemble):
             yield f"{member.path} is an ensemble itself; give its members, which it names"
+    yield from _other_files(members)
     yield from _differing(members, "image_size", lambda member: member.config["image_size"])
     yield from _differing(members, "segmenter.mean", lambda member: _numbers(member.segmenter.mean))
     yield from _differing(members, "segmenter.std", lambda member: _numbers(member.segmenter.std))
@@ -124,6 +133,16 @@ def _differing(members: Sequence[Member], name: str, value: Callable[[Member], A
     for member in members[1:]:
         if value(member) != first:
             yield f"{name} is {first} in {members[0].path} and {value(member)} in {member.path}; all have to share it"
+
+
+def _other_files(members: Sequence[Member]) -> Iterator[str]:
+    """Says which images of a member are other files than the first one's of that name."""
+    known: dict[str, str] = {}
+    for member in members:
+        found = changes(known, member.files)
+        if found:
+            yield f"{member.path}: {len(found)} of its images are other files than another member's: {examples(found)}"
+        known |= member.files
 
 
 def _config(members: Sequence[Member]) -> dict[str, Any]:
@@ -145,7 +164,8 @@ def _split(members: Sequence[Member]) -> dict[str, Any]:
     shared = {part: set.intersection(*(set(member.parts[part]) for member in members)) for part in PARTS}
     parts = {"train": trained, "validation": shared["validation"] - trained, "test": shared["test"] - trained}
     how = {"split": "ensemble", "members": [member.record["split"]["sha256"] for member in members]}
-    return manifest({part: sorted(parts[part]) for part in PARTS}, how)
+    files = {id_: digests for member in members for id_, digests in member.files.items()}
+    return with_digests(manifest({part: sorted(parts[part]) for part in PARTS}, how), files)
 
 
 def _decision(members: Sequence[Member]) -> dict[str, Any]:

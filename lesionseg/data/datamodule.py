@@ -8,7 +8,8 @@ from torch.utils.data import DataLoader
 
 from lesionseg.data.caches import open_cache
 from lesionseg.data.dataset import Augment, Item, LesionDataset
-from lesionseg.data.division import divide
+from lesionseg.data.digests import with_digests
+from lesionseg.data.division import divide, require_same_files
 from lesionseg.data.facts import Facts
 from lesionseg.data.loader import loader
 from lesionseg.data.sampler import SeededSampler
@@ -55,7 +56,9 @@ class LesionDataModule(LightningDataModule):
         listing = source.listing().checked()
         samples = listing.samples()
         self.cache = open_cache(source.cache, samples, image_size, source.cache_dir)
-        self.split = divide(source, listing, Facts(samples, self.cache), check_leaks=True)
+        facts = Facts(samples, self.cache)
+        require_same_files(source, lambda: facts.digests)
+        self.split = with_digests(divide(source, listing, facts, check_leaks=True), facts.digests)
         row_of = {sample.id: row for row, sample in enumerate(samples)}
         self._rows = {part: [row_of[id_] for id_ in self.split["parts"][part]] for part in PARTS}
         self._datasets: dict[Part, LesionDataset] = {}

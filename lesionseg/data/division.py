@@ -21,14 +21,15 @@ sizes evenly. What was published is not cut anew, so lesions that are in several
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lesionseg.data.digests import Digests, require_unchanged
 from lesionseg.data.facts import Facts
 from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.data.spelling import examples
-from lesionseg.data.split import cut, fold_of, manifest, read_manifest
+from lesionseg.data.split import cut, fold_of, manifest, read_digests, read_manifest
 from lesionseg.errors import InputError, raise_all
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,23 @@ def divide(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool)
         parts, dropped = _without_leaks(source, parts, leaks)
         how |= {"known_leaks": [_places(leak) for leak in leaks], "dropped": dropped}
     return manifest(parts, how)
+
+
+def require_same_files(source: Source, digests: Callable[[], Digests]) -> None:
+    """Makes sure that the files that a manifest names are those that it was written for, as far as it knows.
+
+    Args:
+        source: Of which `split` may name a manifest.
+        digests: Returns those of the samples to be used; called only where there is a manifest.
+
+    Raises:
+        InputError: The file is no manifest, or lists the samples whose files are others.
+    """
+    if not source.split.endswith(".json"):
+        return
+    if then := read_digests(Path(source.split)):
+        origin = f"data.split={source.split}"
+        require_unchanged(then, digests(), origin=origin, remedy="take `files` out of it if the change was meant")
 
 
 def find_leaks(parts: Mapping[Part, Sequence[str]], facts: Facts) -> list[dict[str, Part]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lesionseg.data.archive_ids import archive_image
 from lesionseg.data.cache import PixelCache
+from lesionseg.data.digests import digests_of
 from lesionseg.data.duplicates import SAME, Duplicate, clusters, find_duplicates
 from lesionseg.data.sample import Sample
 
@@ -48,6 +49,12 @@ class Facts:
                 if name is not None:
                     pairs.append((first_of.setdefault((kind, name), row), row))
         return [int(label) for label in clusters(len(self._samples), pairs)]
+
+    @functools.cached_property
+    def digests(self) -> dict[str, str]:
+        """Digests of the files of each sample that has any, see `lesionseg.data.digests`."""
+        found: dict[str, str] = self._cache.remember("digests", lambda: digests_of(self._samples))
+        return found
 
     @functools.cached_property
     def lesion_sizes(self) -> list[float]:

@@ -12,18 +12,18 @@ A name that means an image by one rule means no other image by a later one.
 """
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from lesionseg.data.file_types import is_readable, is_unsupported
+from lesionseg.data.names import as_read
 
 Key = Callable[[str], str]
 
 
 def cleaned(name: str) -> str:
     """Brings a name to rule 1's form. Of a file's name only a picture's extension goes: other dots belong to the id."""
-    name = unicodedata.normalize("NFC", name).strip().replace("\\", "/")
+    name = as_read(name).strip().replace("\\", "/")
     return name.rpartition(".")[0] if is_readable(name) or is_unsupported(name) else name
 
 

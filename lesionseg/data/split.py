@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,11 @@ def _units(ids: Sequence[str], groups: Sequence[int]) -> tuple[NDArray[np.int64]
 
 
 def manifest(parts: Mapping[Part, Sequence[str]], how: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes a split down: the sorted ids of each part, the SHA-256 of exactly that, and how it came about."""
+    """Writes a split down: the sorted ids of each part, the SHA-256 of exactly that, and how it came about.
+
+    The hash is of names: it says that two runs divided the same ids alike. What is in the files, the key `files` says,
+    which training adds; see `lesionseg.data.digests`.
+    """
     ids = {part: sorted(parts.get(part, ())) for part in sorted(PARTS)}
     return {"parts": ids, "sha256": _hash(ids), "how": dict(how)}
 
@@ -99,15 +104,10 @@ def read_manifest(path: Path, known: Sequence[str]) -> dict[Part, list[str]]:
     Raises:
         InputError: The file is missing or no manifest, names an unknown id or one twice, or was changed.
     """
-    try:
+    with _understood(path):
         written = json.loads(path.read_text(encoding="utf-8"))
         parts = {part: [str(id_) for id_ in written["parts"].get(part, [])] for part in sorted(PARTS)}
         unknown_parts = sorted(set(written["parts"]) - set(PARTS))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"data.split={path}: not a manifest ({type(error).__name__}: {error}); expected JSON with parts, and in it "
-            f"a list of ids for each of {', '.join(PARTS)}"
-        ) from error
     known_as = {as_read(id_): id_ for id_ in known}
     hash_fits = written.get("sha256") in (None, _hash(parts))
     parts = {part: [known_as.get(as_read(id_), id_) for id_ in members] for part, members in parts.items()}
@@ -120,6 +120,29 @@ def read_manifest(path: Path, known: Sequence[str]) -> dict[Part, list[str]]:
         findings.append("the ids are not those of its sha256; if the change was meant, take sha256 out")
     raise_all(f"data.split={path} does not fit:", findings)
     return {part: sorted(parts[part]) for part in PARTS}
+
+
+def read_digests(path: Path) -> dict[str, str]:
+    """Reads the digests of a manifest's files; none where it has none, as an older one or one written by hand.
+
+    Raises:
+        InputError: The file is missing or no manifest.
+    """
+    with _understood(path):
+        files = json.loads(path.read_text(encoding="utf-8")).get("files") or {}
+        return {str(id_): str(digests) for id_, digests in files.items()}
+
+
+@contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """Says what a manifest is where a file is none."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"data.split={path}: not a manifest ({type(error).__name__}: {error}); expected JSON with parts, and in it "
+            f"a list of ids for each of {', '.join(PARTS)}"
+        ) from error
 
 
 def _hash(parts: Mapping[Part, Sequence[str]]) -> str:

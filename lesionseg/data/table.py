@@ -2,9 +2,9 @@
 
 import csv
 import io
-import unicodedata
 from pathlib import Path
 
+from lesionseg.data.names import as_read
 from lesionseg.errors import InputError
 
 Row = dict[str, str]
@@ -55,7 +55,7 @@ def _text(content: bytes) -> str:
     if content.startswith(UTF_16_MARKS) or b"\0" in content[:1000]:  # without its mark, every other byte is 0
         raise ValueError(f"it is UTF-16, or no text at all; {advice}")
     try:
-        return unicodedata.normalize("NFC", content.decode("utf-8-sig"))
+        return as_read(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = content[error.start]

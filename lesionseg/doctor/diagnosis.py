@@ -16,7 +16,7 @@ from lesionseg.data.split import read_manifest
 from lesionseg.doctor.duplicate_checks import check_copies, check_groups, find_copies
 from lesionseg.doctor.examination import Examination, examine
 from lesionseg.doctor.finding import Finding
-from lesionseg.doctor.identity_checks import check_archive_images
+from lesionseg.doctor.identity_checks import check_archive_images, check_files
 from lesionseg.doctor.image_checks import check_image
 from lesionseg.doctor.kinds import KINDS, SEVERITIES, Severity
 from lesionseg.doctor.mask_checks import check_mask
@@ -63,7 +63,7 @@ def diagnose(source: Source) -> Diagnosis:
     copies = find_copies(examinations)
     same_picture = {frozenset((first.id, second.id)) for first, second, _ in copies}
     findings += [*check_copies(copies), *check_groups(examinations), *check_masks_repeat(examinations, same_picture)]
-    findings += check_archive_images(examinations, same_picture)
+    findings += [*check_archive_images(examinations, same_picture), *check_files(source, examinations)]
     findings += [*check_colours(examinations), *check_fit(examinations), *check_lesion_sizes(examinations)]
     order = {name: (SEVERITIES.index(kind.severity), place) for place, (name, kind) in enumerate(KINDS.items())}
     findings.sort(key=lambda finding: (order[finding.name], finding.ids))

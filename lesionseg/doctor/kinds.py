@@ -76,6 +76,9 @@ KINDS: dict[str, Kind] = {
     "group_in_two_parts": Kind(
         "error", "one lesion or patient in two parts (metadata)", "data.leaks=drop leaves it out of training."
     ),
+    "changed_file": Kind(
+        "error", "image or mask that has changed since the split was made", "Put it back, or make a new split."
+    ),
     "archive_image_in_two_parts": Kind(
         "error", "one image of a public archive in two parts", "data.leaks=drop leaves it out of training; or cut anew."
     ),

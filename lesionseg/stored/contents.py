@@ -39,6 +39,7 @@ class Split(_Stored):
 
     parts: Parts
     sha256: Sha256
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 class Config(_Stored):

@@ -36,7 +36,7 @@ from lesionseg.training.deciding import decide
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.processes import takes_processes
 from lesionseg.training.reporting import report, tested
-from lesionseg.training.resuming import same_settings
+from lesionseg.training.resuming import same_settings, same_split
 from lesionseg.training.run_logs import keep_before, log_configuration, log_results, purged
 from lesionseg.training.score_collector import ScoreCollector
 from lesionseg.training.signals import Signals
@@ -119,12 +119,7 @@ class Experiment:
 
     def _resume(self, checkpoint: Mapping[str, Any]) -> None:
         """Makes sure that the data are the same, and lets the logs go on where the checkpoint was saved."""
-        then, now = checkpoint["lesionseg"]["split"]["sha256"], self.data.split["sha256"]
-        if then != now:
-            raise InputError(
-                f"{self.resumed_from}: its images are no longer divided as they were (SHA-256 {then[:8]}..., now "
-                f"{now[:8]}...): files have come or gone. Put them back, or start a new run"
-            )
+        same_split(checkpoint["lesionseg"]["split"], self.data.split, str(self.resumed_from))
         same_settings(checkpoint["lesionseg"]["config"], self.config, str(self.resumed_from))
         trained, most = checkpoint["epoch"], self.trainer.max_epochs
         if most is not None and 0 <= most < trained:

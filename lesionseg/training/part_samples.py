@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lesionseg.data.caches import open_cache
-from lesionseg.data.division import divide
+from lesionseg.data.digests import digests_of, require_unchanged
+from lesionseg.data.division import divide, require_same_files
 from lesionseg.data.facts import Facts
 from lesionseg.data.names import as_read
 from lesionseg.data.sample import Sample
@@ -21,7 +22,7 @@ def own_samples(source: Source, part: str, split: Mapping[str, Any]) -> list[Sam
         split: The checkpoint's.
 
     Raises:
-        InputError: The data are gone, wholly or in part.
+        InputError: The data are gone or other files, wholly or in part.
     """
     at_hand = {as_read(sample.id): sample for sample in source.listing().checked().samples()}
     parts: Mapping[str, Sequence[str]] = split["parts"]
@@ -30,7 +31,10 @@ def own_samples(source: Source, part: str, split: Mapping[str, Any]) -> list[Sam
         "The checkpoint's split names images that the data no longer have; give data=... to score others:",
         [id_ for id_ in wanted if as_read(id_) not in at_hand],
     )
-    return [at_hand[as_read(id_)] for id_ in wanted]
+    samples = [at_hand[as_read(id_)] for id_ in wanted]
+    if then := split.get("files"):
+        require_unchanged(then, digests_of(samples), origin="the checkpoint", remedy="give data=... to score others")
+    return samples
 
 
 def other_samples(source: Source, part: str, image_size: int) -> list[Sample]:
@@ -42,7 +46,7 @@ def other_samples(source: Source, part: str, image_size: int) -> list[Sample]:
         image_size: At which images are compared, where the split needs that.
 
     Raises:
-        InputError: Files are missing or do not pair up.
+        InputError: Files are missing, do not pair up or are others than a manifest was made with.
     """
     listing = source.listing().checked()
     samples = listing.samples()
@@ -50,4 +54,6 @@ def other_samples(source: Source, part: str, image_size: int) -> list[Sample]:
         return samples
     facts = Facts(samples, open_cache(source.cache, samples, image_size, source.cache_dir))
     ids = set(divide(source, listing, facts, check_leaks=False)["parts"][part])
-    return [sample for sample in samples if sample.id in ids]
+    chosen = [sample for sample in samples if sample.id in ids]
+    require_same_files(source, lambda: digests_of(chosen))
+    return chosen

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.callbacks.last_checkpoint import LAST, NEXT, PREVIOUS
 from lesionseg.checkpoint import read
+from lesionseg.data.digests import require_unchanged
 from lesionseg.errors import InputError, raise_all
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,25 @@ def same_settings(then: Mapping[str, Any], now: Any, what: str) -> None:
         if not key.startswith((*CHANGEABLE, *OWN))
     ]
     raise_all(f"{what} has other settings than are given now; start this one in another folder:", findings)
+
+
+def same_split(then: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
+    """Makes sure that what is resumed has the images of what was stopped, divided alike and in the same files.
+
+    Args:
+        then: The manifest as it was stored.
+        now: The manifest at hand.
+        what: Where `then` was stored, for the message.
+
+    Raises:
+        InputError: It has not.
+    """
+    if then["sha256"] != now["sha256"]:
+        raise InputError(
+            f"{what}: its images are no longer divided as they were (SHA-256 {then['sha256'][:8]}..., now "
+            f"{now['sha256'][:8]}...): files have come or gone. Put them back, or start a new run"
+        )
+    require_unchanged(then.get("files", {}), now.get("files", {}), origin=what, remedy="start a new run")
 
 
 def _moved(contents: Any, old: str, new: str) -> Any:

@@ -148,6 +148,20 @@ def test_members_of_another_image_size_are_refused(members: list[Path], tmp_path
         write_ensemble([members[0], other], tmp_path / "ensemble.ckpt")
 
 
+def test_members_that_knew_other_files_by_one_name_are_refused(members: list[Path], tmp_path: Path) -> None:
+    def known(name: str, files: dict[str, str]) -> Path:
+        return changed(
+            members[0], tmp_path / name, lambda checkpoint: checkpoint["lesionseg"]["split"].update(files=files)
+        )
+
+    image = read(members[0])["lesionseg"]["split"]["parts"]["train"][0]
+    one, same, other = known("1.ckpt", {image: "1 2"}), known("2.ckpt", {image: "1 2"}), known("3.ckpt", {image: "1 3"})
+    with pytest.raises(InputError, match=rf"3\.ckpt: 1 of its images are other files .*: {image}"):
+        write_ensemble([one, other], tmp_path / "ensemble.ckpt")
+    write_ensemble([one, same], tmp_path / "ensemble.ckpt")
+    assert read(tmp_path / "ensemble.ckpt")["lesionseg"]["split"]["files"] == {image: "1 2"}
+
+
 def test_an_ensemble_is_no_member(file: Path, members: list[Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is an ensemble itself"):
         write_ensemble([file, members[0]], tmp_path / "ensemble.ckpt")

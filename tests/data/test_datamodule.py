@@ -1,5 +1,8 @@
 """The data module: the right part, order, augmentation and masks for each phase, whoever computes the batches."""
 
+import hashlib
+import json
+import shutil
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -176,6 +179,25 @@ def test_the_split_is_written_down(synthetic: Any) -> None:
     split = data_module(synthetic(train=2, validation=1, test=0)).split
     assert split["parts"] == {"train": ["train_0000", "train_0001"], "validation": ["validation_0000"], "test": []}
     assert split["how"]["known_leaks"] == []
+
+
+def test_the_files_of_the_split_are_written_down_as_sha256sum_prints_them(folder_source: Any, root: Path) -> None:
+    split = data_module(folder_source(root, test_share=0.2, cache="memory")).split
+    assert sorted(split["files"]) == sorted(chain(*split["parts"].values()))
+    expected = [hashlib.sha256((root / kind / "07.png").read_bytes()).hexdigest()[:16] for kind in ("images", "masks")]
+    assert split["files"]["07"] == " ".join(expected)
+
+
+def test_training_by_a_manifest_of_other_files_is_refused(folder_source: Any, root: Path, tmp_path: Path) -> None:
+    split = data_module(folder_source(root, test_share=0.2, cache="memory")).split
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    source = folder_source(root, split=str(tmp_path / "split.json"), cache="memory")
+    assert data_module(source).split["files"] == split["files"]
+    test, train = split["parts"]["test"][0], split["parts"]["train"][0]
+    for kind in ("images", "masks"):
+        shutil.copy2(root / kind / f"{train}.png", root / kind / f"{test}.png")
+    with pytest.raises(InputError, match=rf"1 of 20 images are other files than data\.split=.*\n  - {test} \("):
+        data_module(source)
 
 
 def test_loaders_have_the_images_of_the_split(folder_source: Any, root: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesionseg.data.split import cut, fold_of, manifest, read_manifest, size_bins
+from lesionseg.data.digests import with_digests
+from lesionseg.data.split import cut, fold_of, manifest, read_digests, read_manifest, size_bins
 from lesionseg.errors import InputError
 
 PARTS = {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}
@@ -266,3 +267,24 @@ def test_ids_that_look_the_same_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "split.json"
     path.write_text(json.dumps(manifest(written, {})))  # type: ignore[arg-type]
     assert read_manifest(path, ["l\u00e9sion", "b"])["train"] == ["l\u00e9sion"]
+
+
+# What is in the files
+
+
+def test_a_manifests_digests_are_read_where_it_has_any(tmp_path: Path) -> None:
+    written = manifest(PARTS, {}) | {"files": {"1": "ab cd"}}  # type: ignore[arg-type]
+    path = write(tmp_path / "split.json", written)
+    assert read_digests(path) == {"1": "ab cd"}
+    assert read_manifest(path, KNOWN) == PARTS
+    assert read_digests(write(tmp_path / "old.json", manifest(PARTS, {}))) == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("content", [[], {"files": ["1"]}, {"files": "text"}, None])
+def test_digests_of_another_kind_are_no_manifest(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(InputError, match="not a manifest"):
+        read_digests(write(tmp_path / "split.json", content))
+
+
+def test_the_hash_is_of_names_alone() -> None:
+    assert manifest(PARTS, {})["sha256"] == with_digests(manifest(PARTS, {}), {"1": "ab cd"})["sha256"]  # type: ignore[arg-type]

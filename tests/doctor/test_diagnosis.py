@@ -1,5 +1,7 @@
 """Every kind of fault, planted into a clean set, is found; the clean set gives no alarm."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -273,7 +275,14 @@ COMPANIONS = {
 }
 """What comes along with a fault and is true as well."""
 
-OWN_TESTS = {"no_pairs", "masks_named_otherwise", "missing_official_pairs", "unexpected_pairs", "copy_in_other_source"}
+OWN_TESTS = {
+    "no_pairs",
+    "masks_named_otherwise",
+    "missing_official_pairs",
+    "unexpected_pairs",
+    "copy_in_other_source",
+    "changed_file",
+}
 
 
 def kinds(source: Source) -> set[str]:
@@ -361,3 +370,21 @@ def test_a_manifest_says_which_parts_leak(planted: Path, tmp_path: Path, folder_
     findings = diagnose(folder_source(planted, split=str(manifest))).findings
     assert {"copy_in_other_part"} <= {finding.name for finding in findings}
     assert len(diagnose(folder_source(planted, split=str(manifest))).examinations) == 3
+
+
+def test_files_that_are_others_than_a_manifests_are_found(
+    planted: Path, tmp_path: Path, folder_source: Callable[..., Source]
+) -> None:
+    named = {"train": ["train03", "train04"], "validation": ["train05"]}
+    digests = {
+        id_: " ".join(hashlib.sha256(kind(planted, id_).read_bytes()).hexdigest()[:16] for kind in (image, mask))
+        for id_ in ("train03", "train04", "train05")
+    }
+    manifest = tmp_path / "split.json"
+    manifest.write_text(json.dumps({"parts": named, "files": digests}))
+    source = folder_source(planted, split=str(manifest))
+    assert "changed_file" not in kinds(source)
+    write_mask(planted, 255 - pixels(mask(planted, "train03")), "train03")
+    found = [finding for finding in diagnose(source).findings if finding.name == "changed_file"]
+    assert [finding.ids for finding in found] == [("train03",)]
+    assert "(mask)" in found[0].text

@@ -1,5 +1,6 @@
 """A training that is killed or asked to stop, and resumed, ends as one that was not."""
 
+import copy
 import filecmp
 import json
 import os
@@ -19,7 +20,7 @@ from lesionseg.callbacks.last_checkpoint import LAST, NEXT, PREVIOUS
 from lesionseg.checkpoint import read
 from lesionseg.errors import InputError
 from lesionseg.run_record import read_record
-from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config
+from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config, same_split
 
 SETTINGS = ["experiment=smoke", "trainer.max_epochs=4", "data.train=24", "batch_size=4", "model.base_channels=2"]
 SETTINGS += ["image_size=32", "model.dropout=0.2", "scheduler=plateau", "scheduler.patience=0", "trainer=cpu"]
@@ -299,3 +300,13 @@ def test_going_on_by_the_same_command_line_refuses_other_settings(tmp_path: Path
     same_config(stored(tmp_path, resume="auto", trainer={"max_epochs": 9}))
     with pytest.raises(InputError, match="seed: 1 then, 2 now"):
         same_config(stored(tmp_path, seed=2))
+
+
+def test_going_on_with_other_images_or_other_files_is_refused() -> None:
+    then = {"sha256": "a" * 64, "files": {"x": "1 2", "y": "3 4"}}
+    same_split(then, copy.deepcopy(then), "last.ckpt")
+    same_split({"sha256": "a" * 64}, then, "last.ckpt")  # of an earlier version
+    with pytest.raises(InputError, match=r"last\.ckpt: its images are no longer divided as they were"):
+        same_split(then, then | {"sha256": "b" * 64}, "last.ckpt")
+    with pytest.raises(InputError, match=r"other files than last\.ckpt was .*start a new run:\n  - y \(mask\)"):
+        same_split(then, then | {"files": {"x": "1 2", "y": "3 5"}}, "last.ckpt")
