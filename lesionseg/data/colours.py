@@ -21,6 +21,7 @@ SIXTEEN_TO_EIGHT = 257
 GREY_MODES = ("1", "L", "LA")
 PROFILED = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 """Pillow's mode in which a profile of a colour space takes its pixels."""
+NAMELESS, LONGEST_NAME = "without a name", 100
 LEVELS = 6
 """Of each channel, at which a profile is compared with sRGB."""
 SAME = 3
@@ -70,7 +71,10 @@ def profile_name(image: Image.Image) -> str | None:
     if conversion_of(image) is None or "icc_profile" not in image.info:
         return None
     opened = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-    return (ImageCms.getProfileDescription(opened).strip() or "without a name")[:100]
+    try:
+        return ImageCms.getProfileDescription(opened).strip()[:LONGEST_NAME] or NAMELESS
+    except ImageCms.PyCMSError:
+        return NAMELESS
 
 
 def to_eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -172,6 +172,19 @@ def test_a_profile_of_another_kind_of_image_is_left_alone(
     assert np.array_equal(read_image(tmp_path / "with.tif"), read_image(tmp_path / "without.tif"))
 
 
+@pytest.mark.parametrize("name", [None, "", " "])
+def test_a_profile_without_a_name_is_followed_and_told(tmp_path: Path, name: str | None) -> None:
+    given = profile("Adobe RGB (1998)")
+    if name is None:
+        given = given.replace(b"desc", b"none")
+    else:
+        given = given.replace(b"Adobe RGB (1998)", name.encode().ljust(16, b"\0"))
+    picture((219, 0, 0)).save(tmp_path / "a.png", icc_profile=given)
+    assert np.abs(read_image(tmp_path / "a.png").astype(int) - (255, 0, 0)).max() <= 5
+    with Image.open(tmp_path / "a.png") as opened:
+        assert profile_name(opened) == "without a name"
+
+
 def test_grey_with_a_colour_profile_stays_grey(tmp_path: Path) -> None:
     picture((128,), "L").save(tmp_path / "a.png", icc_profile=profile("ProPhoto RGB"))
     found = read_image(tmp_path / "a.png").astype(int)
