@@ -8,7 +8,8 @@ A table's name means an image by the first of these rules by which any of its na
     4  other case, where no two images differ by that alone
     5  a number without its leading zeros, which spreadsheets take (0012345, 12345, 12345.0), likewise
 
-A name that means an image by one rule means no other image by a later one.
+A name that means an image by one rule means no other image by a later one. By 4 and 5 it may be one more name of an
+image that has another already: `12345` beside `0012345`, in a table that was put together from two.
 """
 
 import re
@@ -44,8 +45,14 @@ def meanings(ids: Collection[str], names: Iterable[str]) -> dict[str, list[str]]
         alike = _by_key({_last(image) for image in images.values()}, of_image)
         for id_, image in images.items():
             key = of_image(image)
-            if id_ not in found and key in by_key and (is_strict or len(alike[of_image(_last(image))]) == 1):
+            if key not in by_key or not (is_strict or len(alike[of_image(_last(image))]) == 1):
+                continue
+            if id_ not in found:
                 found[id_] = sorted(by_key[key])
+            elif not is_strict:
+                found[id_] += [
+                    name for name in by_key[key] if name not in (*found[id_], _last(image)) and "/" not in name
+                ]
         left -= {name for members in found.values() for name in members}
     return found
 

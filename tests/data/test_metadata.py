@@ -73,6 +73,12 @@ def test_rows_of_one_image_that_differ_are_refused_with_what_they_say(tmp_path: 
     assert str(caught.value).endswith(f"several rows that differ; leave one of each:\n  - {finding}")
 
 
+def test_a_spreadsheets_number_that_contradicts_the_name_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "image_id,lesion_id\n12,p1\n0000012.png,p2\n")
+    with pytest.raises(InputError, match=r"0000012\.png = 12: lesion_id p2 or p1"):
+        lesions(path, "0000012 0000013")
+
+
 def test_numbers_that_differ_by_leading_zeros_alone_cannot_be_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0012 = 12: lesion_id L2 or L1"):
         lesions(write(tmp_path, "image_id,lesion_id\n12,L1\n0012,L2\n"), "012")

@@ -66,6 +66,10 @@ def test_other_names_mean_other_images(id_: str, name: str) -> None:
         }),
         ("1", "a/1.jpg b/1.jpg", {"1": ["a/1", "b/1"]}),
         ("012", "12 0012", {"012": ["0012", "12"]}),
+        ("0012", "0012 12 13", {"0012": ["0012", "12"]}),
+        ("a", "a A other/A", {"a": ["a", "A"]}),
+        ("ph2/1", "ph2/1 1 other/1", {"ph2/1": ["ph2/1"]}),
+        ("0012 12", "0012 12", {"0012": ["0012"], "12": ["12"]}),
     ],
 )  # fmt: skip
 def test_where_a_spelling_fits_several_the_strictest_counts_or_none(
