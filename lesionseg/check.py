@@ -11,11 +11,8 @@ from lesionseg.arguments import argument_faults, target_nodes
 from lesionseg.build import build
 from lesionseg.errors import InputError, raise_all
 from lesionseg.model.segmenter import build_segmenter
+from lesionseg.ranges import RANGES, pair_faults, range_faults
 from lesionseg.scheduler.length import TrainingLength
-
-SMALLEST_IMAGE = 32
-"""Height and width in pixels below which a lesion is no more than a few pixels."""
-LOWEST = {"seed": 0, "batch_size": 1, "min_train_batches": 1, "num_workers": 0, "image_size": SMALLEST_IMAGE}
 
 
 def check(cfg: DictConfig) -> None:
@@ -25,8 +22,9 @@ def check(cfg: DictConfig) -> None:
         InputError: Lists every fault: numbers out of range, unknown or missing arguments, values of a wrong type,
             parts that refuse their settings, an image size the model cannot take, a monitor that is not logged.
     """
-    findings = list(_root_numbers(cfg))
+    findings = list(_root_words(cfg))
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    findings += range_faults(plain)
     if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/hardware.py
         del plain["trainer"]["precision"]
     for path, node in target_nodes(plain, ""):
@@ -34,19 +32,15 @@ def check(cfg: DictConfig) -> None:
     if not findings:
         findings += _buildable(cfg)
     if not findings and "monitor" in cfg:
-        findings += _monitor(cfg)
+        findings += [*_monitor(cfg), *pair_faults(plain)]
     raise_all("The configuration has faults:", findings)
 
 
-def _root_numbers(cfg: DictConfig) -> Iterator[str]:
-    """Checks the ranges of the root's numbers."""
-    for name, lowest in LOWEST.items():
-        value = cfg.get(name)
-        if isinstance(value, str):
-            if value != "auto":
-                yield f"{name} is {value}; allowed: a number from {lowest}, or auto"
-        elif value is not None and value < lowest:
-            yield f"{name} is {value}; allowed: at least {lowest}"
+def _root_words(cfg: DictConfig) -> Iterator[str]:
+    """Checks those of the root's values that are words."""
+    for name in ("batch_size", "num_workers"):
+        if isinstance(cfg.get(name), str) and cfg[name] != "auto":
+            yield f"{name} is {cfg[name]}; allowed: a number from {RANGES[name][0]}, or auto"
     if "monitor_mode" in cfg and cfg.monitor_mode not in ("min", "max"):
         yield f"monitor_mode is {cfg.monitor_mode}; allowed: min, max"
 

@@ -29,6 +29,8 @@ def onecycle(
         first_factor: The first learning rate as a share of the highest.
         final_factor: The last learning rate as a share of the highest.
     """
+    if final_factor <= 0:  # torch divides by it
+        raise ValueError(f"final_factor is {final_factor}; allowed: above 0")
     # torch divides by the length of the rise less one step, which a training of a few steps can make 0.
     one_step = warmup_share * length.total_steps == 1
     schedule = _OneCycle(

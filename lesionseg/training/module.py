@@ -127,7 +127,11 @@ class SegmentationModule(LightningModule):
             return None
         groups, scaled = parameter_groups(self.segmenter), clips_scaled_gradients(self.trainer)
         optimizer = build_optimizer(self._optimizer, groups, clips_scaled_gradients=scaled)
-        return [optimizer], self._scheduler(optimizer, self._length())
+        schedules = self._scheduler(optimizer, self._length())
+        for schedule in schedules:
+            if "monitor" in schedule:  # which is measured in these epochs alone
+                schedule.setdefault("frequency", self.trainer.check_val_every_n_epoch or 1)
+        return [optimizer], schedules
 
     def configure_gradient_clipping(
         self,

@@ -1,10 +1,12 @@
 """The test step: each mask at its ground truth's own size, by the whole decision."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,6 +14,7 @@ from torchmetrics import MetricCollection
 
 from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.scheduler.plateau import plateau
 from lesionseg.training.module import SegmentationModule
 
 
@@ -53,3 +56,29 @@ def test_a_probability_of_exactly_the_threshold_is_skin(red: int, found: bool) -
     image = torch.full((1, 3, 8, 8), red, dtype=torch.uint8)
     outputs, _ = outcome_of(image, torch.ones(1, 8, 8, dtype=torch.uint8))
     assert outputs["mask"][0].unique().tolist() == [found]
+
+
+class Weighted(Red):
+    """Has a weight to train."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_schedule_that_watches_a_value_moves_when_it_is_measured(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
+    settings: Any = {"monitor": "val/dice", "mode": "max", "factor": 0.5, "patience": 1, "warmup_epochs": 1}
+    module = SegmentationModule(
+        Segmenter(Weighted(), mean=[128.0] * 3, std=[32.0] * 3, threshold=0.5),
+        metrics=MetricCollection({"jaccard": Jaccard()}),
+        optimizer=partial(torch.optim.SGD, lr=1.0),
+        scheduler=partial(plateau, **settings),
+    )
+    monkeypatch.setattr(Trainer, "estimated_stepping_batches", 10)
+    trainer = Trainer(
+        max_epochs=5, check_val_every_n_epoch=every, accelerator="cpu", logger=False, enable_checkpointing=False
+    )
+    module.trainer = trainer
+    _, (lowering, warmup) = module.configure_optimizers()
+    assert (lowering["frequency"], warmup.get("frequency", 1)) == (every, 1)
