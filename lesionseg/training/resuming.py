@@ -147,12 +147,13 @@ def same_split(then: Mapping[str, Any], now: Mapping[str, Any], what: str) -> No
     Raises:
         InputError: It has not.
     """
+    # First, because other files may be divided otherwise.
+    require_unchanged(then.get("files", {}), now.get("files", {}), origin=what, remedy="start a new run")
     if then["sha256"] != now["sha256"]:
         raise InputError(
             f"{what}: its images are no longer divided as they were (SHA-256 {then['sha256'][:8]}..., now "
             f"{now['sha256'][:8]}...): files have come or gone. Put them back, or start a new run"
         )
-    require_unchanged(then.get("files", {}), now.get("files", {}), origin=what, remedy="start a new run")
 
 
 def _moved(contents: Any, old: str, new: str) -> Any:
