@@ -103,7 +103,7 @@ class Examination:
 def examine(sample: Sample, part: Part) -> Examination:
     """Reads a sample's files whole; never raises for what is wrong with them."""
     if isinstance(sample, FilePair):
-        return Examination(sample, part, _image_file(sample.image_path), _mask_file(sample.mask_path))
+        return Examination(sample, part, _image_file(sample.image_path), examine_mask(sample.mask_path))
     image, mask = sample.read()
     shape = image.shape[0], image.shape[1]
     image_facts = ImageFacts(FileFacts(None, "RGB", "", UPRIGHT, shape, b""), resize_image(image, FINE))
@@ -120,7 +120,8 @@ def _image_file(path: Path) -> ImageFacts | FileFault:
     return ImageFacts(file, resize_image(pixels, FINE))
 
 
-def _mask_file(path: Path) -> MaskFacts | FileFault:
+def examine_mask(path: Path) -> MaskFacts | FileFault:
+    """Reads a mask's file whole; never raises for what is wrong with it."""
     try:
         file = _file_facts(path)
         grey = read_grey(path)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lesionseg.data.mask_levels import LESION_ABOVE, class_fault, dark_fault
 from lesionseg.doctor.examination import Examination, FileFault, ImageFacts, MaskFacts
@@ -12,6 +13,10 @@ SPECK = 0.001
 """Share of lesion below which a mask is a speck."""
 FULL = 0.995
 """Share of lesion from which a mask is full."""
+EXCHANGED = 0.4
+"""Share of lesion above which lesion and skin may be exchanged,"""
+AROUND = 0.95
+"""if this share of the picture's edge is lesion."""
 MOST_PIECES = 25
 """Connected regions; ragged outlines of real ground truth have a few."""
 PHOTOGRAPH = 0.5
@@ -63,14 +68,26 @@ def _levels(mask: MaskFacts) -> Iterator[tuple[str, str]]:
 
 def _region(mask: MaskFacts) -> Iterator[tuple[str, str]]:
     """The region it outlines."""
-    edge = np.concatenate([mask.small[0], mask.small[-1], mask.small[:, 0], mask.small[:, -1]]).mean()
     if mask.share == 0:
         yield "empty_mask", "no pixel is lesion"
     elif mask.share >= FULL:
         yield "full_mask", f"{mask.share:.1%} of the pixels are lesion"
-    elif edge > 0.95 and mask.share > 0.4:
+    elif is_inverted(mask.small, mask.share):
         yield "inverted_mask", f"lesion all around, skin inside ({mask.share:.0%} lesion)"
     elif mask.share < SPECK:
         yield "speck_mask", f"{mask.share:.3%} of the pixels are lesion"
     if mask.pieces > MOST_PIECES:
         yield "scattered_mask", f"{mask.pieces} separate regions"
+
+
+def is_inverted(lesion: NDArray[np.uint8], share: float) -> bool:
+    """Tells whether lesion and skin seem exchanged: lesion all around, and skin inside.
+
+    Args:
+        lesion: (H, W) in {0, 1}, at any size.
+        share: Of the picture that is lesion, 0 to 1.
+    """
+    if not EXCHANGED < share < FULL:
+        return False
+    edge = np.concatenate([lesion[0], lesion[-1], lesion[:, 0], lesion[:, -1]])
+    return bool(edge.mean() > AROUND)

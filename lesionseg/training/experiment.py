@@ -21,6 +21,7 @@ from lesionseg.checkpoint import read, record, segmenter_state
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.decision.settings import FittingSettings
 from lesionseg.device import limit_threads
+from lesionseg.doctor.glance import warn_of_masks
 from lesionseg.environment import environment
 from lesionseg.errors import InputError
 from lesionseg.evaluation.report.terminal import print_alarms
@@ -85,6 +86,7 @@ class Experiment:
             min_train_batches=cfg.get("min_train_batches") or 1,
         )
         self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+        warn_of_masks(self.data.cache, self.config["data"])
         self.module = build_module(cfg, record(self.config, self.data.split))
         if cfg.batch_size == "auto":
             cfg = cfg.copy()

@@ -29,6 +29,12 @@ def test_nothing_is_fetched_from_anywhere(page: str) -> None:
     assert "url(" not in page
 
 
+def test_no_width_of_the_screen_hides_what_to_do(page: str) -> None:
+    hidden = re.findall(r"([^{}]+)\{[^{}]*display:\s*none", page)
+    assert not any("advice" in selector for selector in hidden)
+    assert page.count('<td class="advice">') == page.count("<section id=") > 0
+
+
 def test_what_users_write_is_escaped(page: str) -> None:
     assert "<Set>" not in page
     assert "&lt;Set&gt;" in page
