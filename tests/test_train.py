@@ -186,6 +186,17 @@ def test_a_training_that_stops_early_says_so(compose: Compose, caplog: pytest.Lo
     assert "stopped early, after epoch 2 of 9. val/dice had not improved" in caplog.text
 
 
+def test_the_default_trains_twenty_images_for_more_than_a_thousand_steps(
+    compose: Compose, tmp_path: Path, draw_pairs: Any
+) -> None:
+    """Two steps an epoch, as one pass over so few images has, once ended with a Dice coefficient of 0."""
+    root = draw_pairs(tmp_path / "data", {f"{number:02d}": number for number in range(20)}, size=64)
+    cfg = compose(["data=folder", f"data.root={root}", "image_size=64", "logger=csv"])
+    experiment = Experiment(cfg)
+    experiment.data.setup("fit")
+    assert len(experiment.data.train_dataloader()) * cfg.trainer.max_epochs > 1000
+
+
 def test_an_epoch_of_several_passes_is_announced(compose: Compose, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         experiment = Experiment(compose(["experiment=smoke", "min_train_batches=4", "trainer.fast_dev_run=true"]))
