@@ -5,6 +5,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
+from lesionseg.contracts import kind_faults
 from lesionseg.errors import InputError
 
 EXTRAS = ("mlflow", "wandb")
@@ -20,8 +21,16 @@ def build(name: str, node: Any, **arguments: Any) -> Any:
         arguments: Objects the configuration cannot hold.
 
     Raises:
-        InputError: The part refuses its settings, or needs a package that is not installed.
+        InputError: The part refuses its settings, is not of the kind that its group holds, or needs a package that is
+            not installed.
     """
+    part = _built(name, node, **arguments)
+    for fault in kind_faults(name, part):
+        raise InputError(fault)
+    return part
+
+
+def _built(name: str, node: Any, **arguments: Any) -> Any:
     try:
         return instantiate(node, **arguments)
     except InstantiationException as error:

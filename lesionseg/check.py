@@ -1,6 +1,6 @@
 """Checking a composed configuration before any work: everything wrong, all at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -9,10 +9,25 @@ from omegaconf import DictConfig, OmegaConf
 import lesionseg.augmentation  # noqa: F401  (keeps albumentations, named in YAMLs, from asking a server)
 from lesionseg.arguments import argument_faults, target_nodes
 from lesionseg.build import build
+from lesionseg.contract_trials import (
+    augmentation_faults,
+    is_foreign,
+    loss_faults,
+    metric_faults,
+    network_faults,
+)
+from lesionseg.contracts import CONTRACTS, class_faults
+from lesionseg.device import accelerator_faults
 from lesionseg.errors import InputError, raise_all
 from lesionseg.model.segmenter import build_segmenter
 from lesionseg.ranges import RANGES, pair_faults, range_faults
 from lesionseg.scheduler.length import TrainingLength
+
+TRIALS: Mapping[str, Callable[[Any], Iterator[str]]] = {
+    "augmentation": augmentation_faults,
+    "loss": lambda loss: loss_faults(loss.terms),
+    "metrics": metric_faults,
+}
 
 
 def check(cfg: DictConfig) -> None:
@@ -28,12 +43,20 @@ def check(cfg: DictConfig) -> None:
     if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/hardware.py
         del plain["trainer"]["precision"]
     for path, node in target_nodes(plain, ""):
-        findings += [f"{path}: {text}" for text in argument_faults(node)]
+        findings += [f"{path}: {text}{_contract_of(path, text)}" for text in argument_faults(node)]
+    if "trainer" in plain and not findings:
+        findings += accelerator_faults(str(plain["trainer"].get("accelerator")), plain["trainer"].get("devices"))
     if not findings:
         findings += _buildable(cfg)
     if not findings and "monitor" in cfg:
         findings += [*_monitor(cfg), *pair_faults(plain)]
     raise_all("The configuration has faults:", findings)
+
+
+def _contract_of(group: str, fault: str) -> str:
+    """Adds what a part of a group has to be, where an argument is missing because it is something else."""
+    is_missing = group in ("loss", "optimizer", "scheduler") and " needs the argument " in fault
+    return f"; allowed: {CONTRACTS[group].words}" if is_missing else ""
 
 
 def _root_words(cfg: DictConfig) -> Iterator[str]:
@@ -50,13 +73,16 @@ def _buildable(cfg: DictConfig) -> Iterator[str]:
     for name in ("data", "augmentation", "loss", "metrics", "callbacks", "evaluation"):
         if cfg.get(name) is not None:
             yield from _refusal(name, cfg[name], needs_files=name == "data" and "model" in cfg)
+    for name, node in (cfg.get("logger") or {}).items():  # not built: some begin to write
+        if node is not None:
+            yield from class_faults(f"logger.{name}", node.get("_target_") if isinstance(node, DictConfig) else node)
     if "model" in cfg:
         # On the meta device nothing is allocated, however large the network.
         with torch.device("meta"):
             refusals = list(_refusal("model", cfg.model))
         yield from refusals
         if not refusals:
-            yield from _image_size(cfg)
+            yield from _network(cfg)
         yield from _segmenter(cfg)
         yield from _refusal("decision", cfg.decision)
         yield from _optimisation(cfg)
@@ -69,6 +95,8 @@ def _refusal(name: str, node: DictConfig, *, needs_files: bool = False) -> Itera
             part.require()
     except InputError as error:
         yield str(error)
+        return
+    yield from TRIALS[name](part) if name in TRIALS else ()
 
 
 def _segmenter(cfg: DictConfig) -> Iterator[str]:
@@ -85,23 +113,40 @@ def _optimisation(cfg: DictConfig) -> Iterator[str]:
     try:
         optimizer = build("optimizer", cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
     except (TypeError, ValueError) as error:
-        yield f"optimizer: {error}"
+        yield f"optimizer: {error}{_allowed('optimizer', error)}"
+        return
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        yield f"optimizer makes a {type(optimizer).__name__}; allowed: {CONTRACTS['optimizer'].words}"
         return
     try:
-        build("scheduler", cfg.scheduler)(optimizer, TrainingLength(total_steps=10, steps_per_epoch=1))
+        schedules = build("scheduler", cfg.scheduler)(optimizer, TrainingLength(total_steps=10, steps_per_epoch=1))
     except (TypeError, ValueError, ZeroDivisionError) as error:
-        yield f"scheduler: {error}"
+        yield f"scheduler: {error}{_allowed('scheduler', error)}"
+        return
+    if not (isinstance(schedules, list) and all(isinstance(one, dict) and "scheduler" in one for one in schedules)):
+        yield f"scheduler makes a {type(schedules).__name__}; allowed: {CONTRACTS['scheduler'].words}"
 
 
-def _image_size(cfg: DictConfig) -> Iterator[str]:
-    """Checks that the deepest features are at least 2 x 2: a single value per channel has no variance to normalise."""
+def _allowed(group: str, error: Exception) -> str:
+    """Adds what a part of a group has to be, where it could not even be called."""
+    return f"; allowed: {CONTRACTS[group].words}" if isinstance(error, TypeError) else ""
+
+
+def _network(cfg: DictConfig) -> Iterator[str]:
+    """Checks a network's sizes, and what it gives where it is not lesionseg's own."""
     with torch.device("meta"):
-        stride = build("model", cfg.model).stride
-    if cfg.image_size < 2 * stride:
+        network = build("model", cfg.model)
+    stride = getattr(network, "stride", None)
+    if type(stride) is int and stride < 1:
+        yield f"model has the stride {stride}; allowed: {CONTRACTS['model'].words}"
+    elif type(stride) is int and cfg.image_size < 2 * stride:
+        # The deepest features would be smaller than 2 x 2: a single value per channel has no variance to normalise.
         yield (
             f"image_size is {cfg.image_size}; this model halves it down by {stride}, allowed: at least {2 * stride}. "
             "Give a larger image_size, or a smaller model.depth or model.stem_stride"
         )
+    elif is_foreign(network):
+        yield from network_faults(build("model", cfg.model), cfg.image_size)
 
 
 def _monitor(cfg: DictConfig) -> Iterator[str]:

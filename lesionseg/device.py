@@ -1,5 +1,8 @@
 """What a network runs on: chosen by name, told in words, and not asked for more threads than it has cores."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 
 from lesionseg.cores import usable_cores
@@ -28,6 +31,22 @@ def pick_device(name: str) -> torch.device:
     if int(number or 0) >= torch.cuda.device_count():
         raise InputError(f"device is {name}, but {_gpus_found()}; give one that is there, or device=cpu")
     return torch.device("cuda", int(number or 0))
+
+
+def accelerator_faults(accelerator: str, devices: Any) -> Iterator[str]:
+    """Finds GPUs that a trainer asks for and that are not there.
+
+    Args:
+        accelerator: As Lightning's Trainer takes it, for example `auto`, `cpu` or `gpu`.
+        devices: Likewise: a number of them, -1 for all, a list of numbers, or `auto`.
+    """
+    if accelerator not in ("gpu", "cuda") or (accelerator == "gpu" and torch.backends.mps.is_available()):
+        return
+    count = torch.cuda.device_count()
+    wanted = max(devices) + 1 if isinstance(devices, list) and devices else devices
+    if not count or (isinstance(wanted, int) and wanted > count):
+        asked = f"trainer.accelerator is {accelerator} and trainer.devices {devices}"
+        yield f"{asked}, but {_gpus_found()}; give trainer=cpu, or the GPUs that are there (trainer.devices=...)"
 
 
 def describe_device(device: torch.device, precision: str) -> str:

@@ -94,6 +94,12 @@ def test_a_fault_is_named(compose: Compose, overrides: list[str], message: str) 
     assert message in str(caught.value)
 
 
+def test_a_gpu_that_is_not_there_is_told_before_any_work(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(InputError, match=r"trainer.accelerator is gpu .*give trainer=cpu"):
+        check(compose(["trainer=gpu"]))
+
+
 def test_all_faults_are_named_at_once(compose: Compose) -> None:
     with pytest.raises(InputError) as caught:
         check(compose(["batch_size=0", "model.depth=deep", "+optimizer.momentum=0.9"]))
@@ -151,6 +157,7 @@ def test_every_yaml_passes(
 ) -> None:
     for variable in ("SLURM_NNODES", "SLURM_NTASKS_PER_NODE"):  # trainer=slurm asks for them
         monkeypatch.setenv(variable, "1")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 8)  # trainer=gpu and its like ask for some
     if (group, name) == ("model", "smp"):
         pytest.importorskip("segmentation_models_pytorch", reason="needs the extra lesionseg[smp]")
     cfg = compose([f"{group}={name}"])

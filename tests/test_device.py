@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import lesionseg.device
-from lesionseg.device import describe_device, limit_threads, pick_device
+from lesionseg.device import accelerator_faults, describe_device, limit_threads, pick_device
 from lesionseg.errors import InputError
 
 
@@ -30,6 +30,35 @@ def test_a_name_gives_a_device_that_is_there(
 ) -> None:
     gpus(monkeypatch, count)
     assert pick_device(name) == torch.device(device)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "devices", "count", "message"),
+    [
+        ("gpu", 1, 0, "give trainer=cpu"),
+        ("gpu", -1, 0, "give trainer=cpu"),
+        ("cuda", "auto", 0, "give trainer=cpu"),
+        ("gpu", 3, 2, "there is only cuda:0, cuda:1"),
+        ("gpu", [0, 2], 2, "there is only cuda:0, cuda:1"),
+    ],
+)
+def test_gpus_that_are_not_there_are_told(
+    monkeypatch: pytest.MonkeyPatch, accelerator: str, devices: object, count: int, message: str
+) -> None:
+    gpus(monkeypatch, count)
+    (fault,) = accelerator_faults(accelerator, devices)
+    assert message in fault
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "devices", "count"),
+    [("gpu", 2, 2), ("gpu", [1], 2), ("gpu", -1, 1), ("gpu", "auto", 1), ("cpu", 2, 0), ("auto", 1, 0)],
+)
+def test_what_is_there_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, accelerator: str, devices: object, count: int
+) -> None:
+    gpus(monkeypatch, count)
+    assert not list(accelerator_faults(accelerator, devices))
 
 
 @pytest.mark.parametrize("name", ["", "gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda:²", "cuda 0", "cpu:0", "mps"])

@@ -1,32 +1,34 @@
 """The segmenter: everything between 8-bit pixels and a mask, so that training and deployment cannot disagree."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lesionseg.contracts import DEFAULT_STRIDE
 from lesionseg.decision.decision import Decision, Views
 from lesionseg.errors import InputError
 from lesionseg.model.views import mean_over_views
 
 
-class Network(Protocol):
-    """What the segmenter needs of a network: normalised image in, logits out, sizes in multiples of `stride`."""
+def stride_of(network: nn.Module) -> int:
+    """Returns the number of pixels that a network takes multiples of: its `stride`, an integer, or `DEFAULT_STRIDE`.
 
-    stride: int
-
-    def __call__(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) float -> (B, 1, H, W) logits."""
+    A convolution by itself has a `stride` too, which is a tuple and says nothing of the kind.
+    """
+    stride = getattr(network, "stride", None)
+    return stride if type(stride) is int else DEFAULT_STRIDE
 
 
 class Segmenter(nn.Module):
     """Normalise, pad, network, crop; then sigmoid and decision. This is what gets checkpointed and exported.
 
     Args:
-        network: An `nn.Module` with an integer `stride`; H and W reach it as multiples of that.
+        network: An `nn.Module`, normalised image (B, 3, H, W) float -> logits (B, 1, H, W); H and W reach it as
+            multiples of its `stride_of`.
         mean: Mean of each of the red, green and blue channels, in grey levels 0..255.
         std: Standard deviation likewise, above 0.
         threshold: Of the decision, as all that follows; see `Decision`.
@@ -78,7 +80,7 @@ class Segmenter(nn.Module):
         """
         height, width = image.shape[-2:]
         normalised = (image.to(self.mean.dtype) - self.mean) / self.std  # (B, 3, H, W)
-        padded = pad_to_multiple(normalised, cast(Network, self.network).stride)
+        padded = pad_to_multiple(normalised, stride_of(self.network))
         logits: Tensor = self.network(padded)[..., :height, :width]  # (B, 1, H, W)
         return logits.float()
 
