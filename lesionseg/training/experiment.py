@@ -34,6 +34,7 @@ from lesionseg.training.blank_masks import ADVICE, validation_alarms
 from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
 from lesionseg.training.compiling import NetworkCompiler
 from lesionseg.training.deciding import decide
+from lesionseg.training.log_interval import log_interval
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.processes import takes_processes
 from lesionseg.training.reporting import report, tested
@@ -97,6 +98,12 @@ class Experiment:
             check_metadata(self.scores.settings, self.data.split["parts"]["test"])
         checkpoint = None if resumed_from is None else read(resumed_from)
         self.trainer = build_trainer(cfg if checkpoint is None else purged(cfg, checkpoint["global_step"]), self.scores)
+        self.trainer.log_every_n_steps = log_interval(  # type: ignore[attr-defined]  # Lightning's types lack it
+            self.trainer,
+            images=len(self.data.split["parts"]["train"]),
+            batch_size=self.data.batch_size,
+            min_batches=self.data.min_train_batches,
+        )
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's types lack it
             if isinstance(callback, LastCheckpoint) and signals is not None:
                 callback.signals = signals
