@@ -55,10 +55,13 @@ def test_the_batch_size_changes_nothing(smoke_run: Path, tmp_path: Path) -> None
     assert one == pytest.approx(many, abs=1e-6)
 
 
-def test_other_data_is_scored_at_its_own_size(smoke_run: Path, tmp_path: Path, photographs: Path) -> None:
+def test_other_data_is_scored_at_its_own_size(
+    smoke_run: Path, tmp_path: Path, photographs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     overrides = ["data=folder", f"data.root={photographs}", "part=all", "data.mask_suffix=_segmentation"]
     results = evaluate(configuration(smoke_run, tmp_path, *overrides))
     assert 0 <= results["test/dice"] <= 1
+    assert "has never seen a photograph" in caplog.text  # the smoke run trains on drawn images
 
 
 @pytest.fixture
@@ -169,3 +172,4 @@ def test_scoring_what_was_trained_on_is_warned_of_when_it_comes_as_other_data(
     evaluate(configuration(run, tmp_path / "2", "data=folder", f"data.root={other}", "part=all"))
     evaluate(configuration(run, tmp_path / "3"))
     assert "trained on" not in caplog.text
+    assert "never seen" not in caplog.text

@@ -42,6 +42,7 @@ def test_it_writes_one_compared_file_and_says_what_it_found(
     assert "on 2 images of" in printed
     assert "at the network's 64 x 64 pixels: largest difference of a probability" in printed
     assert f"Wrote {output}" in printed
+    assert "has never seen a photograph" in printed
 
 
 def test_a_file_that_differs_too_much_is_not_kept(

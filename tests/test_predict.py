@@ -29,6 +29,7 @@ def test_a_folder_is_predicted_and_can_be_scored(smoke_run: Path, photographs: P
     assert done.returncode == 0, done.stderr
     assert "8 images on CPU" in done.stdout
     assert "8 masks in" in done.stdout
+    assert "has never seen a photograph" in done.stdout  # the smoke run trains on drawn images
     for path in (photographs / "images").iterdir():
         assert Image.open(tmp_path / f"{path.stem}.png").size == Image.open(path).size
     score = [sys.executable, "-m", "lesionseg.evaluate", f"predictions={tmp_path}"]

@@ -4,11 +4,15 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hydra
+import numpy as np
 import pytest
+from PIL import Image
 
+import lesionseg
 from lesionseg.compare import with_runs
 from lesionseg.config import CONF, register_schemas
 from lesionseg.crossvalidation.command import with_training
@@ -65,13 +69,34 @@ def test_every_option_named_in_the_table_is_a_file_and_every_file_is_named() -> 
             assert files <= named, f"{group}: {files - named} not in the README"
 
 
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_there_are_two_examples_in_python() -> None:
+    assert len(PYTHON) == 2
+
+
 def test_the_python_lines_run(smoke_run: Path, photographs: Path, tmp_path: Path) -> None:
-    (lines,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "best.ckpt").symlink_to(smoke_run / "checkpoints" / "best.ckpt")
     (tmp_path / "photo.jpg").symlink_to(photographs / "images" / "photo 1.jpg")
-    shown = f"{lines}\nprint(mask.shape, mask.dtype)"
+    shown = f"{PYTHON[0]}\nprint(mask.shape, mask.dtype)"
     done = subprocess.run([sys.executable, "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "(97, 61) bool\n", done.stderr
+
+
+def test_the_lines_for_onnx_runtime_make_the_mask_that_predict_does(
+    exported: Callable[[str], Path], photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "best.onnx").symlink_to(exported("onnx"))
+    (tmp_path / "photo.jpg").symlink_to(photographs / "images" / "photo 1.jpg")
+    monkeypatch.chdir(tmp_path)
+    exec(PYTHON[1], {})
+    written = np.asarray(Image.open("mask.png"))
+    assert set(np.unique(written)) <= {0, 255}
+    segmenter = lesionseg.load("best.onnx")
+    expected = segmenter.predict("photo.jpg")
+    assert written.shape == expected.shape == (97, 61)
+    assert (written != expected * np.uint8(255)).mean() < 0.01  # predict also keeps the largest region, if fitted so
 
 
 def test_every_link_leads_somewhere() -> None:

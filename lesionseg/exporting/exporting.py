@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from lesionseg.build import build
 from lesionseg.checkpoint import read, segmenter_of, source_of
+from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.data.sample import Sample
 from lesionseg.errors import InputError
 from lesionseg.exporting.comparing import at_network_size, at_own_size, difference
@@ -20,6 +21,7 @@ from lesionseg.exporting.metadata import embedded
 from lesionseg.exporting.photographs import photographs
 from lesionseg.exporting.settings import SUFFIXES, Precision, check_settings, files_of, precision_of, target_of
 from lesionseg.prediction.embedded_facts import EmbeddedFacts
+from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH
 from lesionseg.prediction.exported_opening import open_exported
 from lesionseg.training.part_samples import other_samples, own_samples
 
@@ -78,6 +80,8 @@ def export_checkpoint(cfg: DictConfig) -> Numbers:
             numbers |= losses
         _move(file, target)
     _print_files(target)
+    if trains_on_drawn_images(model.checkpoint["lesionseg"]["config"].get("data")):
+        print(NEVER_SAW_A_PHOTOGRAPH)
     return numbers
 
 

@@ -1,10 +1,12 @@
 """What an export tells about its model, for people and for programs."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 import lesionseg
+from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.decision.decision import Decision
 from lesionseg.prediction.embedded_facts import FORMAT, EmbeddedFacts
 from lesionseg.prediction.engine import file_digest, id_digest
@@ -13,7 +15,8 @@ CLASSES = ["lesion"]
 INPUT_IN_WORDS = "image: (batch, height, width, 3) uint8, RGB 0..255, any batch, height and width"
 OUTPUTS_IN_WORDS = (
     "probability: (batch, height, width) float32 of lesion, 0..1; "
-    "mask: (batch, height, width) uint8, 1 where the probability is above the threshold, else 0; "
+    "mask: (batch, height, width) uint8, 1 where the probability is above the threshold, else 0 "
+    "(lesionseg.predict writes 255 in place of 1); "
     "without largest_component and fill_holes, which lesionseg does to it where they are true"
 )
 
@@ -41,6 +44,7 @@ def embedded(
         pydantic.ValidationError: A number or text is out of its range.
     """
     record = checkpoint["lesionseg"]
+    trained_on = sorted({id_digest(id_) for id_ in record["split"]["parts"]["train"]})
     return EmbeddedFacts(
         format=FORMAT,
         name=record["config"]["name"],
@@ -53,7 +57,10 @@ def embedded(
         exported_by=lesionseg.__version__,
         checkpoint_sha256=file_digest(path),
         split_sha256=record["split"]["sha256"],
-        trained_on=sorted({id_digest(id_) for id_ in record["split"]["parts"]["train"]}),
+        trained_on_images=len(trained_on),
+        trained_on_sha256=sha256("".join(trained_on).encode()).hexdigest(),
+        trained_on=trained_on,
+        is_of_drawn_images=trains_on_drawn_images(record["config"].get("data")),
         licence=licence,
         intended_use=intended_use,
         input=INPUT_IN_WORDS,

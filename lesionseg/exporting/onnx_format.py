@@ -8,7 +8,7 @@ import torch
 from torch.export import ExportedProgram
 
 from lesionseg.exporting.quiet import quiet
-from lesionseg.prediction.embedded_facts import KEY, EmbeddedFacts
+from lesionseg.prediction.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
 from lesionseg.prediction.exported_file import INPUT, OUTPUTS
 
 OPSET = 18
@@ -45,10 +45,11 @@ def converted(program: ExportedProgram) -> Any:
 
 def embed(model: Any, facts: EmbeddedFacts) -> None:
     """Puts the metadata into an `onnx.ModelProto`, in place of any it has, with the intended use for people to see."""
-    kept = [entry for entry in model.metadata_props if entry.key != KEY]
+    kept = [entry for entry in model.metadata_props if entry.key not in (KEY, DIGESTS_KEY)]
     del model.metadata_props[:]
     model.metadata_props.extend(kept)
-    model.metadata_props.add(key=KEY, value=facts.model_dump_json())
+    model.metadata_props.add(key=DIGESTS_KEY, value=facts.digests())
+    model.metadata_props.add(key=KEY, value=facts.text())
     model.doc_string = facts.intended_use
 
 

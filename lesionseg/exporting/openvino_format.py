@@ -10,7 +10,7 @@ from openvino import opset11
 from torch.export import ExportedProgram
 
 from lesionseg.exporting.onnx_format import converted
-from lesionseg.prediction.embedded_facts import KEY, EmbeddedFacts
+from lesionseg.prediction.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
 from lesionseg.prediction.exported_file import OUTPUTS, sha256_of
 from lesionseg.prediction.openvino_vetting import WEIGHTS_KEY
 
@@ -25,7 +25,8 @@ def write_openvino(program: ExportedProgram, facts: EmbeddedFacts, path: Path) -
     _resize_with_antialiasing(model, facts.image_size)
     for output, name in zip(model.outputs, OUTPUTS, strict=True):
         output.get_tensor().set_names({name})
-    model.set_rt_info(facts.model_dump_json(), [KEY])
+    model.set_rt_info(facts.text(), [KEY])
+    model.set_rt_info(facts.digests(), [DIGESTS_KEY])
     halved = facts.precision == "fp16"
     openvino.save_model(model, path, compress_to_fp16=halved)
     # The weights do not depend on rt_info: written again, they are the same.

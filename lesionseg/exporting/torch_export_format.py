@@ -6,14 +6,15 @@ import torch
 from torch.export import ExportedProgram
 
 from lesionseg.exporting.quiet import quiet
-from lesionseg.prediction.embedded_facts import KEY, EmbeddedFacts
+from lesionseg.prediction.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
 
 
 def write_torch_export(program: ExportedProgram, facts: EmbeddedFacts, path: Path) -> None:
-    """Writes the program with its metadata as the extra file `lesionseg.json`.
+    """Writes the program with its metadata as the extra files `lesionseg.json` and `lesionseg_trained_on.txt`.
 
     The example that it was traced with is left out: it would be the archive's only pickle.
     """
     program.example_inputs = None
+    extra = {f"{KEY}.json": facts.text(), f"{DIGESTS_KEY}.txt": facts.digests()}
     with quiet():
-        torch.export.save(program, path, extra_files={f"{KEY}.json": facts.model_dump_json()})
+        torch.export.save(program, path, extra_files=extra)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from lesionseg.checkpoint import read, segmenter_of
+from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.device import describe_device, pick_device
 from lesionseg.errors import InputError
 from lesionseg.forks import refuse_gpu_after_fork
@@ -52,6 +53,7 @@ class CheckpointEngine:
             sha256=file_digest(path),
             version=record["code"]["version"],
             trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
+            is_of_drawn_images=trains_on_drawn_images(record["config"].get("data")),
         )
         self._opened_by = os.getpid()
         # A GPU works on one batch at a time anyway, and two would need the memory of two.

@@ -27,11 +27,20 @@ class ModelFacts:
     """Of the lesionseg that trained it."""
     trained_on: frozenset[str]
     """`id_digest` of each training image, so that nobody scores a model on these by accident."""
+    is_of_drawn_images: bool = False
+    """Whether all training images were drawn by lesionseg, so that the model has never seen a photograph."""
 
     @property
     def threshold(self) -> float:
         """A pixel is lesion where its probability is above this, in (0, 1)."""
         return self.decision.threshold
+
+
+NEVER_SAW_A_PHOTOGRAPH = (
+    "This model has never seen a photograph: it was trained on images that lesionseg draws, for trying things out, and "
+    "what it makes of photographs means nothing. Train on photographs: data=folder data.root=FOLDER, or data=isic2017"
+)
+"""Said of a model `is_of_drawn_images`."""
 
 
 class Engine(Protocol):

@@ -18,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.errors import InputError
-from lesionseg.prediction.embedded_facts import EXPORT_AGAIN, KEY, LONGEST_TEXT
+from lesionseg.prediction.embedded_facts import DIGESTS_KEY, EXPORT_AGAIN, KEY, LONGEST_TEXT
 
 PROGRAM = "models/model.json"
 WEIGHTS = "data/weights/"
 WEIGHTS_CONFIG = f"{WEIGHTS}model_weights_config.json"
 METADATA = f"extra/{KEY}.json"
+DIGESTS = f"extra/{DIGESTS_KEY}.txt"
 SAMPLE_INPUTS = "data/sample_inputs/model.pt"
 """A pickle, which an export of lesionseg leaves empty."""
 CONSTANTS_CONFIG = "data/constants/model_constants_config.json"
 REQUIRED = frozenset({PROGRAM, WEIGHTS_CONFIG, METADATA, "byteorder", "archive_format", "archive_version"})
-OTHERS = frozenset({SAMPLE_INPUTS, CONSTANTS_CONFIG, ".data/version", ".data/serialization_id"})
+OTHERS = frozenset({DIGESTS, SAMPLE_INPUTS, CONSTANTS_CONFIG, ".data/version", ".data/serialization_id"})
 WEIGHT = re.compile(re.escape(WEIGHTS) + r"weight_\d{1,6}")
 
 LONGEST_PROGRAM = 64 * 2**20
@@ -55,6 +56,7 @@ class Archive:
     weights: Mapping[str, Array]
     """By the names that the program uses."""
     metadata: str | None
+    digests: str | None
 
 
 def read_archive(contents: bytes, path: Path) -> Archive:
@@ -101,14 +103,18 @@ def _read(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) -> A
     if CONSTANTS_CONFIG in entries and _json(archive, entries[CONSTANTS_CONFIG]) != {"config": {}}:
         raise UnexpectedError("it holds constants, which may be pickled")
     config = _json(archive, entries[WEIGHTS_CONFIG])["config"]
-    metadata = entries.get(METADATA)
-    if metadata is not None and metadata.file_size > LONGEST_TEXT:
-        raise UnexpectedError(f"its metadata have {metadata.file_size} bytes")
     return Archive(
         program=_json(archive, entries[PROGRAM]),
         weights=dict(_weights(archive, entries, config)),
-        metadata=None if metadata is None else archive.read(metadata).decode(),
+        metadata=_text(archive, entries.get(METADATA)),
+        digests=_text(archive, entries.get(DIGESTS)),
     )
+
+
+def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo | None) -> str | None:
+    if entry is not None and entry.file_size > LONGEST_TEXT:
+        raise UnexpectedError(f"its metadata have {entry.file_size} bytes")
+    return None if entry is None else archive.read(entry).decode()
 
 
 def _json(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:

@@ -33,7 +33,7 @@ class ExportedProgramEngine:
         self._path = path
         contents = read_bounded(path)
         archive = read_archive(contents, path)
-        self.embedded = embedded_facts(archive.metadata, path)
+        self.embedded = embedded_facts(archive.metadata, path, digests=archive.digests)
         self.facts = self.embedded.model_facts(sha256_of(contents))
         try:
             weights = {name: torch.from_numpy(weight) for name, weight in archive.weights.items()}

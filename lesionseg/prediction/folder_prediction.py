@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from lesionseg.cores import usable_cores
 from lesionseg.errors import LONGEST_LIST, InputError
 from lesionseg.memory import usable_memory
-from lesionseg.prediction.engine import Engine
+from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
 from lesionseg.prediction.jobs import Job, Outputs, jobs_of, unfinished
 from lesionseg.prediction.journal import Journal
 from lesionseg.prediction.listing import Listed, list_pictures
@@ -89,6 +89,8 @@ def _predict(cfg: DictConfig, listed: Listed, outputs: Outputs, engine: Engine) 
     worker = Worker(engine, outputs, journal, MemoryBudget(int(usable_memory() * SHARE_OF_MEMORY)))
     outcome = Outcome(skipped=len(jobs) - len(left), unreadable=dict(listed.unsupported))
     print(f"{len(jobs)} images on {engine.device}" + (f"; {outcome.skipped} are done already" * bool(outcome.skipped)))
+    if engine.facts.is_of_drawn_images:
+        print(NEVER_SAW_A_PHOTOGRAPH)
     if listed.passed_over:
         print("passed over:", ", ".join(f"{count} x {kind}" for kind, count in listed.passed_over.items()))
     start = time.perf_counter()

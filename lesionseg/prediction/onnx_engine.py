@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lesionseg.cores import usable_cores
 from lesionseg.errors import InputError
-from lesionseg.prediction.embedded_facts import EXPORT_AGAIN, embedded_facts
+from lesionseg.prediction.embedded_facts import DIGESTS_KEY, EXPORT_AGAIN, KEY, embedded_facts
 from lesionseg.prediction.exported_file import (
     INPUT,
     OUTPUTS,
@@ -41,7 +41,8 @@ class OnnxEngine:
     def __init__(self, path: Path, *, device: str, threads: int | None = None) -> None:
         self._path = path
         contents = read_bounded(path)
-        embedded = embedded_facts(vetted_metadata(contents, path), path)
+        texts = vetted_metadata(contents, path)
+        embedded = embedded_facts(texts.get(KEY), path, digests=texts.get(DIGESTS_KEY))
         self._session, self.device = _open_session(contents, path, device, threads or usable_cores())
         _check_signature(self._session, path)
         self.facts = embedded.model_facts(sha256_of(contents))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lesionseg.errors import InputError
-from lesionseg.prediction.embedded_facts import EXPORT_AGAIN, KEY
+from lesionseg.prediction.embedded_facts import DIGESTS_KEY, EXPORT_AGAIN, KEY
 
 STANDARD_DOMAINS = (b"", b"ai.onnx")
 MOST_PARTS = 100_000
@@ -24,11 +24,13 @@ ATTRIBUTE_OTHERS = {6: "a subgraph", 11: "subgraphs", 22: "a sparse tensor", 23:
 TENSOR_EXTERNAL_DATA, TENSOR_LOCATION = 13, 14
 PAIR_KEY, PAIR_VALUE = 1, 2
 
+METADATA_KEYS = (KEY, DIGESTS_KEY)
+
 Field = tuple[int, int | memoryview]
 
 
-def vetted_metadata(contents: bytes, path: Path) -> str | None:
-    """Checks that a file is self-contained and made of standard operators, and returns the text under `KEY`.
+def vetted_metadata(contents: bytes, path: Path) -> dict[str, str]:
+    """Checks that a file is self-contained and made of standard operators, and returns its texts by `METADATA_KEYS`.
 
     Raises:
         InputError: It is no protobuf message, or holds anything of the kind that is named above.
@@ -43,8 +45,8 @@ class _RefusedError(Exception):
     """Says what was found."""
 
 
-def _metadata_of_model(model: memoryview) -> str | None:
-    texts: list[str] = []
+def _metadata_of_model(model: memoryview) -> dict[str, str]:
+    texts: dict[str, str] = {}
     parts = 0
     for number, value in fields(model):
         if number in (MODEL_TRAINING, MODEL_FUNCTIONS):
@@ -53,13 +55,14 @@ def _metadata_of_model(model: memoryview) -> str | None:
             parts += sum(1 for _ in _checked_graph(_message(value)))
         if number == MODEL_METADATA:
             pair = dict(fields(_message(value)))
-            if _text(pair.get(PAIR_KEY)) == KEY:
-                texts.append(_text(pair.get(PAIR_VALUE)))
+            key = _text(pair.get(PAIR_KEY))
+            if key in texts:
+                raise _RefusedError("it carries its metadata twice")
+            if key in METADATA_KEYS:
+                texts[key] = _text(pair.get(PAIR_VALUE))
     if not parts:
         raise _RefusedError("it has no graph")
-    if len(texts) > 1:
-        raise _RefusedError("it carries its metadata twice")
-    return texts[0] if texts else None
+    return texts
 
 
 def _checked_graph(graph: memoryview) -> Iterator[None]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lesionseg.cores import usable_cores
 from lesionseg.errors import InputError
-from lesionseg.prediction.embedded_facts import EXPORT_AGAIN, KEY, embedded_facts
+from lesionseg.prediction.embedded_facts import DIGESTS_KEY, EXPORT_AGAIN, KEY, embedded_facts
 from lesionseg.prediction.exported_file import (
     INPUT,
     OUTPUTS,
@@ -47,7 +47,7 @@ class OpenVinoEngine:
         self._path = path
         contents, weights = read_bounded(path, largest=LARGEST_XML), read_bounded(path.with_suffix(".bin"))
         entries = vetted_entries(contents, len(weights), path)
-        self.embedded = embedded_facts(entries.get(KEY), path)
+        self.embedded = embedded_facts(entries.get(KEY), path, digests=entries.get(DIGESTS_KEY))
         if entries.get(WEIGHTS_KEY) != sha256_of(weights):
             raise InputError(
                 f"{path.with_suffix('.bin')}: not the weights of {path.name}; copy both files of one export"

@@ -5,10 +5,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from lesionseg.errors import InputError
-from lesionseg.prediction.embedded_facts import EXPORT_AGAIN, KEY
+from lesionseg.prediction.embedded_facts import DIGESTS_KEY, EXPORT_AGAIN, KEY
 
 WEIGHTS_KEY = f"{KEY}_weights_sha256"
 """`rt_info` entry: of the `.bin` file's bytes."""
+ENTRIES = (KEY, DIGESTS_KEY, WEIGHTS_KEY)
 MOST_LAYERS = 20_000
 LOOPS = frozenset({"body", "then_body", "else_body", "port_map", "back_edges"})
 """Elements of layers that have programs of their own, which need not end."""
@@ -24,7 +25,7 @@ def vetted_entries(contents: bytes, weights_size: int, path: Path) -> dict[str, 
         root = ElementTree.fromstring(_plain_xml(contents))
         _check_layers(root, weights_size)
         entries = root.findall("./rt_info/*")
-        return {entry.tag: entry.get("value", "") for entry in entries if entry.tag in (KEY, WEIGHTS_KEY)}
+        return {entry.tag: entry.get("value", "") for entry in entries if entry.tag in ENTRIES}
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not an OpenVINO model as lesionseg writes it ({error}); {EXPORT_AGAIN}") from error
 

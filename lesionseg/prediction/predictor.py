@@ -1,5 +1,6 @@
 """One image in, one mask out: the segmenter as Python code uses it."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from lesionseg.data.image_file import Photograph, photograph_of, read_photograph
 from lesionseg.data.orientation import UPRIGHT
 from lesionseg.data.resize import resize_image
 from lesionseg.errors import InputError
-from lesionseg.prediction.engine import Engine
+from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
 from lesionseg.prediction.prediction import Prediction
+
+log = logging.getLogger(__name__)
 
 Picture = str | Path | Image.Image | NDArray[np.uint8] | NDArray[np.uint16]
 """A photograph: the path of a file, Pillow's image, or an array (H, W, 3) of sRGB or (H, W) of grey, uint8 0..255 or
@@ -29,6 +32,8 @@ class Predictor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        if engine.facts.is_of_drawn_images:
+            log.warning(NEVER_SAW_A_PHOTOGRAPH)
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionseg.checkpoint import has_decision, read, segmenter_of, source_of
+from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.data.source import Source
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
@@ -32,6 +33,8 @@ class TestedModel:
     """Of the division that it was trained with."""
     trained_on: frozenset[str]
     """`id_digest` of each training image."""
+    is_of_drawn_images: bool
+    """Whether all of these were drawn by lesionseg."""
     is_fitted: bool
     """Whether its decision was fitted on the validation part; not known of an exported file."""
     path: Path
@@ -101,6 +104,7 @@ def open_tested(path: Path, *, accelerator: str, decision: str) -> TestedModel:
         image_size=record["config"]["image_size"],
         split_sha256=record["split"]["sha256"],
         trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
+        is_of_drawn_images=trains_on_drawn_images(record["config"].get("data")),
         is_fitted=has_decision(checkpoint) and decision == "stored",
         path=path,
         checkpoint=checkpoint,
@@ -115,6 +119,7 @@ def _exported(path: Path, accelerator: str) -> TestedModel:
         image_size=engine.facts.image_size,
         split_sha256=engine.embedded.split_sha256,
         trained_on=engine.facts.trained_on,
+        is_of_drawn_images=engine.facts.is_of_drawn_images,
         is_fitted=False,
         path=path,
         checkpoint=None,

@@ -15,10 +15,11 @@ from lesionseg.data.loader import loader
 from lesionseg.data.no_cache import NoCache
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS
+from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
 from lesionseg.evaluation.report.terminal import print_summary
 from lesionseg.evaluation.summarising import check_metadata
-from lesionseg.prediction.engine import id_digest
+from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH, id_digest
 from lesionseg.training.experiment import build_trainer, configured
 from lesionseg.training.faults import faults_told
 from lesionseg.training.module import SegmentationModule
@@ -81,6 +82,8 @@ def _samples(cfg: DictConfig, model: TestedModel) -> tuple[list[Sample], str]:
         source = build("data", cfg.data)
         samples = other_samples(source, cfg.part, model.image_size)
         _warn_of_known_images(samples, model.trained_on)
+        if model.is_of_drawn_images and not isinstance(source, Synthetic):
+            log.warning(NEVER_SAW_A_PHOTOGRAPH)
     if not samples:
         raise InputError(f"part={cfg.part}: the data source has no such part at hand; give another part or data=...")
     return samples, type(source).__name__

@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,34 @@ def test_it_names_training_images_by_digests_alone(facts: EmbeddedFacts, smoke_r
     names = [id_.rpartition("/")[2] for id_ in read(path)["lesionseg"]["split"]["parts"]["train"]]
     assert facts.trained_on == sorted(hashlib.sha256(name.encode()).hexdigest()[:12] for name in names)
     assert not any(name in facts.model_dump_json() for name in names)
+
+
+def test_the_text_for_people_has_one_hash_in_place_of_all_digests(facts: EmbeddedFacts) -> None:
+    assert not any(digest in facts.text() for digest in facts.trained_on)
+    joined = "".join(facts.trained_on)
+    assert facts.trained_on_sha256 == hashlib.sha256(joined.encode()).hexdigest()
+    assert facts.trained_on_images == len(facts.trained_on) == 16  # as experiment=smoke trains on
+    assert embedded_facts(facts.text(), HERE, digests=joined) == facts
+
+
+def test_without_its_digests_a_file_opens_and_knows_no_training_image(facts: EmbeddedFacts) -> None:
+    assert embedded_facts(facts.text(), HERE).trained_on == []
+
+
+@pytest.mark.parametrize("change", [lambda text: text[12:], lambda text: text[:-1], lambda text: "x" * len(text)])
+def test_other_digests_than_the_files_own_are_refused(facts: EmbeddedFacts, change: Callable[[str], str]) -> None:
+    with pytest.raises(InputError, match=r"model.onnx: 'lesionseg_trained_on' is not the list of its training images"):
+        embedded_facts(facts.text(), HERE, digests=change(facts.digests()))
+
+
+def test_a_file_from_before_digests_stood_apart_keeps_them(facts: EmbeddedFacts) -> None:
+    text = facts.model_dump_json(exclude={"trained_on_images", "trained_on_sha256"})
+    assert embedded_facts(text, HERE).trained_on == facts.trained_on
+
+
+def test_the_values_of_the_mask_are_said(facts: EmbeddedFacts) -> None:
+    assert "1 where the probability is above the threshold, else 0" in facts.outputs
+    assert "lesionseg.predict writes 255 in place of 1" in facts.outputs
 
 
 def test_it_comes_back_from_its_text(facts: EmbeddedFacts) -> None:
