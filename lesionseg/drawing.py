@@ -51,7 +51,12 @@ def draw_outline(image: Array, mask: Array, colour: tuple[int, int, int], *, thi
 
 
 def sample_sheet(
-    images: Sequence[Array], targets: Sequence[Array], predictions: Sequence[Array], captions: Sequence[str]
+    images: Sequence[Array],
+    targets: Sequence[Array],
+    predictions: Sequence[Array],
+    captions: Sequence[str],
+    *,
+    note: str,
 ) -> Array:
     """Lays samples out two a row, each as photograph and as photograph with both outlines, below a legend.
 
@@ -60,6 +65,7 @@ def sample_sheet(
         targets: Each (H, W) in {0, 1}.
         predictions: Each (H, W) in {0, 1}.
         captions: A short line for each.
+        note: A line below the legend, for what holds of all of them; ASCII.
 
     Returns:
         The sheet, (height, width, 3) uint8 RGB.
@@ -68,7 +74,17 @@ def sample_sheet(
     if len(pairs) % 2:
         pairs.append(np.full_like(pairs[0], 255))
     rows = [np.hstack([_margin(left), _margin(right)]) for left, right in zip(pairs[::2], pairs[1::2], strict=True)]
-    return np.vstack([legend(rows[0].shape[1]), *rows])
+    width = rows[0].shape[1]
+    return np.vstack([legend(width), _line(note, width), *rows])
+
+
+def _line(text: str, width: int) -> Array:
+    """Writes text on a strip of (CAPTION, width, 3), as large as fits."""
+    strip = np.full((CAPTION, width, 3), 255, np.uint8)
+    (needed, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
+    scale = min(0.45, (width - 16) / max(needed, 1))
+    cv2.putText(strip, text, (8, CAPTION - 7), FONT, scale, (40, 40, 40), 1, cv2.LINE_AA)
+    return strip
 
 
 def _pair(image: Array, target: Array, prediction: Array, caption: str) -> Array:

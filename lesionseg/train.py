@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from lesionseg.delivered import objective
 from lesionseg.errors import PruningError
 from lesionseg.going_on import with_folder
 from lesionseg.launch import launch
@@ -37,7 +38,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
 
 
 def _train_and_score(cfg: DictConfig) -> float | None:
-    """Gives sweepers the one number they optimise: the monitored value of the best checkpoint."""
+    """Gives sweepers the one number they optimise: what is delivered of the monitored value."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -46,7 +47,7 @@ def _train_and_score(cfg: DictConfig) -> float | None:
 
         return run_job(cfg)
     try:
-        return train(cfg).get(cfg.monitor)
+        return objective(train(cfg), cfg.monitor)
     except PruningError as error:  # of a job that a sweep has given a process of its own
         log.info("Given up: %s", error)
         return error.results.get(cfg.monitor)

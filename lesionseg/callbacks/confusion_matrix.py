@@ -1,20 +1,25 @@
 """A picture of the confusion matrix at the end of each run."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lesionseg.callbacks.delivery import Delivery, DeliveryCallback
 from lesionseg.callbacks.tensorboard import tensorboard_writers
 from lesionseg.training.module import SegmentationModule
 
 CLASSES = ("skin", "lesion")
 
 
-class ConfusionMatrixPicture(Callback):
-    """Draws the confusion matrix of all pixels of the last validation; a test's stands in its report.
+class ConfusionMatrixPicture(DeliveryCallback):
+    """Draws the confusion matrix of all pixels of the validation images; a test's stands in its report.
+
+    After training it is that of the last validation; once the decision is fitted, that of the best weights with the
+    decision, at the ground truths' own sizes.
 
     Args:
         metric: Name of the metric in the configuration that computes it.
@@ -24,14 +29,47 @@ class ConfusionMatrixPicture(Callback):
     def __init__(self, *, metric: str, folder: Path | str) -> None:
         self.metric = metric
         self.folder = Path(folder)
+        self.matrices: dict[int, list[list[int]]] = {}
+        """Of each validated epoch, counted from 1."""
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draws it."""
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Notes an epoch's matrix, before the checkpoint is written."""
         matrices = pl_module.matrices if isinstance(pl_module, SegmentationModule) else {}
         matrix = matrices.get(f"val/{self.metric}")
-        if matrix is None or not trainer.is_global_zero:
-            return
-        figure = draw_confusion_matrix(matrix.cpu().numpy(), title="all pixels of the last validation's images")
+        if matrix is not None and not trainer.sanity_checking:
+            self.matrices[trainer.current_epoch + 1] = matrix.tolist()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draws the last validation's, for a training that ends without anything to deliver."""
+        if self.matrices and trainer.is_global_zero:
+            self._draw_epoch(trainer, max(self.matrices), "last")
+
+    def on_delivery(self, trainer: Trainer, delivery: Delivery) -> None:
+        """Draws that of what is handed over."""
+        if delivery.counts is not None and self.matrices:
+            counts, decision = delivery.counts, delivery.segmenter.decision
+            matrix = [
+                [counts.true_negatives, counts.false_positives],
+                [counts.false_negatives, counts.true_positives],
+            ]
+            weights = "last weights" if delivery.epoch is None else f"best epoch {delivery.epoch}"
+            self._draw(trainer, matrix, f"{weights}, {decision.briefly()},\nat the ground truths' own sizes")
+        elif delivery.epoch in self.matrices:
+            self._draw_epoch(trainer, delivery.epoch, "best")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keeps the matrices, so that a resumed run knows that of its best epoch."""
+        return {"matrices": self.matrices}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores the matrices."""
+        self.matrices = dict(state_dict["matrices"])
+
+    def _draw_epoch(self, trainer: Trainer, epoch: int, kind: str) -> None:
+        self._draw(trainer, self.matrices[epoch], f"{kind} epoch {epoch}, as trained, at the network's size")
+
+    def _draw(self, trainer: Trainer, matrix: list[list[int]], title: str) -> None:
+        figure = draw_confusion_matrix(np.array(matrix), title=f"all pixels of the validation images\n{title}")
         self.folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(self.folder / "confusion_matrix_val.png", dpi=120)
         for writer in tensorboard_writers(trainer):
@@ -56,5 +94,5 @@ def draw_confusion_matrix(matrix: NDArray[np.int64], *, title: str) -> Figure:
     axes.set_yticks(range(2), CLASSES, rotation=90, va="center")
     axes.set_xlabel("prediction")
     axes.set_ylabel("truth")
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=9)
     return figure

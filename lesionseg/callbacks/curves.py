@@ -8,6 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lesionseg.axis_limits import keep_apart
+from lesionseg.callbacks.delivery import weights_in_words
+from lesionseg.data.datamodule import LesionDataModule
+from lesionseg.training.module import SegmentationModule
+
 COLOURS = {"train": "#0072b2", "val": "#d55e00"}
 """Okabe & Ito's palette, which colour-blind readers can tell apart."""
 PHASE_NAMES = {"train": "training", "val": "validation"}
@@ -50,6 +55,7 @@ class Curves(Callback):
         if self.history and trainer.is_global_zero:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             figure = draw_curves(self.history, metrics=self.metrics, monitor=self.monitor, mode=self.mode)
+            figure.supxlabel(validated(trainer, pl_module), fontsize=8, color="0.3")
             figure.savefig(self.path, dpi=120)
 
     def state_dict(self) -> dict[str, Any]:
@@ -80,6 +86,18 @@ def draw_curves(history: History, *, metrics: list[str], monitor: str, mode: Lit
     return figure
 
 
+def validated(trainer: Trainer, module: LightningModule) -> str:
+    """Says which images, weights and decision the validation's numbers are of; nothing of another kind of training."""
+    data: Any = getattr(trainer, "datamodule", None)
+    if not isinstance(module, SegmentationModule) or not isinstance(data, LesionDataModule):
+        return ""
+    dataset = data.dataset("validation")
+    size = dataset[0, 0]["image"].shape[0]
+    weights = weights_in_words(trainer, None).partition(", ")[2]
+    threshold = f"threshold {module.segmenter.threshold:g}"
+    return f"validation: all {len(dataset)} images at {size} x {size} pixels, weights {weights}, {threshold}"
+
+
 def best_epoch(values: dict[int, float], mode: Literal["min", "max"]) -> int | None:
     """Returns the first epoch with the best value, counted from 0; None where there is no value."""
     choose = max if mode == "max" else min
@@ -97,4 +115,5 @@ def _draw_one(axes: Axes, history: History, name: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+    keep_apart(axes, "y", lowest=0.0)
     axes.legend(frameon=False)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lesionseg.axis_limits import keep_apart
 from lesionseg.crossvalidation.results import CrossvalResults, PartResults, Scored
 from lesionseg.evaluation.comparison.run import Run
 from lesionseg.evaluation.comparison.tables import titled
@@ -47,6 +48,7 @@ def draw_crossval(
         _draw_part(axes[1], "test part", test, results.test, metric)
         if ensemble is not None:
             _draw_ensemble(axes[1], len(test), _scores(ensemble, metric))
+    keep_apart(axes[0], "y", lowest=0.0)
     axes[0].set_ylabel(titled(metric))
     return figure
 

@@ -80,6 +80,12 @@ class Decision:
         """Returns the settings as plain values by name."""
         return asdict(self)
 
+    def briefly(self) -> str:
+        """Names the steps that are taken, for captions: `threshold 0.45, flips, largest region, holes filled`."""
+        views = [] if self.views == "none" else [self.views]
+        regions = ["largest region"] * self.largest_component + ["holes filled"] * self.fill_holes
+        return ", ".join([f"threshold {self.threshold:g}", *views, *regions])
+
     def in_words(self) -> str:
         """Describes the decision in one line, for reports."""
         steps = [

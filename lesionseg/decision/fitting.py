@@ -1,6 +1,6 @@
 """Fitting a decision: which threshold, views and changes of regions pay on images that were not trained on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lesionseg.decision.decision import Decision, Views
 from lesionseg.decision.settings import FittingSettings
 from lesionseg.decision.truth import Truth
+from lesionseg.evaluation.image_scores import Counts
 from lesionseg.evaluation.overlap import overlap_scores
 
 Maps = NDArray[np.float32]
@@ -57,15 +58,20 @@ class FittedDecision:
     """So many it was fitted on."""
     min_gain: float
     trials: Sequence[Trial]
+    scores: Mapping[str, float]
+    """Of these images with the decision, each at its ground truth's own size, by the names that training logs."""
+    counts: Counts
+    """Pixels of all these images likewise."""
 
     def record(self) -> dict[str, Any]:
-        """Returns plain values for files: `settings` of the decision, `images`, `min_gain` and `trials`."""
+        """Returns plain values for files: `settings` of the decision, `images`, `min_gain`, `trials` and `scores`."""
         trials = [{**asdict(trial), "best": trial.best.value} for trial in self.trials]
         return {
             "settings": self.decision.settings(),
             "images": self.images,
             "min_gain": self.min_gain,
             "trials": [{**trial, "tried": list(trial["tried"])} for trial in trials],
+            "scores": dict(self.scores),
         }
 
 
@@ -95,16 +101,29 @@ def fit_decision(
         trials.append(trial)
         if trial.kept:
             decision = replace(decision, **{option: trial.best.value})
-    return FittedDecision(decision, len(truths), settings.min_gain, trials)
+    found = validation_scores(decision, probabilities(decision.views), truths)
+    return FittedDecision(decision, len(truths), settings.min_gain, trials, *found)
 
 
 def mean_scores(decision: Decision, probabilities: Maps, truths: Sequence[Truth]) -> tuple[float, float]:
     """Returns the means over images of Jaccard index and Dice, each image at its ground truth's own size."""
-    found = [
-        overlap_scores(truth.counts(decision.runs(probability, truth.shape)))
+    means, _ = validation_scores(decision, probabilities, truths)
+    return means["jaccard"], means["dice"]
+
+
+def validation_scores(
+    decision: Decision, probabilities: Maps, truths: Sequence[Truth]
+) -> tuple[dict[str, float], Counts]:
+    """Returns the means over images of every overlap score, each at its ground truth's own size, and all pixels."""
+    counts = [
+        truth.counts(decision.runs(probability, truth.shape))
         for probability, truth in zip(probabilities, truths, strict=True)
     ]
-    return tuple(float(np.mean([scores[name] for scores in found])) for name in ("jaccard", "dice"))  # type: ignore[return-value]
+    found = [overlap_scores(one) for one in counts]
+    means = {name: float(np.mean([scores[name] for scores in found])) for name in found[0] if name != "failure"}
+    total = Counts(*(sum(column) for column in zip(*counts, strict=True)))
+    pooled = overlap_scores(total)
+    return means | {f"pooled_{name}": pooled[name] for name in ("dice", "jaccard")}, total
 
 
 def _options(start: Decision, settings: FittingSettings) -> Iterator[tuple[str, Sequence[Any]]]:

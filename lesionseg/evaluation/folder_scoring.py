@@ -61,6 +61,7 @@ def score_folders(cfg: DictConfig) -> dict[str, float]:
     facts = {
         "predictions": str(predictions.absolute()),
         "truth": str(truth.absolute()),
+        "chosen images": f"all {len(pairs):,} of the folders",
         "decision": f"lesion is where a mask is above {cfg.prediction_above} (truth: above {cfg.truth_above})",
         **({"orientation": "; ".join(notes)} if notes else {}),
     } | versions_and_date()

@@ -13,6 +13,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from lesionseg.axis_limits import ROUNDING, keep_apart
 from lesionseg.sweeping.leaderboard import shortened
 from lesionseg.sweeping.scale import MOST_TICKS, Scale, medians, scale_of
 from lesionseg.sweeping.sweep import Job, Sweep
@@ -79,10 +80,11 @@ def draw_effects(sweep: Sweep) -> Figure | None:
     panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
     for axes, parameter in zip(panels, parameters, strict=False):
         _draw_effect(axes, parameter, jobs, sweep)
+    keep_apart(panels[0], "y")
     for axes in panels[len(parameters) :]:
         axes.remove()
     for axes in panels[: len(parameters) : columns]:
-        axes.set_ylabel(_literal(sweep.monitor))
+        axes.set_ylabel(_literal(sweep.ranked_by))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=8)
     _note_missing(figure, sweep, len(jobs))
@@ -109,7 +111,7 @@ def draw_parallel(sweep: Sweep) -> Figure | None:
         axes.plot(across, up, color=colours.cmap(share), alpha=0.9, clip_on=False, linewidth=_width(index))
     _draw_rulers(axes, parameters)
     bar = figure.colorbar(colours, ax=axes, pad=0.0, aspect=28)
-    bar.set_label(_literal(sweep.monitor))
+    bar.set_label(_literal(sweep.ranked_by))
     _note_missing(figure, sweep, len(jobs))
     return figure
 
@@ -131,7 +133,9 @@ def _draw_effect(axes: Axes, parameter: _Parameter, jobs: Sequence[Job], sweep: 
         chosen = [index for index, job in enumerate(jobs) if _looks(job) == state]
         if chosen:
             across, up = [places[index] for index in chosen], [values[index] for index in chosen]
-            axes.scatter(across, up, s=26, color=colour, alpha=0.75, label=state, linewidths=0)
+            differs = state == "pruned" and sweep.ranked_by != sweep.monitor
+            label = f"{state} ({_literal(sweep.monitor)})" if differs else state
+            axes.scatter(across, up, s=26, color=colour, alpha=0.75, label=label, linewidths=0)
     axes.scatter(places[:1], values[:1], s=110, facecolors="none", edgecolors="black", label="best")
     axes.set_xlabel(_broken(parameter.name))
     _mark_axis(axes, parameter.scale)
@@ -243,7 +247,7 @@ def _colours(sweep: Sweep, jobs: Sequence[Job]) -> ScalarMappable:
     palette: Colormap = colormaps["viridis_r" if sweep.mode == "max" else "viridis"]
     values = [_known(sweep.value(job)) for job in jobs]
     low, high = min(values), max(values)
-    if low == high:
+    if high - low < ROUNDING:
         low, high = low - 0.01, high + 0.01
     return ScalarMappable(Normalize(low, high), palette)
 

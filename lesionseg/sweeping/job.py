@@ -9,6 +9,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from lesionseg.delivered import objective
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
 from lesionseg.quoting import quoted
 from lesionseg.run_record import RunRecord, now, read_record, write_record
@@ -21,8 +22,8 @@ def run_job(cfg: DictConfig) -> float | None:
     """Runs the job that Hydra has composed.
 
     Returns:
-        The monitored value of its best checkpoint, for the sweeper; None where the job has failed, which its `run.json`
-        and the sweep's leaderboard tell with the reason.
+        What it delivers of the monitored value, see `lesionseg.delivered.objective`, for the sweeper; None where the
+        job has failed, which its `run.json` and the sweep's leaderboard tell with the reason.
 
     Raises:
         InterruptionError: A signal ends the whole sweep.
@@ -32,8 +33,8 @@ def run_job(cfg: DictConfig) -> float | None:
         earlier = _earlier(folder, overrides)
         if earlier is not None and earlier.has_ended_well:
             log.info("Job %s has ended before (%s).", folder.name, earlier.state)
-            return earlier.results.get(cfg.monitor)
-        return _results(cfg, folder, overrides).get(cfg.monitor)
+            return objective(earlier.results, cfg.monitor)
+        return objective(_results(cfg, folder, overrides), cfg.monitor)
     except PruningError as error:
         log.info("Job %s is given up: %s", folder.name, error)
         return error.results.get(cfg.monitor)

@@ -7,6 +7,7 @@ import math
 from rich.markup import escape
 from rich.table import Table
 
+from lesionseg.delivered import EXPLANATION
 from lesionseg.markdown import markdown_cell, markdown_table
 from lesionseg.sweeping.sweep import Job, Sweep
 from lesionseg.terminal import console, empty_table
@@ -51,6 +52,7 @@ def csv_text(sweep: Sweep) -> str:
 def markdown(sweep: Sweep) -> str:
     """Writes the table in rounded numbers, and below it why jobs have not finished."""
     parts = [markdown_table(title(sweep), headings(sweep), [words(job, sweep) for job in sweep.ranking])]
+    parts += [f"{text}\n" for text in _explanation(sweep)]
     reasons = [f"- {markdown_cell(reason)}" for reason in unfinished(sweep)]
     if reasons:
         parts.append("\n".join([f"{_counted(len(reasons), sweep)} have not finished:", "", *reasons, ""]))
@@ -67,25 +69,25 @@ def print_leaderboard(sweep: Sweep) -> None:
     lines += reasons[:MOST_ROWS]
     if len(reasons) > MOST_ROWS:
         lines.append(f"... and {len(reasons) - MOST_ROWS} more that have not finished, see {MARKDOWN}")
-    for line in lines:
+    for line in [*_explanation(sweep), *lines]:
         print(line, flush=True)
 
 
 def title(sweep: Sweep) -> str:
     """Says what the jobs are ordered by."""
-    return f"{_counted(len(sweep.jobs))} by {sweep.monitor}, {'highest' if sweep.mode == 'max' else 'lowest'} first"
+    return f"{_counted(len(sweep.jobs))} by {sweep.ranked_by}, {'highest' if sweep.mode == 'max' else 'lowest'} first"
 
 
 def headings(sweep: Sweep) -> list[str]:
     """Heads the columns of `words`."""
-    return ["rank", "job", "state", *sweep.parameters, sweep.monitor, *_test_scores(sweep), "minutes"]
+    return ["rank", "job", "state", *sweep.parameters, *_values(sweep), *_test_scores(sweep), "minutes"]
 
 
 def words(job: Job, sweep: Sweep) -> list[str]:
     """Words one job's row; `-` stands for what it has not."""
     rank = sweep.rank(job)
     parameters = [shortened(job.overrides.get(name, "-")) for name in sweep.parameters]
-    scores = [_score(job.results.get(name)) for name in (sweep.monitor, *_test_scores(sweep))]
+    scores = [_score(job.results.get(name)) for name in (*_values(sweep), *_test_scores(sweep))]
     minutes = "-" if job.seconds is None else f"{job.seconds / 60:.1f}"
     return ["-" if rank is None else str(rank), job.name, job.state, *parameters, *scores, minutes]
 
@@ -109,13 +111,22 @@ def shortened(value: str) -> str:
 
 
 def _all_results(sweep: Sweep) -> list[str]:
-    """Orders the names of all results: the monitored one, the test's, the others."""
-    names = {name for job in sweep.jobs for name in job.results} - {sweep.monitor}
-    return [sweep.monitor, *sorted(names, key=lambda name: (not name.startswith("test/"), name))]
+    """Orders the names of all results: what the jobs are compared by, the monitored one, the test's, the others."""
+    names = {name for job in sweep.jobs for name in job.results} - set(_values(sweep))
+    return [*_values(sweep), *sorted(names, key=lambda name: (not name.startswith("test/"), name))]
+
+
+def _values(sweep: Sweep) -> list[str]:
+    """Names the value that the jobs are compared by and, where that is another one, the monitored one."""
+    return list(dict.fromkeys([sweep.ranked_by, sweep.monitor]))
+
+
+def _explanation(sweep: Sweep) -> list[str]:
+    return [EXPLANATION] if sweep.ranked_by != sweep.monitor else []
 
 
 def _test_scores(sweep: Sweep) -> list[str]:
-    shown = (name for name in TEST_SCORES if name != sweep.monitor)
+    shown = (name for name in TEST_SCORES if name not in _values(sweep))
     return [name for name in shown if any(name in job.results for job in sweep.jobs)]
 
 

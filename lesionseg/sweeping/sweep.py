@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
+from lesionseg.delivered import delivered_name
 from lesionseg.errors import InputError
 from lesionseg.run_record import FILE, read_record
 
@@ -63,7 +64,7 @@ class Sweep:
 
     Attributes:
         folder: Of the sweep.
-        monitor: Name of the value that the jobs are compared by.
+        monitor: Name of the value that the jobs monitor.
         mode: Whether it is better when larger (`max`) or smaller (`min`).
         jobs: In their own order.
     """
@@ -85,14 +86,27 @@ class Sweep:
         keys = dict.fromkeys(key for overrides in known for key in overrides)
         return [key for key in keys if len({overrides.get(key) for overrides in known}) > 1]
 
+    @cached_property
+    def ranked_by(self) -> str:
+        """Name of the value that the jobs are compared by: what is delivered, if every finished job has that.
+
+        Else it is the monitored value: where no decision is fitted, where a mask has no such score, and in the folders
+        of earlier sweeps.
+        """
+        finished, name = [job for job in self.jobs if job.state == "finished"], delivered_name(self.monitor)
+        return name if finished and all(name in job.results for job in finished) else self.monitor
+
     @property
     def failed(self) -> list[Job]:
         """Jobs that have ended otherwise than well, or not at all."""
         return [job for job in self.jobs if not job.has_ended_well]
 
     def value(self, job: Job) -> float | None:
-        """Returns a job's monitored value; None where it has none or it is no finite number."""
-        value = job.results.get(self.monitor)
+        """Returns the value that a job is compared by; of a job that has not finished, what it monitored.
+
+        None where it has none or it is no finite number.
+        """
+        value = job.results.get(self.ranked_by, job.results.get(self.monitor))
         return value if value is not None and math.isfinite(value) else None
 
     def rank(self, job: Job) -> int | None:

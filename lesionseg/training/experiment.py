@@ -16,10 +16,13 @@ from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
 from lesionseg.build import build
+from lesionseg.callbacks.delivery import Delivery, deliver
 from lesionseg.callbacks.last_checkpoint import LastCheckpoint
 from lesionseg.checkpoint import read, record, segmenter_state
 from lesionseg.data.datamodule import LesionDataModule
+from lesionseg.decision.fitting import FittedDecision
 from lesionseg.decision.settings import FittingSettings
+from lesionseg.delivered import AS_DELIVERED
 from lesionseg.device import limit_threads
 from lesionseg.doctor.glance import warn_of_masks
 from lesionseg.environment import environment
@@ -44,7 +47,7 @@ from lesionseg.training.score_collector import ScoreCollector
 from lesionseg.training.signals import Signals
 from lesionseg.training.step_seed import StepSeed
 from lesionseg.training.stopping import early_stop
-from lesionseg.training.summary import print_decision, print_results, print_whereabouts
+from lesionseg.training.summary import HEADINGS, print_decision, print_results, print_whereabouts
 from lesionseg.writing import write_json, write_whole
 
 log = logging.getLogger(__name__)
@@ -153,8 +156,11 @@ class Experiment:
         if (reason := early_stop(self.trainer)) is not None:
             log.warning(reason)
         best = self._use_best_weights()
-        self._fit_decision()
-        results = best | self._test()
+        fitted = self._fit_decision()
+        epoch = None if self._best_checkpoint() is None else int(best["epoch"]) + 1
+        deliver(self.trainer, Delivery(self.module.segmenter, epoch, None if fitted is None else fitted.counts))
+        delivered = {} if fitted is None else fitted.scores
+        results = best | {f"{AS_DELIVERED}/{name}": score for name, score in delivered.items()} | self._test()
         self._write_results(results)
         return results
 
@@ -187,17 +193,18 @@ class Experiment:
         """Whether there is a decision to fit; a quick trial of the code keeps neither checkpoints nor results."""
         return self.fitting.fit and not self.trainer.fast_dev_run  # type: ignore[attr-defined]  # Lightning's types lack it
 
-    def _fit_decision(self) -> None:
+    def _fit_decision(self) -> FittedDecision | None:
         """Fits the decision on the validation part with the weights in use, and stores it in the run's checkpoints."""
         if not self._fits_decision:
             log.info("No decision is fitted: it stays as configured.")
-            return
+            return None
         fitted = decide(self.trainer, self.module.segmenter, self.data.dataset("validation"), self.fitting)
         if self.trainer.is_global_zero:
             write_json(self.run_dir / "decision.json", fitted.record())
             for path in self._checkpoints():
                 store_decision(path, fitted.record())
             print_decision(fitted)
+        return fitted
 
     def _test(self) -> dict[str, float]:
         """Scores the test part; never any other in its place."""
@@ -205,10 +212,13 @@ class Experiment:
             log.info("The data source has no test part at hand: the test is skipped.")
             return {}
         results = dict(self.trainer.test(self.module, datamodule=self.data, verbose=False)[0])
+        path = self._best_checkpoint()
         facts = tested(
-            self._best_checkpoint(),
+            path,
+            None if path is None else read(path),
             data=str(self.config["data"]["_target_"]).rpartition(".")[2],
             part="test",
+            images=len(self.data.split["parts"]["test"]),
             split_sha256=self.data.split["sha256"],
             decision=self.module.segmenter.decision,
             is_fitted=self._fits_decision,
@@ -248,7 +258,7 @@ class Experiment:
         write_json(self.run_dir / "metrics.json", results)
         record = read_record(self.run_dir)
         log_results(self.trainer.loggers, self.config, results, overrides=record.overrides if record else [])
-        print_results(results, title="best checkpoint", headings={"val": "validation", "test": "test"})
+        print_results(results, title="best checkpoint", headings=HEADINGS)
         print_alarms(self._alarms(), what="the network's masks of the validation images", advice=ADVICE)
         print_whereabouts(self.run_dir, self._best_checkpoint())
 

@@ -21,6 +21,11 @@ from lesionseg.evaluation.summary import Summary
 from lesionseg.evaluation.worst_cases import worst_cases
 from lesionseg.training.score_collector import ScoreCollector
 
+BEST = "best"
+"""Stem of the file that holds the best epoch."""
+AVERAGED = "averaging_state"
+"""What Lightning's checkpoints have of a moving average of the weights."""
+
 
 def report(
     trainer: Trainer,
@@ -68,9 +73,17 @@ def report(
 
 
 def tested(
-    checkpoint: Path | None, *, data: str, part: str, split_sha256: str, decision: Decision, is_fitted: bool
+    path: Path | None,
+    checkpoint: Mapping[str, Any] | None,
+    *,
+    data: str,
+    part: str,
+    images: int,
+    split_sha256: str,
+    decision: Decision,
+    is_fitted: bool,
 ) -> dict[str, str]:
-    """Says what was tested and how, in words.
+    """Says what was tested and how, in words: which weights, which images, which decision.
 
     A fitted decision differs from one seed to the next, which does not make them other methods to `compare`: so
     `decision` says that it was fitted, and another fact what came out.
@@ -78,12 +91,25 @@ def tested(
     words = decision.in_words()
     decided = {"decision": "as fitted on the validation part", "fitted decision": words}
     return {
-        "checkpoint": "none kept: the last weights" if checkpoint is None else str(checkpoint),
+        "checkpoint": "none kept: the last weights" if path is None else str(path),
+        **({} if path is None or checkpoint is None else {"weights": weights_of(path, checkpoint)}),
         "data": data,
         "part": PART_NAMES[part],
+        "chosen images": f"all {images:,}" + (" of the part" if part != "all" else ""),
         "split": f"SHA-256 {split_sha256}",
         **(decided if is_fitted else {"decision": words}),
     } | versions_and_date()
+
+
+def weights_of(path: Path, checkpoint: Mapping[str, Any]) -> str:
+    """Says which weights a checkpoint has: `epoch 12, the best by val/dice; averaged over training steps`."""
+    config = checkpoint["lesionseg"]["config"]
+    members = config["model"].get("members")
+    if members:
+        return f"those of {len(members)} networks, whose probabilities are averaged"
+    best = f", the best by {config['monitor']}" if path.stem == BEST and "monitor" in config else ""
+    kind = "averaged over training steps" if AVERAGED in checkpoint else "not averaged"
+    return f"epoch {checkpoint['epoch'] + 1}{best}; {kind}"
 
 
 def _log(

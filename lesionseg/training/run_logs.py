@@ -7,6 +7,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard.summary import hparams
 
+from lesionseg.delivered import AS_DELIVERED
 from lesionseg.logger.csv import CsvLogger
 
 TUNED = (
@@ -89,7 +90,7 @@ def _fill_hparams_tab(
     scores = {
         f"{'best' if name in HEADLINES else 'result'}/{name}": value
         for name, value in results.items()
-        if name.startswith(("val/", "test/"))
+        if name.startswith(("val/", f"{AS_DELIVERED}/", "test/"))
     }
     _, start, end = hparams(dict(table), scores)  # type: ignore[no-untyped-call]  # torch has not typed it
     logger.log_metrics(scores)

@@ -9,6 +9,18 @@ from rich.console import Console
 from rich.table import Table
 
 from lesionseg.decision.fitting import FittedDecision
+from lesionseg.delivered import AS_DELIVERED, AS_TRAINED
+
+HEADINGS = {
+    AS_TRAINED: "validation, as trained",
+    AS_DELIVERED: "validation, as delivered",
+    "test": "test, as delivered",
+}
+"""What people call the phases of results."""
+READING = (
+    "As trained: at the network's size, with the configured threshold. As delivered: at each ground truth's own size, "
+    "with the decision that was fitted on the validation images, which look better for it."
+)
 
 
 def print_results(results: Mapping[str, float], *, title: str, headings: Mapping[str, str]) -> None:
@@ -28,7 +40,10 @@ def print_results(results: Mapping[str, float], *, title: str, headings: Mapping
     for name in names:
         values = [results.get(f"{phase}/{name}") for phase in phases]
         table.add_row(name.replace("_", " "), *("" if value is None else f"{value:.4f}" for value in values))
-    Console().print(table)
+    screen = Console()
+    screen.print(table)
+    if AS_DELIVERED in phases:
+        screen.print(READING, style="dim", highlight=False)
 
 
 def print_decision(fitted: FittedDecision) -> None:

@@ -51,8 +51,10 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
         results = dict(trainer.test(module, _batches(cfg, samples, model, trainer), verbose=False)[0])
     facts = tested(
         path.absolute(),
+        model.checkpoint,
         data=source,
         part=cfg.part,
+        images=len(samples),
         split_sha256=model.split_sha256,
         decision=model.segmenter.decision,
         is_fitted=model.is_fitted,

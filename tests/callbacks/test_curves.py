@@ -5,10 +5,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from lightning.pytorch import LightningModule
 from PIL import Image
+from torchmetrics import MetricCollection
 
-from lesionseg.callbacks.curves import Curves, best_epoch, draw_curves
+from lesionseg.callbacks.curves import Curves, best_epoch, draw_curves, validated
+from lesionseg.callbacks.ema import Ema
+from lesionseg.data.datamodule import LesionDataModule
+from lesionseg.metrics.dice import Dice
+from lesionseg.model.segmenter import Segmenter
+from lesionseg.training.module import SegmentationModule
 
 VALUES = {
     "train/loss": [0.9, 0.7, 0.6],
@@ -100,3 +107,14 @@ def test_a_resumed_run_draws_all_of_its_history(tmp_path: Path) -> None:
 def test_nothing_logged_means_no_picture(tmp_path: Path, fit: Any) -> None:
     fit({"other": [0.0]}, [curves(tmp_path)])
     assert not (tmp_path / "a").exists()
+
+
+def test_the_picture_says_which_images_weights_and_threshold(synthetic: Any) -> None:
+    source = synthetic(size=32, train=2, validation=5, test=0)
+    data = LesionDataModule(source, image_size=32, batch_size=4, num_workers=0, seed=0, augment=None)
+    data.setup("fit")
+    segmenter = Segmenter(torch.nn.Identity(), mean=[0.0] * 3, std=[1.0] * 3, threshold=0.4)
+    module = SegmentationModule(segmenter, metrics=MetricCollection({"dice": Dice()}))
+    trainer: Any = SimpleNamespace(datamodule=data, callbacks=[Ema(decay=0.9)])
+    assert validated(trainer, module) == "validation: all 5 images at 32 x 32 pixels, weights averaged, threshold 0.4"
+    assert validated(trainer, LightningModule()) == ""

@@ -1,5 +1,6 @@
 """Sample pictures: always the same samples, with the outlines the model draws now."""
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 import lesionseg.callbacks.sample_masks
+from lesionseg.callbacks.delivery import Delivery, deliver
+from lesionseg.callbacks.ema import Ema
 from lesionseg.callbacks.sample_masks import SampleMasks
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.data.source import Source
+from lesionseg.decision.decision import Decision
 from lesionseg.metrics.dice import Dice
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.module import SegmentationModule
@@ -58,19 +62,21 @@ def trainer(source: Source) -> Any:
         is_global_zero=True,
         loggers=[],
         global_step=3,
+        callbacks=[],
+        precision_plugin=SimpleNamespace(forward_context=contextlib.nullcontext),
     )
 
 
 @pytest.fixture
 def sheets(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What would be drawn: images, targets, predictions and captions of each picture."""
+    """What would be drawn: images, targets, predictions, captions and note of each picture."""
     drawn: list[tuple[Any, ...]] = []
 
-    def note(*arguments: Any) -> np.ndarray:
-        drawn.append(arguments)
+    def noted(*arguments: Any, note: str) -> np.ndarray:
+        drawn.append((*arguments, note))
         return np.zeros((4, 6, 3), np.uint8)
 
-    monkeypatch.setattr(lesionseg.callbacks.sample_masks, "sample_sheet", note)
+    monkeypatch.setattr(lesionseg.callbacks.sample_masks, "sample_sheet", noted)
     return drawn
 
 
@@ -85,7 +91,7 @@ def test_the_latest_picture_is_in_a_file(tmp_path: Path, trainer: Any, module: S
         pixels = np.asarray(picture.convert("RGB"))
     assert pixels.shape[1] > pixels.shape[0]
     image = trainer.datamodule.dataset("validation")[0, 0]["image"]
-    photograph = pixels[28 + 2 + 22 :, 6:][:256, :256]  # below legend, margin and caption
+    photograph = pixels[28 + 22 + 2 + 22 :, 6:][:256, :256]  # below legend, note, margin and caption
     assert np.abs(photograph.mean(axis=(0, 1)) - image.mean(axis=(0, 1))).max() < 3  # and its colours in RGB order
 
 
@@ -95,7 +101,7 @@ def test_the_same_samples_are_drawn_each_time_spread_over_the_part(
     callback = SampleMasks(count=3, every_epochs=1, path=tmp_path / "s.png")
     for trainer.current_epoch in range(3):
         start_batch(callback, trainer, module)
-    names = [[caption.split()[0] for caption in captions] for *_, captions in sheets]
+    names = [[caption.split()[0] for caption in captions] for *_, captions, _ in sheets]
     assert names == [["validation_0000", "validation_0002", "validation_0004"]] * 3
 
 
@@ -113,7 +119,7 @@ def test_the_picture_shows_truth_and_what_the_model_says_now(
     start_batch(callback, trainer, module)
     nn.init.constant_(module.segmenter.network.bias, -5.0)  # type: ignore[arg-type]
     start_batch(callback, trainer, module)
-    (_, targets, everywhere, captions), (_, _, nowhere, empty_captions) = sheets
+    (_, targets, everywhere, captions, _), (_, _, nowhere, empty_captions, _) = sheets
     assert np.array_equal(targets[0], source.samples("validation")[0].mask())
     assert all(mask.all() for mask in everywhere)
     assert not any(mask.any() for mask in nowhere)
@@ -159,3 +165,38 @@ def test_tensorboard_gets_each_picture(tmp_path: Path, trainer: Any, module: Seg
 def test_numbers_out_of_range_are_refused(tmp_path: Path, change: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1 each"):
         SampleMasks(**({"count": 1, "every_epochs": 1, "path": tmp_path} | change))  # type: ignore[arg-type]
+
+
+def test_the_last_picture_is_of_what_is_handed_over(
+    tmp_path: Path, trainer: Any, source: Source, module: SegmentationModule, sheets: list[Any]
+) -> None:
+    callback = SampleMasks(count=2, every_epochs=1, path=tmp_path / "s.png")
+    start_batch(callback, trainer, module)  # of the last epoch: lesion everywhere
+    trainer.callbacks = [callback, Ema(decay=0.9)]
+    nn.init.constant_(module.segmenter.network.bias, 0.0)  # the best weights: 0.5 everywhere
+    module.segmenter.decision = Decision(threshold=0.6, largest_component=True)
+    deliver(trainer, Delivery(module.segmenter, 7, None))
+    (*_, last_note), (_, targets, delivered, captions, note) = sheets
+    assert all(mask.all() for mask in sheets[0][2])
+    assert not any(mask.any() for mask in delivered)
+    assert np.array_equal(targets[1], source.samples("validation")[4].mask())
+    assert [mask.shape for mask in delivered] == [target.shape for target in targets]
+    assert captions[0].endswith("Dice 0.000")
+    assert note == (
+        "validation, 2 of 5 images, evenly spread; weights of best epoch 7, averaged; threshold 0.6, largest region; "
+        "scored at the truths' own sizes"
+    )
+    assert last_note == (
+        "validation, 2 of 5 images, evenly spread; weights of epoch 1, not averaged; threshold 0.5; "
+        "scored at 32 x 32 pixels"
+    )
+    assert (tmp_path / "s.png").is_file()
+
+
+def test_another_process_draws_no_last_picture(
+    tmp_path: Path, trainer: Any, module: SegmentationModule, sheets: list[Any]
+) -> None:
+    trainer.callbacks = [SampleMasks(count=2, every_epochs=1, path=tmp_path / "s.png")]
+    trainer.is_global_zero = False
+    deliver(trainer, Delivery(module.segmenter, 7, None))
+    assert sheets == []

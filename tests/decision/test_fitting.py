@@ -130,3 +130,14 @@ def test_the_record_is_of_plain_values() -> None:
     assert plain(record)
     assert record["settings"] == {"threshold": 0.5, "views": "none", "largest_component": False, "fill_holes": False}
     assert record["trials"][0]["tried"][0]["value"] == record["trials"][0]["best"] == "flips"
+
+
+def test_scores_and_pixels_are_those_of_the_decision_at_the_truths_own_size() -> None:
+    maps = lesion() * 0.55
+    maps[2:5, 2:8] = 0.45  # half of the lesion, which the threshold of 0.3 finds
+    found = fitted([maps, lesion() * 0.1])
+    assert found.decision.threshold == 0.3
+    assert found.scores["jaccard"] == found.scores["dice"] == 0.5  # one image is right, in the other nothing is found
+    assert found.scores["pooled_jaccard"] == 36 / 72
+    assert found.counts == (36, 0, 36, 128)
+    assert found.record()["scores"] == found.scores

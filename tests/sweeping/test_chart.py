@@ -93,3 +93,12 @@ def test_a_job_that_lacks_a_parameter_is_drawn(make_job: Any, tmp_path: Path) ->
     figure = draw_effects(read_sweep(tmp_path))
     assert figure is not None
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["-", "3"]
+
+
+def test_the_axis_names_what_is_drawn(make_job: Any, tmp_path: Path) -> None:
+    make_job(0, ["seed=0"], {"val/dice": 0.1, "val_delivered/dice": 0.5})
+    make_job(1, ["seed=1"], {"val/dice": 0.2}, state="pruned")
+    figure = draw_effects(read_sweep(tmp_path))
+    assert figure is not None
+    assert figure.axes[0].get_ylabel() == "val_delivered/dice"
+    assert "pruned (val/dice)" in [text.get_text() for text in figure.legends[0].get_texts()]

@@ -107,3 +107,19 @@ def test_the_terminal_shows_the_best_jobs_and_every_reason(make_sweep: Any, caps
     assert "[9]" not in printed
     assert "... and 10 more, see leaderboard.md" in printed
     assert "job 0 (failed): no luck" in printed
+
+
+def test_what_is_delivered_and_what_was_monitored_are_both_columns_and_explained(
+    make_job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_job(0, ["seed=1"], {"val/dice": 0.039, "val_delivered/dice": 0.514, "test/dice": 0.5})
+    make_job(1, ["seed=2"], {"val/dice": 0.4, "val_delivered/dice": 0.45, "test/dice": 0.4})
+    sweep = read_sweep(tmp_path)
+    lines = markdown(sweep).splitlines()
+    assert lines[0] == "**2 jobs by val_delivered/dice, highest first**"
+    assert lines[2] == "| rank | job | state | seed | val_delivered/dice | val/dice | test/dice | minutes |"
+    assert lines[4] == "| 1 | 0 | finished | 1 | 0.5140 | 0.0390 | 0.5000 | 1.5 |"
+    assert "with the decision that was fitted on them" in lines[7]
+    assert csv_text(sweep).splitlines()[0].startswith("rank,job,state,seed,val_delivered/dice,val/dice,test/dice,")
+    print_leaderboard(sweep)
+    assert "with the decision that was fitted on them" in capsys.readouterr().out

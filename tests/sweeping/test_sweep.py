@@ -99,3 +99,21 @@ def test_jobs_that_do_not_say_what_they_monitor_are_refused(make_job: Any, tmp_p
     (make_job(0) / "hydra" / "config.yaml").write_text("{")
     with pytest.raises(InputError, match="what is monitored"):
         read_sweep(tmp_path)
+
+
+def test_jobs_are_ranked_by_what_they_deliver(make_job: Any, tmp_path: Path) -> None:
+    make_job(0, [], {"val/dice": 0.039, "val_delivered/dice": 0.514})
+    make_job(1, [], {"val/dice": 0.4, "val_delivered/dice": 0.45})
+    make_job(2, [], {"val/dice": 0.2}, state="pruned")
+    sweep = read_sweep(tmp_path)
+    assert (sweep.ranked_by, [job.name for job in sweep.ranking]) == ("val_delivered/dice", ["0", "1", "2"])
+    assert [sweep.value(job) for job in sweep.ranking] == [0.514, 0.45, 0.2]
+
+
+def test_earlier_sweeps_and_jobs_without_a_fitted_decision_are_ranked_by_the_monitor(
+    make_job: Any, tmp_path: Path
+) -> None:
+    make_job(0, [], {"val/dice": 0.5, "val_delivered/dice": 0.9})
+    make_job(1, [], {"val/dice": 0.6})
+    sweep = read_sweep(tmp_path)
+    assert (sweep.ranked_by, [job.name for job in sweep.ranking]) == ("val/dice", ["1", "0"])

@@ -1,23 +1,31 @@
 """A picture of a comparison: means with intervals, and differences to the best."""
 
+import textwrap
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lesionseg.axis_limits import keep_apart
 from lesionseg.evaluation.comparison.comparison import NOTE, Comparison
 from lesionseg.evaluation.comparison.tables import titled
 
 MEAN, DIFFERENCE = "#0072b2", "#d55e00"
 """Okabe & Ito's palette, which colour-blind readers can tell apart."""
+LABEL_WIDTH = 40
+"""Characters after which a method's label is broken."""
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
     """Draws each method's mean on the left and its paired difference to the best on the right, the best on top."""
     count = len(comparison.standings)
-    figure = Figure(figsize=(10.0, 1.9 + 0.45 * count), layout="constrained")
+    lines = max(_label(one.label).count("\n") for one in comparison.standings)
+    figure = Figure(figsize=(10.0, 1.9 + (0.45 + 0.13 * lines) * count), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _draw_means(left, comparison)
     _draw_differences(right, comparison)
-    left.set_yticks(range(count), [_literal(one.label) for one in comparison.standings])
+    keep_apart(left, "x", lowest=0.0)
+    keep_apart(right, "x")
+    left.set_yticks(range(count), [_label(one.label) for one in comparison.standings])
     left.set_ylim(count - 0.5, -0.5)
     for axes in (left, right):
         axes.grid(alpha=0.25, axis="x")
@@ -64,6 +72,6 @@ def _draw_estimate(axes: Axes, place: int, value: float, low: float | None, high
     axes.plot([value], [place], color=colour, marker="o")
 
 
-def _literal(label: str) -> str:
-    """Keeps matplotlib from reading mathematics between dollar signs."""
-    return label.replace("$", r"\$")
+def _label(label: str) -> str:
+    """Breaks a label into lines, and keeps matplotlib from reading mathematics between dollar signs."""
+    return textwrap.fill(label, LABEL_WIDTH).replace("$", r"\$")

@@ -10,18 +10,20 @@ from pathlib import Path
 from lesionseg.evaluation.comparison.chart import draw_comparison
 from lesionseg.evaluation.comparison.comparison import NOTE, Comparison
 from lesionseg.evaluation.comparison.tables import WordTable, direction_note, few_images_note, leaderboard, pairwise
+from lesionseg.evaluation.report.table_row import latex_rows, latex_text
 from lesionseg.markdown import markdown_cell, markdown_table
 
 DOTS_PER_INCH = 150
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
-    """Writes `leaderboard.csv`, `comparison.md`, `.json`, `.png` and `.pdf`; none appears before all are written."""
+    """Writes `leaderboard.csv` and `comparison.md`, `.tex`, `.json`, `.png` and `.pdf`, all of them or none."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".comparison.", dir=folder) as name:
         draft = Path(name)
         write_csv(comparison, draft / "leaderboard.csv")
         (draft / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
+        (draft / "comparison.tex").write_text(latex(comparison), encoding="utf-8")
         contents = {"note": NOTE} | asdict(comparison)
         text = json.dumps(contents, indent=2, ensure_ascii=False)
         (draft / "comparison.json").write_text(text + "\n", encoding="utf-8")
@@ -59,6 +61,18 @@ def markdown(comparison: Comparison) -> str:
     ]
     parts.append("\n".join(["Runs:", "", *runs, ""]))
     return "\n".join(parts)
+
+
+def latex(comparison: Comparison) -> str:
+    """Returns the rows of both tables, each for a `tabular` of its own; how to read them is a comment."""
+    words = [leaderboard(comparison), *([pairwise(comparison)] if comparison.pairs else [])]
+    note = " ".join(filter(None, (direction_note(comparison), NOTE, few_images_note(comparison))))
+    return "\n".join(_latex_table(one, note) for one in words)
+
+
+def _latex_table(words: WordTable, note: str) -> str:
+    headings, *rows = ([latex_text(cell) for cell in row] for row in (words.headings, *words.rows))
+    return latex_rows(f"{words.title}. {note}", headings, rows)
 
 
 def _markdown_table(words: WordTable) -> str:

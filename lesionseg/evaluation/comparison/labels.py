@@ -9,9 +9,9 @@ from lesionseg.evaluation.comparison.method import Method, made_of
 def labels_of(methods: Sequence[Method]) -> list[str]:
     """Names each method after its first run.
 
-    Methods of one name get those values of their configuration behind it that tell them apart, for example
-    `unet (model.base_channels=16)`; where no value does, their folder's name; and where even that is the same, its
-    path.
+    Methods of one name get all values of their configuration behind it in which they differ, for example
+    `unet (model.base_channels=16, optimizer.lr=0.001)`; where there is none, their folder's name; and
+    where even that is the same, its path.
     """
     groups: dict[str, list[int]] = {}
     for number, method in enumerate(methods):
@@ -33,14 +33,17 @@ def _unique(name: str, methods: Sequence[Method]) -> list[str]:
 
 
 def _telling_values(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Words the first values that tell the configurations apart, as few as that takes."""
-    names = dict.fromkeys(name for config in configs for name in config)
-    words = [""] * len(configs)
-    for name in names:
-        longer = [_joined(word, _worded(name, config)) for word, config in zip(words, configs, strict=True)]
-        if len(set(longer)) > len(set(words)) and len(set(words)) < len(configs):
-            words = longer
-    return words
+    """Words every value in which the configurations differ.
+
+    Of parts of two classes only the classes are named: their other settings belong to them.
+    """
+    names = list(dict.fromkeys(name for config in configs for name in config))
+    differing = [name for name in names if len({str(config.get(name)) for config in configs}) > 1]
+    classes = {name.removesuffix("_target_") for name in differing if name.endswith("._target_")}
+    told = [
+        name for name in differing if name.endswith("._target_") or not any(name.startswith(part) for part in classes)
+    ]
+    return [", ".join(filter(None, (_worded(name, config) for name in told))) for config in configs]
 
 
 def _worded(name: str, config: Mapping[str, Any]) -> str:
@@ -51,7 +54,3 @@ def _worded(name: str, config: Mapping[str, Any]) -> str:
     if name.endswith("_target_"):
         return f"{name.removesuffix('._target_')}={value.rpartition('.')[2]}"
     return f"{name}={value}"
-
-
-def _joined(first: str, second: str) -> str:
-    return ", ".join(filter(None, (first, second)))

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from lesionseg.axis_limits import keep_apart
 from lesionseg.evaluation.definitions import METRICS, THRESHOLD_JACCARD
 from lesionseg.evaluation.image_scores import ImageScores
 from lesionseg.evaluation.report.areas import area_in_words
@@ -284,6 +285,7 @@ def _strata(summary: Summary) -> Figure | None:
     for place, (_, group) in zip(places, rows, strict=True):
         if group is not None:
             _draw_group(axes, float(place), group)
+    keep_apart(axes, "x", lowest=0.0)
     _label_rows(axes, places, labels, [group is None for _, group in rows])
     axes.set_ylim(float(bottoms[-1]) + 0.08, -0.08)
     return figure

@@ -1,5 +1,7 @@
 """An evaluation as one row of a paper's table, in Markdown and in LaTeX."""
 
+from collections.abc import Sequence
+
 from lesionseg.evaluation.definitions import METRICS
 from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate, Summary
@@ -36,9 +38,20 @@ def markdown_row(summary: Summary) -> str:
 
 def latex_row(summary: Summary) -> str:
     r"""Writes heading, `\midrule` and row for a `tabular` of nine columns with the package booktabs, and a comment."""
-    headings = ["Method", "$N$", *(latex_text(heading) for heading in COLUMNS.values())]
-    cells = [latex_text(summary.name), str(summary.images), *_values(summary)]
-    return f"% {NOTE}\n{' & '.join(headings)} \\\\\n\\midrule\n{' & '.join(cells)} \\\\\n"
+    headings = ["Method", "$N$", *map(latex_text, COLUMNS.values())]
+    return latex_rows(NOTE, headings, [[latex_text(summary.name), str(summary.images), *_values(summary)]])
+
+
+def latex_rows(note: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    r"""Writes a comment, headings, `\midrule` and rows for the inside of a `tabular`, with the package booktabs.
+
+    Args:
+        note: How the numbers are to be read, in one line.
+        headings: In LaTeX.
+        rows: Cells in LaTeX.
+    """
+    lines = [" & ".join(cells) + r" \\" for cells in (headings, *rows)]
+    return "\n".join([f"% {note}", lines[0], r"\midrule", *lines[1:], ""])
 
 
 def markdown_text(text: str) -> str:

@@ -9,7 +9,12 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.errors import InputError
+from lesionseg.evaluation.comparison.chart import draw_comparison
 from lesionseg.evaluation.comparison.comparing import compare_runs
+from lesionseg.evaluation.comparison.comparison import compare_methods
+from lesionseg.evaluation.comparison.labels import labels_of
+from lesionseg.evaluation.comparison.method import methods_of
+from lesionseg.evaluation.comparison.run import read_runs
 
 GOOD = [0.9, 0.8, 0.7, 0.9, 0.8, 0.9]
 FAIR = [0.8, 0.7, 0.6, 0.7, 0.6, 0.7]
@@ -55,7 +60,8 @@ def test_every_pair_has_its_difference_and_adjusted_p(write_run: Any, tmp_path: 
 def test_the_files_hold_the_numbers_and_say_what_intervals_are_over(write_run: Any, tmp_path: Path) -> None:
     compare_runs(settings(tmp_path / "out", write_run("fair", FAIR), write_run("a|b", GOOD)))
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == ["comparison.json", "comparison.md", "comparison.pdf", "comparison.png", "leaderboard.csv"]
+    endings = ["json", "md", "pdf", "png", "tex"]
+    assert written == [*(f"comparison.{ending}" for ending in endings), "leaderboard.csv"]
     rows = list(csv.DictReader((tmp_path / "out" / "leaderboard.csv").open()))
     assert [row["method"] for row in rows] == ["a|b", "fair"]
     assert float(rows[0]["jaccard"]) == pytest.approx(5 / 6)
@@ -142,3 +148,24 @@ def test_few_images_are_warned_of_and_many_are_not(write_run: Any, tmp_path: Pat
     many = [write_run("c", GOOD * 20), write_run("d", FAIR * 20)]
     compare_runs(settings(tmp_path / "many", *many))
     assert "are few" not in (tmp_path / "many" / "comparison.md").read_text()
+
+
+def test_both_tables_are_there_as_latex(write_run: Any, tmp_path: Path) -> None:
+    compare_runs(settings(tmp_path / "out", write_run("fair", FAIR), write_run("a_b & $x$", GOOD)))
+    lines = (tmp_path / "out" / "comparison.tex").read_text().splitlines()
+    assert lines[0].startswith("% Leaderboard by Jaccard (IoU), 6 images. ")
+    assert lines[1].startswith(r"rank & method & runs & Jaccard (IoU) & 95 \% interval & Dice (F1)")
+    assert lines[2] == r"\midrule"
+    assert lines[3].startswith(r"1 & a\_b \& \$x\$ & 1 & 0.8333 & 0.")
+    assert lines[3].endswith(r" \\")
+    assert lines[-1].startswith(r"a\_b \& \$x\$ & fair & +0.1500 & ")
+    assert len({line.count(" & ") for line in lines[1:5] if line != r"\midrule"}) == 1
+
+
+def test_zero_scores_are_drawn_on_axes_that_people_can_read(write_run: Any, tmp_path: Path) -> None:
+    runs = read_runs([str(write_run("a", [0.0] * 30)), str(write_run("b", [1e-17] * 30))])
+    methods = methods_of(runs)
+    usual: dict[str, Any] = {"metric": "hd95", "metrics": ["hd95"], "resamples": 200, "seed": 0}
+    left, right = draw_comparison(compare_methods(methods, labels_of(methods), **usual)).axes
+    assert left.get_xlim()[1] > 0.01
+    assert right.get_xlim() == pytest.approx((-0.05, 0.05))

@@ -28,14 +28,25 @@ def test_one_name_gets_the_value_that_differs(write_run: Any, training: Any) -> 
     ]
 
 
-def test_no_more_values_are_named_than_tell_methods_apart(write_run: Any, training: Any) -> None:
+def test_every_value_that_differs_is_named(write_run: Any, training: Any) -> None:
     runs = [
         write_run(
-            f"{depth}", [0.5], name="unet", config=training(**{"model.depth": depth, "trainer.max_epochs": depth})
+            f"{depth}", [0.5], name="unet", config=training(**{"model.depth": depth, "trainer.max_epochs": 10 * depth})
         )
         for depth in (3, 4)
     ]
-    assert labels(*runs) == ["unet (model.depth=3)", "unet (model.depth=4)"]
+    assert labels(*runs) == [
+        "unet (model.depth=3, trainer.max_epochs=30)",
+        "unet (model.depth=4, trainer.max_epochs=40)",
+    ]
+
+
+def test_of_two_classes_their_own_settings_are_not_named(write_run: Any, training: Any) -> None:
+    other = training()
+    other["model"] = {"_target_": "somewhere.Net", "width": 8}
+    other["trainer"] = {"max_epochs": 20}
+    runs = [write_run("a", [0.5], name="x", config=training()), write_run("b", [0.5], name="x", config=other)]
+    assert labels(*runs) == ["x (model=UNet, trainer.max_epochs=12)", "x (model=Net, trainer.max_epochs=20)"]
 
 
 def test_a_class_is_named_without_its_module(write_run: Any, training: Any) -> None:
