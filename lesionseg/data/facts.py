@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lesionseg.data.archive_ids import archive_image
 from lesionseg.data.cache import PixelCache
 from lesionseg.data.digests import digests_of
-from lesionseg.data.duplicates import SAME, Duplicate, clusters, find_duplicates
+from lesionseg.data.duplicates import AGREEING, SAME, Duplicate, clusters, find_duplicates
 from lesionseg.data.sample import Sample
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Facts:
         if not any(sample.files for sample in self._samples):
             return []
         self._cache.prepare(range(len(self._samples)))
-        found = self._cache.remember(f"duplicates-{SAME}", self._compare)
+        found = self._cache.remember(f"duplicates-{SAME}-{AGREEING}", self._compare)
         return [Duplicate(*pair) for pair in found]
 
     def _compare(self) -> list[Duplicate]:

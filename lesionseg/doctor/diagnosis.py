@@ -13,7 +13,7 @@ from lesionseg.cores import usable_cores
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.data.split import read_manifest
-from lesionseg.doctor.duplicate_checks import check_copies, check_groups, find_copies
+from lesionseg.doctor.duplicate_checks import check_copies, check_groups, find_copies, picture_of
 from lesionseg.doctor.examination import Examination, examine
 from lesionseg.doctor.finding import Finding
 from lesionseg.doctor.identity_checks import check_archive_images, check_files
@@ -61,9 +61,9 @@ def diagnose(source: Source) -> Diagnosis:
     for examination in examinations:
         findings += [*check_image(examination), *check_mask(examination)]
     copies = find_copies(examinations)
-    same_picture = {frozenset((first.id, second.id)) for first, second, _ in copies}
-    findings += [*check_copies(copies), *check_groups(examinations), *check_masks_repeat(examinations, same_picture)]
-    findings += [*check_archive_images(examinations, same_picture), *check_files(source, examinations)]
+    pictures = picture_of(copies)
+    findings += [*check_copies(copies), *check_groups(examinations), *check_masks_repeat(examinations, pictures)]
+    findings += [*check_archive_images(examinations, pictures), *check_files(source, examinations)]
     findings += [*check_colours(examinations), *check_fit(examinations), *check_lesion_sizes(examinations)]
     order = {name: (SEVERITIES.index(kind.severity), place) for place, (name, kind) in enumerate(KINDS.items())}
     findings.sort(key=lambda finding: (order[finding.name], finding.ids))

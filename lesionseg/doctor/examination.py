@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.colours import profile_name
-from lesionseg.data.duplicates import FINE
 from lesionseg.data.image_file import open_image, opened_image, read_grey, read_photograph
 from lesionseg.data.mask_levels import LESION_ABOVE, level_counts
 from lesionseg.data.orientation import ON_ITS_SIDE, UPRIGHT, stored_orientation
+from lesionseg.data.portrait import SIDE, Portrait, portrait
 from lesionseg.data.resize import resize_image, resize_mask
 from lesionseg.data.sample import FilePair, Sample
 from lesionseg.data.source import Part
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
+SMALL = 96
+"""Height and width in pixels of what is kept of an image and of a mask."""
 LARGE = 1024
 """Pixels a side."""
 
@@ -48,10 +50,11 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is in an image: its file and (FINE, FINE, 3) uint8 RGB of it."""
+    """What is in an image: its file, (SMALL, SMALL, 3) uint8 RGB of it, and what it is compared with others by."""
 
     file: FileFacts
     small: Array
+    portrait: Portrait
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class MaskFacts:
         file: Its file.
         levels: (256,) number of pixels of each grey level.
         coloured: Whether its channels differ.
-        small: (FINE, FINE) uint8 in {0, 1}, lesion by the rule of `read_mask`.
+        small: (SMALL, SMALL) uint8 in {0, 1}, lesion by the rule of `read_mask`.
         share: Of its pixels that is lesion.
         pieces: Number of connected regions.
         content: Digest of which pixels are lesion.
@@ -106,7 +109,9 @@ def examine(sample: Sample, part: Part) -> Examination:
         return Examination(sample, part, _image_file(sample.image_path), examine_mask(sample.mask_path))
     image, mask = sample.read()
     shape = image.shape[0], image.shape[1]
-    image_facts = ImageFacts(FileFacts(None, "RGB", "", UPRIGHT, shape, b""), resize_image(image, FINE))
+    image_facts = ImageFacts(
+        FileFacts(None, "RGB", "", UPRIGHT, shape, b""), resize_image(image, SMALL), portrait(image)
+    )
     mask_facts = _mask_facts(FileFacts(None, "L", "", UPRIGHT, shape, b""), mask * np.uint8(255), coloured=False)
     return Examination(sample, part, image_facts, mask_facts)
 
@@ -114,10 +119,10 @@ def examine(sample: Sample, part: Part) -> Examination:
 def _image_file(path: Path) -> ImageFacts | FileFault:
     try:
         file = _file_facts(path)
-        pixels = read_photograph(path, for_size=FINE).pixels
+        pixels = read_photograph(path, for_size=SIDE).pixels
     except InputError as error:
         return _fault(path, error)
-    return ImageFacts(file, resize_image(pixels, FINE))
+    return ImageFacts(file, resize_image(pixels, SMALL), portrait(pixels))
 
 
 def examine_mask(path: Path) -> MaskFacts | FileFault:
@@ -155,7 +160,7 @@ def _mask_facts(file: FileFacts, grey: Array, *, coloured: bool) -> MaskFacts:
         file=file,
         levels=levels,
         coloured=coloured,
-        small=resize_mask(lesion, FINE),
+        small=resize_mask(lesion, SMALL),
         share=cv2.countNonZero(lesion) / lesion.size,
         pieces=_pieces(lesion),
         content=hashlib.blake2b(np.packbits(lesion).data, digest_size=16).digest(),

@@ -1,8 +1,7 @@
 """Checks of which images the samples are: by the names that public archives gave them, and by a manifest."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lesionseg.data.archive_ids import archive_image
@@ -13,12 +12,12 @@ from lesionseg.doctor.examination import Examination
 from lesionseg.doctor.finding import Finding
 
 
-def check_archive_images(examinations: Sequence[Examination], same_picture: Set[frozenset[str]]) -> Iterator[Finding]:
+def check_archive_images(examinations: Sequence[Examination], picture_of: Mapping[str, int]) -> Iterator[Finding]:
     """Yields images of an archive that are there more than once, cropped or outlined otherwise.
 
     Args:
         examinations: All.
-        same_picture: Pairs of ids that have been found as duplicates already.
+        picture_of: A number for each id whose picture has been found several times already.
     """
     members: defaultdict[str, list[Examination]] = defaultdict(list)
     for examination in examinations:
@@ -26,7 +25,7 @@ def check_archive_images(examinations: Sequence[Examination], same_picture: Set[
             members[name].append(examination)
     for name, images in members.items():
         ids = tuple(examination.id for examination in images)
-        if all(frozenset(pair) in same_picture for pair in combinations(ids, 2)):
+        if len({picture_of.get(id_, id_) for id_ in ids}) == 1:
             continue
         places = ", ".join(f"{examination.id} ({examination.part})" for examination in images)
         several = len({examination.part for examination in images}) > 1

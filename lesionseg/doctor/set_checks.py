@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
+from lesionseg.data.portrait import field_of_view
 from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.doctor.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.doctor.finding import Finding
@@ -55,12 +57,12 @@ def _number(part: Part, found: int, published: int | None) -> Iterator[Finding]:
         yield Finding("small_part", (), f"{part} has {found} images")
 
 
-def check_masks_repeat(examinations: Sequence[Examination], same_picture: set[frozenset[str]]) -> Iterator[Finding]:
+def check_masks_repeat(examinations: Sequence[Examination], picture_of: Mapping[str, int]) -> Iterator[Finding]:
     """Yields masks, neither empty nor full, that belong to several images.
 
     Args:
         examinations: All.
-        same_picture: Pairs of ids that are duplicates, whose masks may well be equal.
+        picture_of: A number for each id whose picture is there several times; its masks may well be equal.
     """
     users: defaultdict[bytes, list[str]] = defaultdict(list)
     for examination in examinations:
@@ -68,7 +70,7 @@ def check_masks_repeat(examinations: Sequence[Examination], same_picture: set[fr
         if isinstance(mask, MaskFacts) and 0 < mask.share < 1:
             users[mask.content].append(examination.id)
     for ids in users.values():
-        if any(frozenset(pair) not in same_picture for pair in combinations(ids, 2)):
+        if len({picture_of.get(id_, id_) for id_ in ids}) > 1:
             yield Finding("repeated_mask", tuple(ids), f"{', '.join(ids)} have the same mask")
 
 
@@ -87,37 +89,48 @@ def check_fit(examinations: Sequence[Examination]) -> Iterator[Finding]:
     That is how pairs look that were made by position in two listings, or whose masks were shuffled.
     """
     usable = [
-        (e.image.small[COARSELY, COARSELY], e.mask.small[COARSELY, COARSELY])
+        (e.image.small[COARSELY, COARSELY], e.mask.small[COARSELY, COARSELY], _field(e.image.small)[COARSELY, COARSELY])
         for e in examinations
         if isinstance(e.image, ImageFacts) and isinstance(e.mask, MaskFacts) and 0 < e.mask.share < 1
     ]
     if len(usable) < FEWEST_TO_COMPARE:
         return
-    images, masks = (np.stack(arrays) for arrays in zip(*usable, strict=True))
-    own = contrast(images, masks)
-    share = float(np.mean([own > contrast(images, np.roll(masks, step, 0)) for step in range(1, NEIGHBOURS + 1)]))
+    images, masks, fields = (np.stack(arrays) for arrays in zip(*usable, strict=True))
+    own = contrast(images, masks, fields)
+    others = (contrast(images, np.roll(masks, step, 0), fields) for step in range(1, NEIGHBOURS + 1))
+    share = float(np.mean([own > other for other in others]))
     if share < FITTING:
         text = f"an image's own mask divides it more clearly than another's in only {share:.0%} of the comparisons"
         yield Finding("pairs_do_not_fit", (), f"{text} (by chance: 50 %)")
 
 
-def contrast(images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float32]:
+def contrast(images: NDArray[np.uint8], masks: NDArray[np.uint8], fields: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Measures how clearly masks divide images: distance of the mean colours inside and outside.
 
     Args:
         images: (N, H, W, 3).
         masks: (N, H, W) in {0, 1}.
+        fields: (N, H, W) in {0, 1}: 0 in a black frame, which would outweigh the skin.
 
     Returns:
         (N,) in standard deviations of each image; 0 where a mask is empty or full.
     """
     pixels = images.reshape(len(images), -1, 3).astype(np.float32)
-    lesion = masks.reshape(len(masks), -1, 1).astype(np.float32)
-    inside, outside = (np.maximum(part.sum(axis=1), 1e-6) for part in (lesion, 1 - lesion))
-    difference = (pixels * lesion).sum(axis=1) / inside - (pixels * (1 - lesion)).sum(axis=1) / outside
-    divided = (lesion.mean(axis=(1, 2)) > 0) & (lesion.mean(axis=(1, 2)) < 1)
-    distance = np.linalg.norm(difference, axis=1) / np.maximum(pixels.std(axis=(1, 2)), 1e-6)
+    seen = fields.reshape(len(fields), -1, 1).astype(np.float32)
+    lesion = masks.reshape(len(masks), -1, 1) * seen
+    inside, outside, whole = (np.maximum(part.sum(axis=1), 1e-6) for part in (lesion, seen - lesion, seen))
+    difference = (pixels * lesion).sum(axis=1) / inside - (pixels * (seen - lesion)).sum(axis=1) / outside
+    mean = (pixels * seen).sum(axis=(1, 2)) / (3 * whole[:, 0])
+    spread = np.sqrt((((pixels - mean[:, None, None]) ** 2) * seen).sum(axis=(1, 2)) / (3 * whole[:, 0]))
+    divided = (inside[:, 0] >= 1) & (outside[:, 0] >= 1)
+    distance = np.linalg.norm(difference, axis=1) / np.maximum(spread, 1e-6)
     return np.where(divided, distance, 0).astype(np.float32)
+
+
+def _field(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Finds what of an (H, W, 3) image is not frame; all of it where nothing else would be left."""
+    field = field_of_view(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8))
+    return field if field.any() else np.ones_like(field)
 
 
 def check_lesion_sizes(examinations: Sequence[Examination]) -> Iterator[Finding]:

@@ -43,7 +43,7 @@ def test_copies_are_duplicates_and_a_group_whatever_the_cache(
     pairs: list[FilePair], tmp_path: Path, cache: CacheName
 ) -> None:
     found = facts(pairs, tmp_path, cache)
-    assert found.duplicates == [(1, 4, 1.0)]
+    assert found.duplicates == [(1, 4, 1.0, True)]
     assert together(found) == {frozenset("be")}
 
 

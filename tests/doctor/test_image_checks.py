@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lesionseg.data.portrait import portrait
 from lesionseg.data.sample import FilePair
 from lesionseg.doctor.examination import Examination, FileFacts, FileFault, ImageFacts
 from lesionseg.doctor.image_checks import check_image
@@ -16,7 +17,7 @@ def found(small: np.ndarray = PICTURE, **file: object) -> set[str]:
     facts: dict[str, object] = {
         "format": "JPEG", "mode": "RGB", "suffix": ".jpg", "orientation": 1, "shape": (90, 120), "digest": b"",
     }  # fmt: skip
-    image = ImageFacts(FileFacts(**(facts | file)), small)  # type: ignore[arg-type]
+    image = ImageFacts(FileFacts(**(facts | file)), small, portrait(small))  # type: ignore[arg-type]
     examination = Examination(FilePair("a", Path("a.jpg"), Path("a.png")), "train", image, FileFault("empty", ""))
     return {finding.name for finding in check_image(examination)}
 
