@@ -9,7 +9,8 @@ Beside what Lightning needs to resume, a checkpoint holds under `lesionseg` plai
     libraries  versions
     metrics    what its epoch logged
     decision   what was fitted on the validation part after training, with the best weights, if it was: `settings` in
-               place of the segmenter's in `config`, which stays what was asked for, and what each of them changed
+               place of the segmenter's in `config`, which stays what was asked for, what each of them changed, and
+               the `temperature` of the probabilities, which older files lack
     ensemble   of an ensemble, which files it was made of
 
 So it opens with `weights_only=True`, which runs no code of the file, and needs no command line to be understood.
@@ -24,6 +25,7 @@ from torch import nn
 
 from lesionseg.data.source import Source
 from lesionseg.decision.decision import Decision
+from lesionseg.decision.temperature import NEUTRAL
 from lesionseg.environment import code_version, library_versions
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
@@ -119,6 +121,12 @@ def segmenter_of(checkpoint: Mapping[str, Any], *, plain: bool = False) -> Segme
 def has_decision(checkpoint: Mapping[str, Any]) -> bool:
     """Tells whether a decision was fitted on the validation part."""
     return _section(checkpoint, "lesionseg").get("decision") is not None
+
+
+def temperature_of(checkpoint: Mapping[str, Any]) -> float:
+    """Returns the probabilities' temperature, see `lesionseg.decision.temperature`; 1 where none was fitted."""
+    decision = _section(checkpoint, "lesionseg").get("decision") or {}
+    return float(decision.get("temperature", NEUTRAL))
 
 
 def _untrained(config: Mapping[str, Any]) -> Segmenter:

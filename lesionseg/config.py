@@ -81,6 +81,7 @@ class PredictConfig:
     probabilities: str | None = MISSING
     overlays: str | None = MISSING
     overwrite: bool = MISSING
+    review: str = MISSING
     review_below: float = MISSING
     device: str = MISSING
     precision: str = MISSING

@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import sys
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from lesionseg.checkpoint import read, segmenter_of, segmenter_state, source_of
+from lesionseg.checkpoint import read, segmenter_of, segmenter_state, source_of, temperature_of
 from lesionseg.data.combined import Combined
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import Synthetic
@@ -163,6 +164,16 @@ def test_a_checkpoint_from_before_there_were_decisions_opens(smoke_run: Path, tm
         del old["lesionseg"]["config"]["segmenter"][name]
     old["lesionseg"]["config"]["segmenter"]["threshold"] = 0.4
     assert segmenter_of(read(saved(tmp_path / "old.ckpt", old))).decision == Decision(threshold=0.4)
+    assert temperature_of(old) == 1
+
+
+def test_a_decision_from_before_there_were_temperatures_opens(decided: Path) -> None:
+    assert temperature_of(read(decided)) == 1
+
+
+def test_the_temperature_that_a_training_fitted_comes_back(smoke_run: Path) -> None:
+    fitted = json.loads((smoke_run / "decision.json").read_text())["temperature"]
+    assert temperature_of(read(smoke_run / "checkpoints" / "best.ckpt")) == fitted != 1
 
 
 @pytest.mark.parametrize(
@@ -174,6 +185,7 @@ def test_a_checkpoint_from_before_there_were_decisions_opens(smoke_run: Path, tm
         {"settings": DECISION},
         {"settings": None, "images": 8},
         {"settings": DECISION, "images": -1},
+        *({"settings": DECISION, "images": 8, "temperature": wrong} for wrong in (0.0, float("nan"), "2", None, 1e9)),
         {"settings": DECISION, "images": 8, "trials": torch.zeros(1)},
         *(
             {"settings": DECISION | wrong, "images": 8}

@@ -1,5 +1,6 @@
 """From several checkpoints to one of their ensemble, which everything takes that takes a checkpoint."""
 
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,15 @@ from typing import Any
 
 import torch
 
-from lesionseg.checkpoint import MOST_MEMBERS, SEGMENTER_PREFIX, has_decision, read, record, segmenter_of
+from lesionseg.checkpoint import (
+    MOST_MEMBERS,
+    SEGMENTER_PREFIX,
+    has_decision,
+    read,
+    record,
+    segmenter_of,
+    temperature_of,
+)
 from lesionseg.crossvalidation.consensus import IN_WORDS, consensus
 from lesionseg.data.digests import changes, with_digests
 from lesionseg.data.source import PARTS
@@ -172,7 +181,9 @@ def _decision(members: Sequence[Member]) -> dict[str, Any]:
     """Settles the decision from the members' own."""
     decisions: list[Decision] = [member.segmenter.decision for member in members]
     images = [member.record["decision"]["images"] for member in members if has_decision(member.checkpoint)]
-    return {"settings": consensus(decisions).settings(), "images": sum(images), "how": IN_WORDS}
+    temperature = statistics.median(temperature_of(member.checkpoint) for member in members)
+    settled = {"settings": consensus(decisions).settings(), "temperature": temperature}
+    return settled | {"images": sum(images), "how": IN_WORDS}
 
 
 def _numbers(channels: torch.Tensor) -> list[float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lesionseg.decision.decision import Decision, Views
 from lesionseg.decision.settings import FittingSettings
+from lesionseg.decision.temperature import NEUTRAL
 from lesionseg.decision.truth import Truth
 from lesionseg.evaluation.image_scores import Counts
 from lesionseg.evaluation.overlap import overlap_scores
@@ -62,9 +63,11 @@ class FittedDecision:
     """Of these images with the decision, each at its ground truth's own size, by the names that training logs."""
     counts: Counts
     """Pixels of all these images likewise."""
+    temperature: float = NEUTRAL
+    """By which the probabilities are too sure, see `lesionseg.decision.temperature`; no mask depends on it."""
 
     def record(self) -> dict[str, Any]:
-        """Returns plain values for files: `settings` of the decision, `images`, `min_gain`, `trials` and `scores`."""
+        """Returns plain values for files: `settings` of the decision, and all else by its own name."""
         trials = [{**asdict(trial), "best": trial.best.value} for trial in self.trials]
         return {
             "settings": self.decision.settings(),
@@ -72,6 +75,7 @@ class FittedDecision:
             "min_gain": self.min_gain,
             "trials": [{**trial, "tried": list(trial["tried"])} for trial in trials],
             "scores": dict(self.scores),
+            "temperature": self.temperature,
         }
 
 

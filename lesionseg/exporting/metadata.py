@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lesionseg
+from lesionseg.checkpoint import temperature_of
 from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.decision.decision import Decision
 from lesionseg.prediction.embedded_facts import FORMAT, EmbeddedFacts
@@ -51,6 +52,7 @@ def embedded(
         classes=CLASSES,
         image_size=record["config"]["image_size"],
         **decision.settings(),
+        temperature=temperature_of(checkpoint),
         precision=precision,
         version=record["code"]["version"],
         git_commit=record["code"]["git_commit"],

@@ -11,7 +11,7 @@ from torch.nn import functional
 from lesionseg.contracts import DEFAULT_STRIDE
 from lesionseg.decision.decision import Decision, Views
 from lesionseg.errors import InputError
-from lesionseg.model.views import mean_over_views
+from lesionseg.model.views import mean_over_views, second_look
 
 
 def stride_of(network: nn.Module) -> int:
@@ -95,6 +95,10 @@ class Segmenter(nn.Module):
         It is the mean over `decision.views`.
         """
         return mean_over_views(lambda view: torch.sigmoid(self(view)), image, self.decision.views)
+
+    def second_look(self, image: Tensor) -> Tensor:
+        """Returns the probability of a second look, see `lesionseg.model.views`, as `probability` does."""
+        return torch.sigmoid(second_look(self, image))
 
     def mask(self, image: Tensor) -> Tensor:
         """Returns the decision, (B, 1, H, W) bool, true where the lesion is, for an image as in `forward`."""

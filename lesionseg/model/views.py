@@ -51,6 +51,15 @@ VIEWS: Mapping[Views, Sequence[View]] = {
 mirror images, each at two sizes."""
 
 
+def second_look(predict: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """Predicts an image turned by 180 degrees: nothing about its lesion changes, so an outline that does is doubtful.
+
+    `predict` and `image` are as in `mean_over_views`: (B, C, H, W) -> (B, 1, H, W).
+    """
+    turned = View(False, (-2, -1))
+    return turned.undone(predict(turned.of(image)), *image.shape[-2:])
+
+
 def mean_over_views(predict: Callable[[Tensor], Tensor], image: Tensor, views: Views) -> Tensor:
     """Averages predictions over views, one of which is in memory at a time.
 

@@ -2,14 +2,16 @@
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from lesionseg.checkpoint import read, segmenter_of
+from lesionseg.checkpoint import read, segmenter_of, temperature_of
 from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.device import describe_device, pick_device
 from lesionseg.errors import InputError
@@ -52,6 +54,7 @@ class CheckpointEngine:
             decision=self.segmenter.decision,
             sha256=file_digest(path),
             version=record["code"]["version"],
+            temperature=temperature_of(checkpoint),
             trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
             is_of_drawn_images=trains_on_drawn_images(record["config"].get("data")),
         )
@@ -61,10 +64,17 @@ class CheckpointEngine:
 
     def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Predicts a batch; see `Engine.probability`."""
+        return self._predicted(images, self.segmenter.probability)
+
+    def second_look(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Predicts it in another way; see `Engine.second_look`."""
+        return self._predicted(images, self.segmenter.second_look)
+
+    def _predicted(self, images: NDArray[np.uint8], predict: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
         refuse_gpu_after_fork(self._device, self._opened_by)
         batch = torch.from_numpy(images).permute(0, 3, 1, 2)  # (B, 3, S, S), channels_last as it lies
         autocast = torch.autocast(self._device.type, self._autocast) if self._autocast else nullcontext()
         with self._turn, torch.inference_mode(), autocast:
-            probability = self.segmenter.probability(batch.to(self._device))
+            probability = predict(batch.to(self._device))
         predicted: NDArray[np.float32] = probability[:, 0].float().cpu().numpy()
         return predicted

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from lesionseg.decision.decision import Decision, Views
+from lesionseg.decision.temperature import HIGHEST, LOWEST, NEUTRAL
 from lesionseg.errors import InputError
 from lesionseg.prediction.engine import ModelFacts
 
@@ -50,6 +51,8 @@ class EmbeddedFacts(BaseModel):
     """Whether the mask is to keep its largest region alone, which the file itself does not do."""
     fill_holes: bool = Decision.fill_holes
     """Whether its holes are to be filled, likewise."""
+    temperature: Annotated[float, Field(ge=LOWEST, le=HIGHEST)] = NEUTRAL
+    """By which the probabilities are too sure; files from before it was fitted say nothing of it."""
     precision: Literal["fp32", "fp16", "int8"]
     """Of the weights."""
     version: Words
@@ -99,6 +102,7 @@ class EmbeddedFacts(BaseModel):
             ),
             sha256=sha256,
             version=self.version,
+            temperature=self.temperature,
             trained_on=frozenset(self.trained_on),
             is_of_drawn_images=self.is_of_drawn_images,
         )

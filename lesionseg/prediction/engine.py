@@ -25,6 +25,8 @@ class ModelFacts:
     """Of the file's bytes, in hexadecimal digits: which model this is."""
     version: str
     """Of the lesionseg that trained it."""
+    temperature: float
+    """By which its probabilities are too sure, see `lesionseg.decision.temperature`; 1 where that is not known."""
     trained_on: frozenset[str]
     """`id_digest` of each training image, so that nobody scores a model on these by accident."""
     is_of_drawn_images: bool = False
@@ -58,6 +60,13 @@ class Engine(Protocol):
 
         Returns:
             Each pixel's lesion probability, (B, image_size, image_size) in [0, 1].
+        """
+
+    def second_look(self, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Predicts the same batch turned by 180 degrees, once whatever the views; where it differs is doubt.
+
+        Returns:
+            As `probability` does; None where the file can see an image in one way alone, as all that is exported.
         """
 
 

@@ -54,6 +54,9 @@ class ExportedProgramEngine:
         """Predicts a batch; see `Engine.probability`."""
         return self.run(images)[0]
 
+    def second_look(self, images: NDArray[np.uint8]) -> None:
+        """Has none: the file resizes what it sees itself; see `Engine.second_look`."""
+
     def run(self, images: NDArray[np.uint8]) -> Results:
         """Predicts a batch of any one size: (B, H, W, 3) uint8 RGB -> `lesionseg.prediction.exported_file.OUTPUTS`."""
         refuse_gpu_after_fork(self._device, self._opened_by)

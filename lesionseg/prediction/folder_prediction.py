@@ -29,6 +29,8 @@ from lesionseg.prediction.worker import Worker
 
 log = logging.getLogger(__name__)
 
+REVIEW = ("views", "probabilities")
+"""Where doubts of a mask come from."""
 TABLE = PurePosixPath("predictions.csv")
 PIXELS_TOGETHER = 16 * 160 * 160
 """Pixels that the network takes at once: with more of them its speed no longer grows, but its memory does."""
@@ -58,6 +60,8 @@ def predict_folder(cfg: DictConfig) -> Outcome:
     """
     if not 0 <= cfg.review_below <= 1:
         raise InputError(f"review_below is {cfg.review_below}; allowed: 0 (never) to 1")
+    if cfg.review not in REVIEW:
+        raise InputError(f"review is {cfg.review}; allowed: {', '.join(REVIEW)}")
     masks = Path(cfg.output)
     folders = [masks, *(Path(folder) for folder in (cfg.probabilities, cfg.overlays) if folder is not None)]
     for folder in folders:
@@ -83,10 +87,11 @@ def _predict(cfg: DictConfig, listed: Listed, outputs: Outputs, engine: Engine) 
     """Does what is left to do and writes the table, also where it is interrupted."""
     jobs = jobs_of(listed.pictures, suffix=cfg.suffix)
     journal = Journal(outputs.masks.hidden / "journal.jsonl")
+    looks_twice = cfg.review == "views"
     left = unfinished(jobs, outputs, journal, model=engine.facts.sha256, overwrite=cfg.overwrite)
     for folder in outputs.folders():
         folder.sweep()
-    worker = Worker(engine, outputs, journal, MemoryBudget(int(usable_memory() * SHARE_OF_MEMORY)))
+    worker = Worker(engine, outputs, journal, MemoryBudget(int(usable_memory() * SHARE_OF_MEMORY)), looks_twice)
     outcome = Outcome(skipped=len(jobs) - len(left), unreadable=dict(listed.unsupported))
     print(f"{len(jobs)} images on {engine.device}" + (f"; {outcome.skipped} are done already" * bool(outcome.skipped)))
     if engine.facts.is_of_drawn_images:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.decision.runs import Box, Runs
+from lesionseg.prediction.expected_jaccard import expected_jaccard
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,34 @@ class Measures:
     """Mean probability of the pixels that the network calls lesion, in (threshold, 1]; also of regions that the
     decision takes out of the mask, which are part of the network's doubts, as in `expected_jaccard`."""
     expected_jaccard: float
-    """See `expected_jaccard`; 0 where no lesion was found."""
+    """See `lesionseg.prediction.expected_jaccard`; 0 where no lesion was found."""
     touches_border: bool
     """Whether the mask reaches the image's outermost pixels, so that the lesion may go on outside."""
+    agreement: float | None = None
+    """Jaccard index of the masks of the network's two looks; None where it has looked once, as all had that made the
+    entries of older journals."""
 
 
-def measure(runs: Runs, probability: NDArray[np.float32], threshold: float) -> Measures:
+def measure(
+    runs: Runs,
+    probability: NDArray[np.float32],
+    second_look: NDArray[np.float32] | None,
+    *,
+    threshold: float,
+    temperature: float,
+) -> Measures:
     """Measures a prediction.
 
     Args:
         runs: The mask at the image's own size, as stored.
         probability: (h, w) at the network's size.
+        second_look: Likewise, of the second look, or None.
         threshold: Of the decision.
+        temperature: Of the probabilities.
     """
     height, width = runs.shape
     lesion = probability > np.float32(threshold)
+    expected, agreement = expected_jaccard(probability, second_look, threshold=threshold, temperature=temperature)
     return Measures(
         width=width,
         height=height,
@@ -48,24 +62,7 @@ def measure(runs: Runs, probability: NDArray[np.float32], threshold: float) -> M
         box=runs.box,
         centroid=runs.centroid,
         mean_confidence=float(probability[lesion].mean()) if lesion.any() and runs.area else None,
-        expected_jaccard=expected_jaccard(probability, lesion),
+        expected_jaccard=expected,
         touches_border=runs.touches_border,
+        agreement=agreement,
     )
-
-
-def expected_jaccard(probability: NDArray[np.float32], lesion: NDArray[np.bool_]) -> float:
-    """Estimates the Jaccard index that a mask will have, from the probabilities alone.
-
-    Were each pixel lesion with its probability, the mask and the truth would share `sum of p over the mask` pixels and
-    cover `mask + sum of p outside it` together; the ratio of these expectations is returned. A model that hesitates
-    over where the border is, or whether there is a lesion at all, gets a small value.
-
-    Args:
-        probability: (h, w) in [0, 1].
-        lesion: (h, w), the mask. Where it is empty the result is 0: an image of the skin without a lesion is either a
-            mistake or one for a person to look at.
-    """
-    total = float(probability.sum(dtype=np.float64))
-    shared = float(probability[lesion].sum(dtype=np.float64))
-    mask = int(np.count_nonzero(lesion))
-    return shared / (mask + total - shared) if mask else 0.0

@@ -52,6 +52,9 @@ class OnnxEngine:
         """Predicts a batch; see `Engine.probability`."""
         return self.run(images)[0]
 
+    def second_look(self, images: NDArray[np.uint8]) -> None:
+        """Has none: the file resizes what it sees itself; see `Engine.second_look`."""
+
     def run(self, images: NDArray[np.uint8]) -> Results:
         """Predicts a batch of any one size: (B, H, W, 3) uint8 RGB -> `lesionseg.prediction.exported_file.OUTPUTS`."""
         try:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lesionseg.data.orientation import as_stored
 from lesionseg.decision.decision import Decision
 from lesionseg.decision.runs import Runs
+from lesionseg.decision.temperature import NEUTRAL
 from lesionseg.prediction.measures import Measures, measure
 
 
@@ -23,6 +24,10 @@ class Prediction:
     orientation: int
     """EXIF's number for how the stored pixels have to be turned to be upright, 1 to 8."""
     decision: Decision
+    second_look: NDArray[np.float32] | None = None
+    """As `upright`, of the second look; None where the network has looked once."""
+    temperature: float = NEUTRAL
+    """Of the probabilities."""
 
     @property
     def probability(self) -> NDArray[np.float32]:
@@ -51,4 +56,10 @@ class Prediction:
 
     def measures(self, runs: Runs) -> Measures:
         """Measures the mask that `runs` found."""
-        return measure(runs, self.upright, self.decision.threshold)
+        return measure(
+            runs,
+            self.upright,
+            self.second_look,
+            threshold=self.decision.threshold,
+            temperature=self.temperature,
+        )

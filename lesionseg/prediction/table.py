@@ -21,6 +21,7 @@ COLUMNS = (
     "centroid_x",
     "centroid_y",
     "mean_confidence",
+    "agreement",
     "expected_jaccard",
     "touches_border",
     "review",
@@ -71,6 +72,8 @@ def _row(entry: Entry, review_below: float) -> dict[str, object]:
     }
     if measures.mean_confidence is not None:
         row["mean_confidence"] = f"{measures.mean_confidence:.4f}"
+    if measures.agreement is not None:
+        row["agreement"] = f"{measures.agreement:.4f}"
     if measures.box is not None and measures.centroid is not None:
         box, (x, y) = measures.box, measures.centroid
         row |= {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom}

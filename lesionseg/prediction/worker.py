@@ -51,6 +51,8 @@ class Worker:
     outputs: Outputs
     journal: Journal
     budget: MemoryBudget
+    looks_twice: bool
+    """Whether the network looks at each image in another way, too, if it can."""
 
     def work(self, jobs: Sequence[Job]) -> dict[str, str]:
         """Reads images, predicts them together and writes what is asked for.
@@ -69,9 +71,12 @@ class Worker:
             except InputError as error:
                 unreadable[job.image] = str(error)
         if read:
-            probabilities = self.engine.probability(np.stack([photograph.image for photograph in read]))
-            for photograph, probability in zip(read, probabilities, strict=True):
-                self._write(photograph, self._prediction(photograph, probability))
+            images = np.stack([photograph.image for photograph in read])
+            probabilities = self.engine.probability(images)
+            second_looks = self.engine.second_look(images) if self.looks_twice else None
+            for number, (photograph, probability) in enumerate(zip(read, probabilities, strict=True)):
+                second_look = None if second_looks is None else second_looks[number]
+                self._write(photograph, self._prediction(photograph, probability, second_look))
         return unreadable
 
     def _read(self, job: Job) -> Read:
@@ -82,12 +87,16 @@ class Worker:
             image = resize_image(photograph.pixels, size)
         return Read(job, image, photograph.shape, photograph.orientation, stamp)
 
-    def _prediction(self, photograph: Read, probability: NDArray[np.float32]) -> Prediction:
+    def _prediction(
+        self, photograph: Read, probability: NDArray[np.float32], second_look: NDArray[np.float32] | None
+    ) -> Prediction:
         return Prediction(
             upright=probability,
             shape=photograph.shape,
             orientation=photograph.orientation,
             decision=self.engine.facts.decision,
+            second_look=second_look,
+            temperature=self.engine.facts.temperature,
         )
 
     def _write(self, photograph: Read, prediction: Prediction) -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from torch import Tensor
 
 from lesionseg.decision.decision import Views
+from lesionseg.decision.temperature import HIGHEST, LOWEST, NEUTRAL
 from lesionseg.errors import InputError, raise_all
 
 FORMAT = 1
@@ -16,6 +17,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ImageSize = Annotated[int, Field(ge=32, le=4096)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+Temperature = Annotated[float, Field(ge=LOWEST, le=HIGHEST)]
 # Lightning compares it with its own, to bring older files up to date; it knows no way from before 2.
 LightningVersion = Annotated[str, Field(pattern=r"^2\.[0-9]{1,6}\.[0-9]{1,6}(\.?(a|b|rc|dev|post)[0-9]{1,12})?$")]
 
@@ -75,6 +77,7 @@ class FittedDecision(_Stored):
     __pydantic_extra__: dict[str, JsonValue]
     settings: DecisionSettings
     images: Count
+    temperature: Temperature = NEUTRAL
 
 
 class Record(_Stored):

@@ -14,6 +14,7 @@ from lesionseg.data.loader import loader
 from lesionseg.decision.decision import Views
 from lesionseg.decision.fitting import FittedDecision, Maps, fit_decision
 from lesionseg.decision.settings import FittingSettings
+from lesionseg.decision.temperature import fit_temperature
 from lesionseg.decision.truth import Truth
 from lesionseg.model.segmenter import Segmenter
 
@@ -53,7 +54,10 @@ def _fitted(
         segmenter.decision = replace(start, views=views)
         return predicted(trainer, segmenter, validation)
 
-    return fit_decision(start, settings, truths, probabilities)
+    fitted = fit_decision(start, settings, truths, probabilities)
+    masks = (validation.cache[row][1] for row in validation.rows)
+    pairs = zip(probabilities(fitted.decision.views), masks, strict=True)
+    return replace(fitted, temperature=fit_temperature(pairs))
 
 
 def predicted(trainer: Trainer, segmenter: Segmenter, dataset: LesionDataset) -> Maps:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import lesionseg
-from lesionseg.checkpoint import MOST_MEMBERS, read, segmenter_of, source_of
+from lesionseg.checkpoint import MOST_MEMBERS, read, segmenter_of, source_of, temperature_of
 from lesionseg.config import CONF, register_schemas
 from lesionseg.crossvalidation.ensembling import write_ensemble
 from lesionseg.decision.decision import Decision
@@ -48,6 +48,8 @@ def test_its_decision_is_its_members(file: Path, members: list[Path]) -> None:
     assert segmenter_of(read(file)).decision == Decision(threshold=0.4, views="none", largest_component=True)
     assert segmenter_of(read(file), plain=True).decision == segmenter_of(read(members[0]), plain=True).decision
     assert read(file)["lesionseg"]["decision"]["images"] == 24
+    fitted = [temperature_of(read(path)) for path in members]
+    assert temperature_of(read(file)) == pytest.approx(np.median(fitted))
 
 
 def test_it_knows_what_it_was_trained_on_and_keeps_no_such_image_for_validation(

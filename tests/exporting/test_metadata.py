@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionseg.checkpoint import read
+from lesionseg.checkpoint import read, temperature_of
 from lesionseg.decision.decision import Decision
 from lesionseg.errors import InputError
 from lesionseg.exporting.metadata import embedded
@@ -70,6 +70,12 @@ def test_it_comes_back_from_its_text(facts: EmbeddedFacts) -> None:
 def test_the_decision_comes_back(facts: EmbeddedFacts) -> None:
     decision = embedded_facts(facts.model_dump_json(), HERE).model_facts("0" * 64).decision
     assert decision == Decision(threshold=0.4, views="flips", largest_component=True, fill_holes=False)
+
+
+def test_the_temperature_comes_along_and_older_files_have_none(facts: EmbeddedFacts, smoke_run: Path) -> None:
+    assert facts.temperature == temperature_of(read(smoke_run / "checkpoints" / "best.ckpt")) != 1
+    text = facts.model_dump_json(exclude={"temperature"})
+    assert embedded_facts(text, HERE).model_facts("0" * 64).temperature == 1
 
 
 def test_a_file_from_before_there_were_views_and_regions_opens_without_them(facts: EmbeddedFacts) -> None:

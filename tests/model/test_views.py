@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lesionseg.model.views import VIEWS, mean_over_views
+from lesionseg.model.views import VIEWS, mean_over_views, second_look
 
 TURNS = {
     "flips": [lambda a: a, lambda a: a[..., ::-1], lambda a: a[..., ::-1, :], lambda a: np.rot90(a, 2, (-2, -1))],
@@ -102,3 +102,10 @@ def test_sizes_are_the_mirror_images_whole_and_at_three_quarters() -> None:
 def test_a_network_that_is_the_same_everywhere_is_so_at_every_size() -> None:
     constant = mean_over_views(lambda image: torch.full_like(image[:, :1], 0.25), noise(5, 7), "sizes")
     torch.testing.assert_close(constant, torch.full((2, 1, 5, 7), 0.25))
+
+
+def test_the_second_look_sees_the_image_upside_down_and_turns_back_what_it_saw() -> None:
+    image = noise(41, 80)
+    expected = np.rot90(uneven(torch.from_numpy(np.rot90(image.numpy(), 2, (-2, -1)).copy())).numpy(), 2, (-2, -1))
+    np.testing.assert_allclose(second_look(uneven, image).numpy(), expected, atol=1e-6)
+    assert not torch.allclose(second_look(uneven, image), uneven(image))

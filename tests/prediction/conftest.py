@@ -22,7 +22,7 @@ class DarkIsLesion:
     """Calls a pixel's darkness its probability."""
 
     def __init__(self, model: str = "a" * 64) -> None:
-        self.facts = ModelFacts("dark", SIZE, Decision(threshold=0.5), model, "0", frozenset())
+        self.facts = ModelFacts("dark", SIZE, Decision(threshold=0.5), model, "0", 1.0, frozenset())
         self.device = "paper"
         self.batches: list[int] = []
 
@@ -30,6 +30,10 @@ class DarkIsLesion:
         assert images.shape[1:] == (SIZE, SIZE, 3)
         assert images.dtype == np.uint8
         self.batches.append(len(images))
+        return 1 - images.mean(axis=3, dtype=np.float32) / 255
+
+    def second_look(self, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Sees what the first look sees, unless a test says otherwise."""
         return 1 - images.mean(axis=3, dtype=np.float32) / 255
 
 

@@ -40,7 +40,8 @@ def test_it_predicts_what_the_checkpoint_does(
 ) -> None:
     checkpoint = CheckpointEngine(smoke_run / "checkpoints" / "best.ckpt", device="cpu", precision="fp32")
     assert np.abs(engine.probability(images) - checkpoint.probability(images)).max() < 1e-5
-    for fact in ("name", "image_size", "threshold", "version", "trained_on"):
+    assert engine.second_look(images) is None
+    for fact in ("temperature", "name", "image_size", "threshold", "version", "trained_on"):
         assert getattr(engine.facts, fact) == getattr(checkpoint.facts, fact)
 
 

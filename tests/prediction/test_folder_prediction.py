@@ -250,6 +250,48 @@ def test_a_mask_to_doubt_is_marked(dark_is_lesion: Any, settings: Settings, tmp_
     assert predict_folder(settings(review_below=0.1)).review == 1
 
 
+def test_a_mask_that_a_second_look_contradicts_is_marked(
+    dark_is_lesion: Any, settings: Settings, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict_folder(settings(review="views"))
+    alike = {name: float(row["expected_jaccard"]) for name, row in table(photos.parent / "masks").items()}
+    shutil.rmtree(photos.parent / "masks")
+    monkeypatch.setattr(dark_is_lesion, "second_look", lambda images: np.zeros(images.shape[:3], np.float32))
+    assert predict_folder(settings(review="views")).review == 5
+    rows = table(photos.parent / "masks")
+    assert {(row["agreement"], row["reason"]) for row in rows.values()} == {("0.0000", "uncertain")}
+    assert all(float(row["expected_jaccard"]) < alike[name] - 0.2 for name, row in rows.items())
+
+
+def test_probabilities_alone_take_no_second_look(
+    dark_is_lesion: Any, settings: Settings, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dark_is_lesion, "second_look", None)  # calling it would fail
+    predict_folder(settings())
+    assert {row["agreement"] for row in table(photos.parent / "masks").values()} == {""}
+
+
+def test_a_model_that_sees_in_one_way_alone_is_reviewed_by_its_probabilities(
+    dark_is_lesion: Any, settings: Settings, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dark_is_lesion, "second_look", lambda images: None)
+    predict_folder(settings(review="views"))
+    found = table(photos.parent / "masks")
+    shutil.rmtree(photos.parent / "masks")
+    predict_folder(settings())
+    assert table(photos.parent / "masks") == found
+
+
+def test_the_models_temperature_lowers_what_is_expected(dark_is_lesion: Any, settings: Settings, photos: Path) -> None:
+    predict_folder(settings())
+    before = {name: float(row["expected_jaccard"]) for name, row in table(photos.parent / "masks").items()}
+    shutil.rmtree(photos.parent / "masks")
+    dark_is_lesion.facts = dataclasses.replace(dark_is_lesion.facts, temperature=2.0)
+    predict_folder(settings())
+    rows = table(photos.parent / "masks")
+    assert all(float(row["expected_jaccard"]) < before[name] - 0.05 for name, row in rows.items())
+
+
 def test_an_interruption_leaves_whole_files_and_a_table(
     dark_is_lesion: Any, settings: Settings, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,6 +372,8 @@ def test_a_foreign_journal_is_no_obstacle(dark_is_lesion: Any, settings: Setting
 def test_an_impossible_limit_is_refused(settings: Settings, photos: Path) -> None:
     with pytest.raises(InputError, match=r"review_below is 75"):
         predict_folder(settings(review_below=75))
+    with pytest.raises(InputError, match=r"review is mirrors; allowed: views, probabilities"):
+        predict_folder(settings(review="mirrors"))
     assert not (photos.parent / "masks").exists()
 
 

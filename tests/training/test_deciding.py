@@ -84,6 +84,9 @@ def test_what_helps_on_validation_alone_is_kept_and_used(
     fitted = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS))
     assert fitted.images == 3
     assert segmenter.decision == fitted.decision == Decision(threshold=0.5, largest_component=True)
+    # Its logits are 1.92 and -1.91; it is wrong in the speck alone, 4 pixels of 1,024, which deserves log(1020 / 4).
+    assert fitted.temperature == pytest.approx(1.91 / np.log(1020 / 4), rel=0.02)
+    assert fitted.record()["temperature"] == fitted.temperature
     scores = {trial.option: (trial.without.jaccard, trial.best.jaccard) for trial in fitted.trials}
     assert scores["largest_component"][1] == pytest.approx(1, abs=0.05)
     assert scores["largest_component"][0] == pytest.approx(680 / (680 + 16), abs=0.05)
