@@ -12,6 +12,8 @@ Beside what Lightning needs to resume, a checkpoint holds under `lesionseg` plai
                place of the segmenter's in `config`, which stays what was asked for, what each of them changed, and
                the `temperature` of the probabilities, which older files lack
     ensemble   of an ensemble, which files it was made of
+    descriptors  of the images of training and validation, if they are files: `ids`, and `values` (images, 11, 48) int8,
+               by which any evaluation recognises them, see `lesionseg.data.descriptor`
 
 So it opens with `weights_only=True`, which runs no code of the file, and needs no command line to be understood.
 """
@@ -20,9 +22,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from lesionseg.data.descriptor import Descriptor
 from lesionseg.data.source import Source
 from lesionseg.decision.decision import Decision
 from lesionseg.decision.temperature import NEUTRAL
@@ -43,15 +47,27 @@ MOST_MEMBERS = 100
 """Of an ensemble: ten folds with ten seeds each."""
 
 
-def record(config: Mapping[str, Any], split: Mapping[str, Any]) -> dict[str, Any]:
-    """Collects what a checkpoint carries beside weights and training state; plain values only."""
-    return {
+def record(
+    config: Mapping[str, Any], split: Mapping[str, Any], descriptors: Mapping[str, Descriptor]
+) -> dict[str, Any]:
+    """Collects what a checkpoint carries beside weights and training state; plain values and one tensor."""
+    contents: dict[str, Any] = {
         "format": FORMAT,
         "config": config,
         "split": split,
         "code": code_version(),
         "libraries": library_versions(),
     }
+    if descriptors:
+        values = torch.from_numpy(np.stack(list(descriptors.values())))
+        contents["descriptors"] = {"ids": list(descriptors), "values": values}
+    return contents
+
+
+def descriptors_of(checkpoint: Mapping[str, Any]) -> dict[str, Descriptor]:
+    """Returns the descriptors of the images of training and validation by id; older files have none."""
+    stored = checkpoint["lesionseg"].get("descriptors")
+    return {} if stored is None else dict(zip(stored["ids"], stored["values"].numpy(), strict=True))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Opening a best checkpoint again, on its own data and on others."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import DictConfig
+from PIL import Image
 from scipy import ndimage
 from torchmetrics import MetricCollection
 
@@ -130,7 +132,7 @@ def own_run(compose: Compose, draw_pairs: Any, tmp_path: Path) -> tuple[Path, Pa
     """The folder of a run on a user's own, unpublished images, and the folder of the images."""
     root = draw_pairs(tmp_path / "data", {f"{number:02d}": number for number in range(12)})
     overrides = ["model=unet_small", "model.base_channels=4", "image_size=32", "batch_size=4", "num_workers=0"]
-    overrides += ["trainer.max_epochs=1", "callbacks.learning_rate_monitor=null", "callbacks.sample_masks=null"]
+    overrides += ["trainer.max_epochs=1", "min_train_batches=1", "callbacks=[checkpoint,last_checkpoint]"]
     cfg = compose([*overrides, "logger=csv", "data=folder", f"data.root={root}", "data.test_share=0.25"])
     cfg.run_dir = str(tmp_path / "run")
     train(cfg)
@@ -173,3 +175,25 @@ def test_scoring_what_was_trained_on_is_warned_of_when_it_comes_as_other_data(
     evaluate(configuration(run, tmp_path / "3"))
     assert "trained on" not in caplog.text
     assert "never seen" not in caplog.text
+
+
+def test_recoloured_and_turned_training_images_are_recognised_under_other_names(
+    own_run: tuple[Path, Path], draw_pairs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The training images are not needed for it: the checkpoint knows what they looked like."""
+    run, root = own_run
+    trained = read(run / "checkpoints" / "best.ckpt")["lesionseg"]["split"]["parts"]["train"][:2]
+    others = draw_pairs(tmp_path / "others", {f"new_{seed}": 900 + seed for seed in range(4)}, size=64)
+    for number, id_ in enumerate(trained):
+        for kind in ("images", "masks"):
+            pixels = np.rot90(np.asarray(Image.open(root / kind / f"{id_}.png")), number)
+            changed = np.clip(pixels * 0.8 + 20, 0, 255).astype(np.uint8) if kind == "images" else pixels
+            Image.fromarray(changed).save(others / kind / f"copy_{number}.png")
+    shutil.rmtree(root)
+    evaluate(configuration(run, tmp_path / "again", "data=folder", f"data.root={others}", "part=all"))
+    summary = json.loads((tmp_path / "again" / "summary.json").read_text())
+    assert [pair["id"] for pair in summary["known_images"]] == ["copy_0", "copy_1"]
+    assert [pair["other"] for pair in summary["known_images"]] == trained
+    assert "2 of 6 images look like images" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for name in ("report.html", "model_card.md"):
+        assert "2 of 6 images look like images that the model was trained on" in (tmp_path / "again" / name).read_text()

@@ -162,7 +162,12 @@ def test_settings_that_lightning_refuses_are_a_users_mistake(compose: Compose) -
 
 
 QUICK = ["model=unet_small", "model.base_channels=4", "image_size=32", "batch_size=2", "num_workers=0", "logger=csv"]
-QUICK += ["trainer.max_epochs=1", "callbacks.learning_rate_monitor=null", "callbacks.sample_masks=null"]
+QUICK += [
+    "trainer.max_epochs=1",
+    "min_train_batches=1",
+    "callbacks.learning_rate_monitor=null",
+    "callbacks.sample_masks=null",
+]
 
 
 def test_a_network_that_marks_nothing_is_reported_everywhere(

@@ -24,7 +24,7 @@ def stored(cfg: DictConfig, subject: Subject, folder: Path) -> Path:
     state = subject.segmenter.state_dict()
     path = folder / "untrained.ckpt"
     contents = {
-        "lesionseg": record(kept | {"segmenter": segmenter_defaults()}, EMPTY_SPLIT) | {"metrics": {}},
+        "lesionseg": record(kept | {"segmenter": segmenter_defaults()}, EMPTY_SPLIT, {}) | {"metrics": {}},
         "state_dict": {f"{SEGMENTER_PREFIX}{name}": value.cpu() for name, value in state.items()},
         "epoch": 0,
         "global_step": 0,

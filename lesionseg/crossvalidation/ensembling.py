@@ -11,6 +11,7 @@ import torch
 from lesionseg.checkpoint import (
     MOST_MEMBERS,
     SEGMENTER_PREFIX,
+    descriptors_of,
     has_decision,
     read,
     record,
@@ -100,7 +101,9 @@ def write_ensemble(checkpoints: Sequence[Path], path: Path) -> None:
 
 def contents_of(members: Sequence[Member]) -> dict[str, Any]:
     """Returns the contents of the ensemble's checkpoint, see `lesionseg.checkpoint`."""
-    stored = record(_config(members), _split(members)) | {"metrics": {}, "ensemble": [one.facts() for one in members]}
+    described = {id_: value for member in members for id_, value in descriptors_of(member.checkpoint).items()}
+    facts = {"metrics": {}, "ensemble": [one.facts() for one in members]}
+    stored = record(_config(members), _split(members), described) | facts
     if any(has_decision(member.checkpoint) for member in members):
         stored["decision"] = _decision(members)
     first = members[0].segmenter

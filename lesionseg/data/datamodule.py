@@ -1,13 +1,16 @@
 """The data module: a source's parts as data loaders."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader
 
+from lesionseg.cores import usable_cores
 from lesionseg.data.caches import open_cache
 from lesionseg.data.dataset import Augment, Item, LesionDataset
+from lesionseg.data.descriptor import ANGLES, RINGS, Descriptor, as_text, descriptor, from_text
 from lesionseg.data.digests import with_digests
 from lesionseg.data.division import divide, require_same_files
 from lesionseg.data.facts import Facts
@@ -92,6 +95,22 @@ class LesionDataModule(LightningDataModule):
     def dataset(self, part: Part) -> LesionDataset:
         """Returns a part's dataset once `setup` has read it."""
         return self._datasets[part]
+
+    def descriptors(self) -> dict[str, Descriptor]:
+        """Describes the images of training and validation by id; drawn ones, which have no files, are left out."""
+        samples = self.cache.samples
+        rows = [row for part in ("train", "validation") for row in self._rows[part] if samples[row].files]
+        if not rows:
+            return {}
+        self.cache.prepare(range(len(samples)))
+        texts = self.cache.remember(f"descriptors-{RINGS}-{ANGLES}", self._described)
+        return {samples[row].id: from_text(texts[row]) for row in rows}
+
+    def _described(self) -> list[str]:
+        """Describes all samples on all cores."""
+        rows = range(len(self.cache.samples))
+        with ThreadPoolExecutor(usable_cores()) as threads:
+            return list(threads.map(lambda row: as_text(descriptor(self.cache[row].image)), rows))
 
     @property
     def passes(self) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.data.descriptor import LookAlike
 from lesionseg.data.spelling import examples
 from lesionseg.evaluation.alarms import alarms
 from lesionseg.evaluation.definitions import METRICS, POOLED, definitions, fingerprint, scale_ends
@@ -33,6 +34,7 @@ def summarise(
     settings: EvaluationSettings,
     config: Mapping[str, Any] | None = None,
     other_metrics: Mapping[str, float] | None = None,
+    known_images: Sequence[LookAlike] = (),
 ) -> Summary:
     """Averages over images and over their pixels, with intervals, for all images and for each stratum's groups.
 
@@ -44,6 +46,7 @@ def summarise(
         settings: Resamples and seed of the intervals.
         config: See `Summary`.
         other_metrics: See `Summary`.
+        known_images: See `Summary`.
     """
     total = Counts(*(int(sum(column)) for column in zip(*(image.counts for image in images), strict=True)))
     return Summary(
@@ -61,6 +64,7 @@ def summarise(
         config=config,
         other_metrics=other_metrics,
         alarms=alarms([image.counts for image in images]),
+        known_images=known_images,
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lesionseg.data.descriptor import LookAlike
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -117,6 +119,7 @@ class Summary:
         definitions: What the numbers mean, see `lesionseg.evaluation.definitions`.
         config: The checkpoint's training configuration; None for masks.
         other_metrics: Scores from further metrics of the configuration.
+        known_images: Images that look like one of the model's training or validation images, whose scores say little.
         alarms: Sentences that say why the masks are worthless, see `lesionseg.evaluation.alarms`; usually none.
     """
 
@@ -134,3 +137,4 @@ class Summary:
     config: Mapping[str, Any] | None = None
     other_metrics: Mapping[str, float] | None = None
     alarms: Sequence[str] = ()
+    known_images: Sequence[LookAlike] = ()

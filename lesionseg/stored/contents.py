@@ -1,11 +1,13 @@
 """What a checkpoint must hold for evaluating, predicting, exporting and resuming, and of which types."""
 
 import reprlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+import torch
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from torch import Tensor
 
+from lesionseg.data.descriptor import ANGLES, RINGS
 from lesionseg.decision.decision import Views
 from lesionseg.decision.temperature import HIGHEST, LOWEST, NEUTRAL
 from lesionseg.errors import InputError, raise_all
@@ -80,6 +82,20 @@ class FittedDecision(_Stored):
     temperature: Temperature = NEUTRAL
 
 
+class Descriptors(_Stored):
+    """Of the images of training and validation."""
+
+    ids: list[str]
+    values: Tensor
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        wanted = (len(self.ids), RINGS, ANGLES)
+        if self.values.dtype != torch.int8 or tuple(self.values.shape) != wanted:
+            raise ValueError(f"they are {self.values.dtype} {tuple(self.values.shape)}; allowed: int8 {wanted}")
+        return self
+
+
 class Record(_Stored):
     """What lesionseg stores beside weights and training state."""
 
@@ -89,6 +105,7 @@ class Record(_Stored):
     libraries: dict[str, str | None]
     metrics: dict[str, float]
     decision: FittedDecision | None = None
+    descriptors: Descriptors | None = None
 
 
 class Contents(_Stored):

@@ -91,7 +91,7 @@ class Experiment:
         )
         self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
         warn_of_masks(self.data.cache, self.config["data"])
-        self.module = build_module(cfg, record(self.config, self.data.split))
+        self.module = build_module(cfg, record(self.config, self.data.split, self.data.descriptors()))
         if cfg.batch_size == "auto":
             cfg = cfg.copy()
             cfg.batch_size = self.config["batch_size"] = self.data.batch_size = self._found_batch_size(cfg)

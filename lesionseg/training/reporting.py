@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
 from lesionseg.callbacks.tensorboard import tensorboard_writers
+from lesionseg.data.descriptor import LookAlike
 from lesionseg.decision.decision import Decision
 from lesionseg.evaluation.definitions import METRICS
 from lesionseg.evaluation.evaluated import PART_NAMES, versions_and_date
@@ -36,6 +37,7 @@ def report(
     config: Mapping[str, Any] | None,
     results: Mapping[str, float],
     folder: Path,
+    known_images: Sequence[LookAlike] = (),
 ) -> Summary:
     """Summarises what the collector has and writes it to `folder` and to TensorBoard, by the first process alone.
 
@@ -47,6 +49,7 @@ def report(
         config: The training's configuration; None where it is not known.
         results: What the test logged; metrics that the evaluation does not know are reported beside its own.
         folder: The run's.
+        known_images: Of the test's images those that look like an image of the training.
 
     Raises:
         InputError: The metadata do not fit the images.
@@ -63,6 +66,7 @@ def report(
         settings=collector.settings,
         config=config,
         other_metrics={key: value for key, value in other.items() if key not in known} or None,
+        known_images=known_images,
     )
     if trainer.is_global_zero:
         drawn = figures(summary, images)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lesionseg.checkpoint import has_decision, read, segmenter_of, source_of
+from lesionseg.checkpoint import descriptors_of, has_decision, read, segmenter_of, source_of
+from lesionseg.data.descriptor import Descriptor
 from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.data.source import Source
 from lesionseg.errors import InputError
@@ -35,6 +36,8 @@ class TestedModel:
     """`id_digest` of each training image."""
     is_of_drawn_images: bool
     """Whether all of these were drawn by lesionseg."""
+    descriptors: Mapping[str, Descriptor]
+    """Of the images of training and validation by id; empty where the file has none."""
     is_fitted: bool
     """Whether its decision was fitted on the validation part; not known of an exported file."""
     path: Path
@@ -105,6 +108,7 @@ def open_tested(path: Path, *, accelerator: str, decision: str) -> TestedModel:
         split_sha256=record["split"]["sha256"],
         trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
         is_of_drawn_images=trains_on_drawn_images(record["config"].get("data")),
+        descriptors=descriptors_of(checkpoint),
         is_fitted=has_decision(checkpoint) and decision == "stored",
         path=path,
         checkpoint=checkpoint,
@@ -120,6 +124,7 @@ def _exported(path: Path, accelerator: str) -> TestedModel:
         split_sha256=engine.embedded.split_sha256,
         trained_on=engine.facts.trained_on,
         is_of_drawn_images=engine.facts.is_of_drawn_images,
+        descriptors={},
         is_fitted=False,
         path=path,
         checkpoint=None,

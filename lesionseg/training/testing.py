@@ -22,6 +22,7 @@ from lesionseg.evaluation.summarising import check_metadata
 from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH, id_digest
 from lesionseg.training.experiment import build_trainer, configured
 from lesionseg.training.faults import faults_told
+from lesionseg.training.known_images import KnownImages
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.part_samples import other_samples, own_samples
 from lesionseg.training.reporting import report, tested
@@ -47,6 +48,8 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
     check_metadata(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
     module = SegmentationModule(model.segmenter, metrics=MetricCollection(configured(cfg.metrics, "metrics")))
     trainer = build_trainer(cfg, collector)
+    known = KnownImages({} if cfg.data is None else model.descriptors)
+    trainer.callbacks.append(known)  # type: ignore[attr-defined]  # Lightning's types lack it
     with faults_told():
         results = dict(trainer.test(module, _batches(cfg, samples, model, trainer), verbose=False)[0])
     facts = tested(
@@ -66,6 +69,7 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
         facts=facts,
         config=model.config,
         results=results,
+        known_images=known.found,
         folder=Path(cfg.run_dir),
     )
     if trainer.is_global_zero:

@@ -32,9 +32,21 @@ def print_summary(summary: Summary, folder: Path) -> None:
         table.add_row(escape(name.replace("_", " ")), f"{number:.4f}", "", "")
     Console().print(table)
     print_alarms(summary.alarms, what="these masks")
+    _print_known_images(summary)
     # Printed plainly: a path that is wrapped or coloured cannot be copied.
     print(f"lesions missed  {summary.missed}\nreport          {_short(folder / 'report.html')}", flush=True)
     print(f"as data         {_short(folder / 'summary.json')}, {_short(folder / 'per_image.csv')}", flush=True)
+
+
+def _print_known_images(summary: Summary) -> None:
+    """Prints in red which images the model knows from its training; nothing where there is none."""
+    if summary.known_images:
+        names = ", ".join(f"{pair.id} (like {pair.other})" for pair in summary.known_images)
+        text = (
+            f"{len(summary.known_images)} of {summary.images} images look like images that the model was trained on: "
+            f"{names}. Their scores say nothing about new photographs; leave them out, and evaluate again."
+        )
+        Console().print(Panel(escape(text), style="bold red", title="warning"))
 
 
 def print_alarms(alarms: Sequence[str], *, what: str, advice: str = "") -> None:
