@@ -173,7 +173,7 @@ def test_an_ensemble_is_made_of_any_checkpoints(finished: Path, tmp_path: Path) 
 
 MISTAKES = {
     "neither": ([], "give folds=5"),
-    "a mistyped key of the training": (["folds=2", "model.base_chanels=8"], "Did you mean base_channels?"),
+    "a mistyped key of the training": (["folds=2", "model.base_chanels=8"], "Did you mean model.base_channels?"),
     "a refused value of the training": (["folds=2", "batch_size=0"], "batch_size is 0"),
     "a manifest": (["folds=2", "data.split=split.json"], "says who validates"),
     "a wrong type": (["folds=two"], "folds"),

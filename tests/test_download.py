@@ -57,7 +57,7 @@ def test_data_must_be_chosen(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "data is not given" in done.stderr
+    assert "lesionseg.download needs:\n  data=..." in done.stderr
     assert not list(tmp_path.iterdir())
 
 
