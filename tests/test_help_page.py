@@ -24,7 +24,7 @@ def page() -> str:
 
 def test_a_key_has_the_comment_of_its_file(page: str) -> None:
     assert line_of(page, "image_size: 99").startswith("image_size: 99 # height and width in pixels that the network")
-    assert line_of(page, "  mask_suffix: ''").startswith("mask_suffix: '' # for example _segmentation")
+    assert line_of(page, "  mask_suffix: null").startswith("mask_suffix: null # for example _segmentation")
 
 
 def test_a_recipes_comment_on_its_own_value_replaces_the_general_one(page: str) -> None:

@@ -36,7 +36,7 @@ def trees() -> dict[str, Any]:
         ("folder", "", "root", ["data.root"]),
         ("folder", "", "mask_suffix", ["data.mask_suffix"]),
         ("train", "", "encoder", ["model=smp model.encoder=resnet34"]),
-        ("train", "", "patience", ["scheduler.patience", "callbacks.early_stopping.patience"]),
+        ("train", "", "patience", ["callbacks.early_stopping.patience"]),
         ("train", "", "output_dir", ["hydra.run.dir=FOLDER"]),
         ("train", "model", "base_chanels", ["model.base_channels"]),
         ("predict", "", "weights", ["checkpoint"]),

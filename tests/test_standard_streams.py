@@ -25,8 +25,8 @@ launch("compare", verb)
 
 
 def run(folder: Path, redirection: str) -> int:
-    command = f'"$0" -c "$1" {redirection}'
-    words = ["bash", "-o", "pipefail", "-c", command, sys.executable, WORK, "hydra.run.dir=."]
+    command = f'"$0" -c "$@" {redirection}'
+    words = ["bash", "-o", "pipefail", "-c", command, sys.executable, WORK, "runs=[a,b]", "hydra.run.dir=."]
     return subprocess.run(words, cwd=folder, check=False, timeout=60).returncode
 
 
@@ -50,7 +50,7 @@ def test_the_work_is_done_and_its_exit_code_is_its_own(tmp_path: Path, redirecti
 
 def test_a_terminal_that_is_closed_is_outlasted(tmp_path: Path) -> None:
     terminal, its_end = pty.openpty()
-    command = [sys.executable, "-c", WORK, "hydra.run.dir=."]
+    command = [sys.executable, "-c", WORK, "runs=[a,b]", "hydra.run.dir=."]
     with subprocess.Popen(command, cwd=tmp_path, stdout=its_end, stderr=its_end) as process:
         os.close(its_end)
         os.read(terminal, 1)

@@ -52,7 +52,10 @@ def built(cfg: DictConfig) -> Trainer:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_passes_the_check_of_a_training(compose: Any, in_a_job: None, name: str) -> None:
+def test_it_passes_the_check_of_a_training(
+    compose: Any, in_a_job: None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     check(compose(["experiment=smoke", f"trainer={name}"]))
 
 
