@@ -1,5 +1,7 @@
 """What `--help` shows, and what messages take from it."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from lesionseg.config import CONF, register_schemas
@@ -8,8 +10,11 @@ from lesionseg.yaml_comments import comments_of
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _hydra() -> None:
+def _hydra() -> Iterator[None]:
     register_schemas()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "120")  # comments are wrapped at the terminal's width
+        yield
 
 
 def line_of(page: str, start: str) -> str:
