@@ -92,7 +92,8 @@ def test_help_lists_groups_and_needs_no_torch(tmp_path: Path, verb: str) -> None
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "model: smp, unet, unet_fast, unet_fast_48, unet_fast_64, unet_small, unet_tiny" in done.stdout or verb == "evaluate"
+    models = "model: smp, unet, unet_fast, unet_fast_48, unet_fast_64, unet_small, unet_tiny"
+    assert models in done.stdout or verb == "evaluate"
     assert not list(tmp_path.iterdir())
 
 
