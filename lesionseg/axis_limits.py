@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 ROUNDING = 1e-9
 """Scores that differ by less are one: an axis would be labelled 1e-17."""
 SPAN = 0.1
-"""Of the axis then."""
+"""Length of an axis whose scores are all equal."""
 
 
 def keep_apart(axes: Axes, direction: Literal["x", "y"], *, lowest: float | None = None) -> None:
