@@ -22,6 +22,7 @@ MADE_OF = (
     "scheduler",
     "image_size",
     "batch_size",
+    "min_train_batches",
     "trainer.max_epochs",
     "trainer.precision",
     "trainer.gradient_clip_val",

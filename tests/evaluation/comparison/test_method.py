@@ -35,7 +35,9 @@ def test_runs_that_differ_in_seed_name_and_folder_alone_are_one_method(write_run
 
 
 @pytest.mark.parametrize(
-    "change", [{"trainer.max_epochs": 13}, {"callbacks.ema": None}, {"data.root": "others"}], ids=str
+    "change",
+    [{"trainer.max_epochs": 13}, {"min_train_batches": 9}, {"callbacks.ema": None}, {"data.root": "others"}],
+    ids=str,
 )
 def test_what_changes_the_training_makes_another_method(write_run: Any, training: Any, change: Any) -> None:
     first = write_run("a", [0.5], config=training())
