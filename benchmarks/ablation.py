@@ -25,13 +25,13 @@ from omegaconf import DictConfig
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lesionseg.build import build
-from lesionseg.config import CONF, register_schemas
-from lesionseg.device import limit_threads
-from lesionseg.evaluation.comparison.run import Run, read_run
-from lesionseg.evaluation.definitions import METRICS
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.evaluation.statistics import Difference, paired_difference
-from lesionseg.hardware import fastest_precision
+from lesionseg.metrics.definitions import METRICS
+from lesionseg.study.scored_run import Run, read_run
+from lesionseg.system.device import limit_threads
+from lesionseg.system.precision import fastest_precision
 
 STEPS = ("flip_and_turn", "shift_scale_rotate", "colour")
 """Of augmentation, in the recipe."""

@@ -34,7 +34,7 @@ from PIL import Image
 
 import lesionseg.train
 import lesionseg.training.run  # what a training imports late
-from lesionseg.checkpoint import read
+from lesionseg.checkpoint.checkpoint import read
 from lesionseg.data.disk_cache import DiskCache
 from lesionseg.data.pairing import pair_by_stem
 from lesionseg.data.synthetic_image import draw_dermoscopy

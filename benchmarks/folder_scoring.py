@@ -18,8 +18,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.synthetic_image import draw_dermoscopy
+from lesionseg.system.cores import usable_cores
 
 WIDTH, HEIGHT = 1155, 866
 DRAWN = 20

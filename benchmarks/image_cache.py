@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.disk_cache import DiskCache
 from lesionseg.data.pairing import pair_by_stem
 from lesionseg.data.sample import FilePair
+from lesionseg.system.cores import usable_cores
 
 Array = NDArray[np.uint8]
 

@@ -23,7 +23,7 @@ import torch
 from hydra.utils import instantiate
 from torch.utils.data import DataLoader, Dataset
 
-from lesionseg.config import CONF, register_schemas
+from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.dataset import Array, Augment, Item, LesionDataset, collate
 from lesionseg.data.disk_cache import DiskCache
 from lesionseg.data.loader import loader

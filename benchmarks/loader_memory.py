@@ -37,7 +37,7 @@ def run(root: Path, size: int, times: int, folder: Path) -> None:
     import hydra
     from hydra.utils import instantiate
 
-    from lesionseg.config import CONF, register_schemas
+    from lesionseg.config.schema import CONF, register_schemas
     from lesionseg.data.datamodule import LesionDataModule
 
     overrides = [

@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesionseg.checkpoint import read
+from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
 from lesionseg.data.file_types import is_readable
 from lesionseg.data.image_file import read_photograph
 from lesionseg.data.resize import resize_image
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.exporting.metadata import embedded
+from lesionseg.exporting.onnx_engine import OnnxEngine
 from lesionseg.exporting.onnx_format import write_onnx
-from lesionseg.prediction.checkpoint_engine import CheckpointEngine
-from lesionseg.prediction.onnx_engine import OnnxEngine
 
 Batch = NDArray[np.uint8]
 Predict = Callable[[Batch], NDArray[np.float32]]

@@ -24,18 +24,18 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.file_types import READABLE_SUFFIXES
 from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.image_file import read_photograph
 from lesionseg.data.table import read_table
+from lesionseg.system.cores import usable_cores
 
 Write = Callable[[Path, np.ndarray], None]
 
 PREDICT = """
 import sys, time, hydra
-import lesionseg.prediction.checkpoint_engine, lesionseg.prediction.folder_prediction
-from lesionseg.config import CONF, register_schemas
+import lesionseg.checkpoint.checkpoint_engine, lesionseg.prediction.folder_prediction
+from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.predict import predict
 register_schemas()
 with hydra.initialize_config_dir(str(CONF), version_base="1.3"):

@@ -34,10 +34,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
+from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
 from lesionseg.data.image_file import read_photograph
 from lesionseg.data.resize import resize_image
-from lesionseg.decision.temperature import softened
-from lesionseg.prediction.checkpoint_engine import CheckpointEngine
+from lesionseg.postprocessing.temperature import softened
 from lesionseg.prediction.expected_jaccard import SUREST, jaccard, stated_jaccard
 
 Floats = NDArray[np.float64]

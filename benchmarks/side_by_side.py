@@ -47,18 +47,18 @@ from torch.optim.swa_utils import AveragedModel
 
 from lesionseg.benchmarking.peak_memory import TrainingSettings, peak_memory
 from lesionseg.benchmarking.subject import Subject, SubjectSettings, build_subject
-from lesionseg.build import build
-from lesionseg.callbacks.ema import Ema
-from lesionseg.callbacks.progressive_size import shrink
-from lesionseg.config import CONF, register_schemas
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF, register_schemas
+from lesionseg.config.training_length import TrainingLength
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.data.dataset import Batch
-from lesionseg.device import describe_device, limit_threads
-from lesionseg.evaluation.overlap import count, overlap_scores
-from lesionseg.hardware import fastest_precision
+from lesionseg.metrics.overlap import count, overlap_scores
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.scheduler.length import TrainingLength
+from lesionseg.system.device import describe_device, limit_threads
+from lesionseg.system.precision import fastest_precision
+from lesionseg.training.ema import Ema
 from lesionseg.training.parameter_groups import parameter_groups
+from lesionseg.training.progressive_size import shrink
 
 OWN = "isic2017_fast"
 IN_BOTH_PARTS = "ISIC_0012127"

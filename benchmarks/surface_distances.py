@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import cdist
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.synthetic_image import draw_dermoscopy
-from lesionseg.evaluation.boundary import boundary_scores
+from lesionseg.metrics.boundary import boundary_scores
+from lesionseg.system.cores import usable_cores
 
 Mask = NDArray[np.uint8]
 TOLERANCE = 0.75

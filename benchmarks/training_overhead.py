@@ -23,11 +23,11 @@ from omegaconf import DictConfig
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
-from lesionseg.build import build
-from lesionseg.callbacks.ema import Ema
-from lesionseg.config import CONF, register_schemas
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.dataset import Batch
-from lesionseg.hardware import fastest_precision
+from lesionseg.system.precision import fastest_precision
+from lesionseg.training.ema import Ema
 from lesionseg.training.experiment import build_module, build_trainer
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.parameter_groups import parameter_groups

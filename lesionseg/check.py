@@ -6,22 +6,22 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-import lesionseg.augmentation  # noqa: F401  (keeps albumentations, named in YAMLs, from asking a server)
-from lesionseg.arguments import argument_faults, target_nodes
-from lesionseg.build import build
-from lesionseg.contract_trials import (
+import lesionseg.data.augmentation  # noqa: F401  (keeps albumentations, named in YAMLs, from asking a server)
+from lesionseg.config.arguments import argument_faults, target_nodes
+from lesionseg.config.build import build
+from lesionseg.config.contracts import CONTRACTS, class_faults
+from lesionseg.config.ranges import RANGES, pair_faults, range_faults
+from lesionseg.config.training_length import TrainingLength
+from lesionseg.errors import InputError, raise_all
+from lesionseg.model.contract_trials import (
     augmentation_faults,
     is_foreign,
     loss_faults,
     metric_faults,
     network_faults,
 )
-from lesionseg.contracts import CONTRACTS, class_faults
-from lesionseg.device import accelerator_faults
-from lesionseg.errors import InputError, raise_all
 from lesionseg.model.segmenter import build_segmenter
-from lesionseg.ranges import RANGES, pair_faults, range_faults
-from lesionseg.scheduler.length import TrainingLength
+from lesionseg.system.device import accelerator_faults
 
 TRIALS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "augmentation": augmentation_faults,
@@ -40,7 +40,7 @@ def check(cfg: DictConfig) -> None:
     findings = list(_root_words(cfg))
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     findings += range_faults(plain)
-    if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/hardware.py
+    if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/system/precision.py
         del plain["trainer"]["precision"]
     for path, node in target_nodes(plain, ""):
         findings += [f"{path}: {text}{_contract_of(path, text)}" for text in argument_faults(node)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from lesionseg.launch import launch
+from lesionseg.config.launch import launch
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,7 +24,7 @@ def check_data(cfg: DictConfig) -> dict[str, int]:
         InputError: A setting is wrong, or the data are not there.
     """
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
-    from lesionseg.doctor.visit import visit
+    from lesionseg.data.check.checking import visit
 
     return visit(cfg)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionseg.launch import launch
-from lesionseg.quoting import quoted
+from lesionseg.config.launch import launch
+from lesionseg.config.quoting import quoted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,7 +28,7 @@ def compare(cfg: DictConfig) -> dict[str, float]:
         InputError: A setting or a run is wrong, or the runs cannot be compared; then nothing is written.
     """
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
-    from lesionseg.evaluation.comparison.comparing import compare_runs
+    from lesionseg.study.comparing import compare_runs
 
     return compare_runs(cfg)
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionseg.crossvalidation.command import FILE, with_training
-from lesionseg.crossvalidation.plan import plan
+from lesionseg.config.launch import launch
 from lesionseg.errors import InputError
-from lesionseg.launch import launch
-from lesionseg.run_folder import locked
+from lesionseg.study.crossval_command import FILE, with_training
+from lesionseg.study.crossval_plan import plan
+from lesionseg.system.run_folder import locked
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -42,7 +42,7 @@ def crossval(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, float]:
                 "hydra.run.dir"
             )
         # Imported here, not above: it takes seconds, and --help or a mistyped key should answer at once.
-        from lesionseg.crossvalidation.crossvalidating import cross_validate, ensemble_of
+        from lesionseg.study.crossval import cross_validate, ensemble_of
 
         return cross_validate(cfg, trainings, words) if cfg.checkpoints is None else ensemble_of(cfg)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lesionseg.launch import launch
+from lesionseg.config.launch import launch
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -23,9 +23,9 @@ def download(cfg: DictConfig) -> dict[str, int]:
             an archive is damaged, or what came is not what was published.
     """
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
-    from lesionseg.downloading.archives import get_archives, server_of
-    from lesionseg.downloading.choosing import chosen_source
-    from lesionseg.downloading.verifying import official_counts, print_next_steps
+    from lesionseg.data.download_archives import get_archives, server_of
+    from lesionseg.data.download_choice import chosen_source
+    from lesionseg.data.download_verifying import official_counts, print_next_steps
 
     server = server_of(cfg.server, cfg.timeout)
     source, root = chosen_source(cfg)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lesionseg.config.help_page import for_example
+from lesionseg.config.launch import launch
+from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.errors import InputError
-from lesionseg.help_page import for_example
-from lesionseg.launch import launch
-from lesionseg.named_checkpoint import announced_checkpoint
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,7 +29,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise InputError(f"predictions={cfg.predictions} needs truth=FOLDER, the masks to score against")
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
     if cfg.predictions is not None:
-        from lesionseg.evaluation.folder_scoring import score_folders
+        from lesionseg.report.folder_scoring import score_folders
 
         return score_folders(cfg)
     from lesionseg.check import check

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from lesionseg.launch import launch
-from lesionseg.named_checkpoint import announced_checkpoint
+from lesionseg.config.launch import launch
+from lesionseg.config.named_checkpoint import announced_checkpoint
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

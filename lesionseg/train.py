@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lesionseg.delivered import objective
+from lesionseg.config.launch import launch
+from lesionseg.config.resume_arguments import with_folder
 from lesionseg.errors import PruningError
-from lesionseg.going_on import with_folder
-from lesionseg.launch import launch
+from lesionseg.metrics.delivered import objective
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -43,7 +43,7 @@ def _train_and_score(cfg: DictConfig) -> float | None:
     from hydra.types import RunMode
 
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        from lesionseg.sweeping.job import run_job
+        from lesionseg.study.sweep_job import run_job
 
         return run_job(cfg)
     try:

@@ -11,7 +11,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from lesionseg.config import CONF, register_schemas
+from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.isic2017 import FOLDERS
 
 # Tests run side by side (pytest -n 2) on tensors too small to share between threads.

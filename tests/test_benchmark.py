@@ -10,7 +10,7 @@ import pytest
 from omegaconf import DictConfig
 
 from lesionseg.benchmark import benchmark
-from lesionseg.config import CONF, register_schemas
+from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
 
 TINY = [

@@ -5,9 +5,9 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from lesionseg.arguments import target_nodes
 from lesionseg.check import check
-from lesionseg.config import CONF
+from lesionseg.config.arguments import target_nodes
+from lesionseg.config.schema import CONF
 from lesionseg.errors import InputError
 
 Compose = Callable[[Sequence[str]], DictConfig]

@@ -8,7 +8,7 @@ import hydra
 import pytest
 
 from lesionseg.compare import with_runs
-from lesionseg.config import CONF, register_schemas
+from lesionseg.config.schema import CONF, register_schemas
 
 AWKWARD = [
     "a b",
@@ -91,7 +91,7 @@ def test_comparing_needs_no_torch(tmp_path: Path) -> None:
         "from lesionseg.compare import main\n"
         "try:\n    main()\nfinally:\n"
         "    assert not {'torch', 'scipy', 'matplotlib'} & set(sys.modules)\n"
-        "    import lesionseg.evaluation.comparison.comparing\n"
+        "    import lesionseg.study.comparing\n"
         "    assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

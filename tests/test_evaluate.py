@@ -16,19 +16,19 @@ from scipy import ndimage
 from torchmetrics import MetricCollection
 
 import lesionseg
-from lesionseg.checkpoint import read, source_of
-from lesionseg.config import CONF, register_schemas
+from lesionseg.checkpoint.checkpoint import read, source_of
+from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
+from lesionseg.checkpoint.lightning_io import store_decision
+from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.dataset import LesionDataset, collate
 from lesionseg.data.no_cache import NoCache
-from lesionseg.decision.decision import Decision
+from lesionseg.data.part_samples import own_samples
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
 from lesionseg.metrics.jaccard import Jaccard
-from lesionseg.prediction.checkpoint_engine import CheckpointEngine
+from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.train import train
-from lesionseg.training.checkpoint_io import store_decision
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.part_samples import own_samples
 from lesionseg.training.tested_model import open_tested
 
 Compose = Callable[[Sequence[str]], DictConfig]

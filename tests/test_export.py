@@ -11,7 +11,7 @@ import hydra
 import pytest
 from omegaconf import DictConfig
 
-from lesionseg.config import CONF, register_schemas
+from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
 from lesionseg.export import export

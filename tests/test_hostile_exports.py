@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from lesionseg.errors import InputError
-from lesionseg.prediction.exported_opening import open_exported
+from lesionseg.exporting.exported_opening import open_exported
 
 Exported = Callable[[str], Path]
 PROGRAM, WEIGHTS = "models/model.json", "data/weights/model_weights_config.json"

@@ -6,7 +6,7 @@ import pytest
 
 import lesionseg
 from lesionseg.__main__ import VERBS, main
-from lesionseg.config import CONF
+from lesionseg.config.schema import CONF
 
 
 def called(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:

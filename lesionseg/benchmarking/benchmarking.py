@@ -24,8 +24,8 @@ from lesionseg.benchmarking.subject import Subject, build_subject, subject_setti
 from lesionseg.benchmarking.terminal import print_report
 from lesionseg.benchmarking.timing import STAGES, Row, Speed, Work, measure
 from lesionseg.benchmarking.trial import try_out
-from lesionseg.device import describe_device, limit_threads
-from lesionseg.environment import environment
+from lesionseg.system.device import describe_device, limit_threads
+from lesionseg.system.environment import environment
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from lesionseg.benchmarking.chart import draw_report
 from lesionseg.benchmarking.report import Report, as_json
 from lesionseg.benchmarking.tables import notes, speed_table, subject_table
-from lesionseg.evaluation.comparison.tables import WordTable
-from lesionseg.markdown import markdown_cell, markdown_table
+from lesionseg.report.markdown import markdown_cell, markdown_table
+from lesionseg.study.comparison_tables import WordTable
 
 DOTS_PER_INCH = 130
 

@@ -17,12 +17,12 @@ from lesionseg.benchmarking.drawn_photographs import draw_photographs
 from lesionseg.benchmarking.stored_subject import stored
 from lesionseg.benchmarking.subject import Subject
 from lesionseg.benchmarking.timing import Row, Speed, Work
-from lesionseg.config import CONF
-from lesionseg.cores import usable_cores
+from lesionseg.config.schema import CONF
 from lesionseg.data.image_file import read_photograph
 from lesionseg.errors import InputError, raise_all
 from lesionseg.prediction.folder_prediction import predict_folder
 from lesionseg.prediction.listing import list_pictures
+from lesionseg.system.cores import usable_cores
 
 PREDICTION, DECODING = "prediction", "decoding alone"
 

@@ -11,13 +11,13 @@ from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
 from lesionseg.benchmarking.timing import Row, Speed, Work
-from lesionseg.build import build
-from lesionseg.cores import usable_cores
+from lesionseg.config.build import build
 from lesionseg.data.caches import open_cache
 from lesionseg.data.dataset import Item, LesionDataset
 from lesionseg.data.loader import loader
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import Source
+from lesionseg.system.cores import usable_cores
 
 EPOCH = 64
 """Batches of an epoch, so long that starting one does not count."""

@@ -12,8 +12,8 @@ from torch import Tensor
 from lesionseg.benchmarking.missing import NotMeasurableError, first_line
 from lesionseg.benchmarking.subject import Subject
 from lesionseg.exporting.deployed import Deployed, exported
+from lesionseg.exporting.exported_file import INPUT, OUTPUTS
 from lesionseg.exporting.settings import NEEDED
-from lesionseg.prediction.exported_file import INPUT, OUTPUTS
 
 ERRORS_ONLY = 3
 

@@ -16,7 +16,7 @@ from torch import nn
 from lesionseg.benchmarking.missing import NotMeasurableError
 from lesionseg.benchmarking.subject import Subject, SubjectSettings, build_subject
 from lesionseg.benchmarking.training_step import TrainingStep
-from lesionseg.device import limit_threads
+from lesionseg.system.device import limit_threads
 
 STEPS = 3
 """The optimizer's state is there from the first on, and the second needs it beside the gradients."""

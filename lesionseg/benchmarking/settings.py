@@ -10,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from lesionseg.benchmarking.inference_works import WAYS
 from lesionseg.benchmarking.timing import STAGES
 from lesionseg.check import check
-from lesionseg.checkpoint import read
-from lesionseg.config import CONF
+from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.checkpoint_engine import PRECISIONS
+from lesionseg.config.schema import CONF
 from lesionseg.errors import raise_all
-from lesionseg.prediction.checkpoint_engine import PRECISIONS
 
 LOWEST = {"rounds": 1, "inference_batch_size": 1, "loader_images": 1}
 CHOICES = {"measure": STAGES, "runtimes": tuple(WAYS)}

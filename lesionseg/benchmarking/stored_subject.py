@@ -7,8 +7,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.benchmarking.subject import Subject, segmenter_defaults
-from lesionseg.checkpoint import SEGMENTER_PREFIX, read, record, segmenter_of
-from lesionseg.environment import library_versions
+from lesionseg.checkpoint.checkpoint import SEGMENTER_PREFIX, read, record, segmenter_of
+from lesionseg.system.environment import library_versions
 
 EMPTY_SPLIT = {"parts": {"train": [], "validation": [], "test": []}, "sha256": "0" * 64}
 

@@ -12,15 +12,15 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor, nn
 
 from lesionseg.benchmarking.foreign import Foreign
-from lesionseg.build import build
-from lesionseg.checkpoint import read, segmenter_of
-from lesionseg.config import CONF, PeerConfig
-from lesionseg.device import pick_device
+from lesionseg.checkpoint.checkpoint import read, segmenter_of
+from lesionseg.checkpoint.checkpoint_engine import PRECISIONS, SHORT_NAMES
+from lesionseg.config.build import build
+from lesionseg.config.launch import explain
+from lesionseg.config.schema import CONF, PeerConfig
 from lesionseg.errors import InputError
-from lesionseg.hardware import fastest_precision
-from lesionseg.launch import explain
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.prediction.checkpoint_engine import PRECISIONS, SHORT_NAMES
+from lesionseg.system.device import pick_device
+from lesionseg.system.precision import fastest_precision
 
 
 @dataclass(frozen=True)

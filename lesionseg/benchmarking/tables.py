@@ -1,7 +1,7 @@
 """A benchmark in words, the same for the terminal and for Markdown."""
 
 from lesionseg.benchmarking.report import Line, Report, SubjectFacts
-from lesionseg.evaluation.comparison.tables import WordTable
+from lesionseg.study.comparison_tables import WordTable
 
 NOTHING = "-"
 

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from lesionseg.benchmarking.report import Report
 from lesionseg.benchmarking.tables import notes, speed_table, subject_table
-from lesionseg.evaluation.comparison.tables import WordTable
-from lesionseg.terminal import console, empty_table
+from lesionseg.report.terminal import console, empty_table
+from lesionseg.study.comparison_tables import WordTable
 
 NUMBERS = {"images/s", "middle half", "parameters", "GFLOPs an image", "training step's peak memory"}
 LOG_WIDTH = 140

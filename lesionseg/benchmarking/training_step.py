@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lesionseg.benchmarking.images import random_images, random_masks
 from lesionseg.benchmarking.subject import Subject
-from lesionseg.build import build
+from lesionseg.config.build import build
 from lesionseg.training.parameter_groups import parameter_groups
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import platformdirs
 from rich.progress import track
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.sample import Resized, Sample
 from lesionseg.errors import InputError, raise_all
+from lesionseg.system.cores import usable_cores
 
 FOLDER_VARIABLE = "LESIONSEG_CACHE"
 

@@ -7,7 +7,6 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.caches import open_cache
 from lesionseg.data.dataset import Augment, Item, LesionDataset
 from lesionseg.data.descriptor import ANGLES, RINGS, Descriptor, as_text, descriptor, from_text
@@ -18,6 +17,7 @@ from lesionseg.data.loader import loader
 from lesionseg.data.sampler import SeededSampler
 from lesionseg.data.source import PARTS, Part, Source
 from lesionseg.errors import InputError
+from lesionseg.system.cores import usable_cores
 
 
 class LesionDataModule(LightningDataModule):

@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.progress import track
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.names import as_read
 from lesionseg.data.sample import Sample
 from lesionseg.errors import InputError, raise_all
+from lesionseg.system.cores import usable_cores
 
 DIGITS = 16
 """Hexadecimal digits of a file's SHA-256 that are kept: two of 100,000 files are equal in them once in 10^9 times."""

@@ -22,11 +22,11 @@ from scipy.cluster.hierarchy import DisjointSet
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.keypoints import Agreement, Keypoints, agreement, keypoints, mirrored
 from lesionseg.data.likeness import likeness
 from lesionseg.data.portrait import SIDE, Portrait, portrait
 from lesionseg.data.vocabulary import Vocabulary, nearest_rows, rarity, table_of, weighted
+from lesionseg.system.cores import usable_cores
 
 Pixels = NDArray[np.uint8]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from lesionseg.config.quoting import override
 from lesionseg.data.arrangement import Arrangement, arrange
 from lesionseg.data.folder_messages import (
     Survey,
@@ -20,7 +21,6 @@ from lesionseg.data.naming import Affix, AffixNaming, Naming, PatternNaming
 from lesionseg.data.pairing import Pairing, pair_by_naming
 from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
 from lesionseg.errors import InputError
-from lesionseg.quoting import override
 
 
 @dataclass(frozen=True, kw_only=True)

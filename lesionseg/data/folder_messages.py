@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesionseg.config.quoting import override
 from lesionseg.data.arrangement import Arrangement
 from lesionseg.data.file_types import readable_text, unsupported_text
 from lesionseg.data.layout import Place
@@ -12,7 +13,6 @@ from lesionseg.data.naming import PLAIN, AffixNaming, Naming
 from lesionseg.data.pairing import Pairing, PairingFault
 from lesionseg.data.sample import FilePair
 from lesionseg.data.source import Part
-from lesionseg.quoting import override
 
 EXAMPLES = 3
 """Files or folders named in a message."""

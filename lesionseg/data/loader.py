@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.dataset import Item, LesionDataset, collate
 from lesionseg.data.sampler import SeededSampler
-from lesionseg.data.shared_memory import workers_that_fit
-from lesionseg.process_rank import local_processes
+from lesionseg.system.cores import usable_cores
+from lesionseg.system.process_rank import local_processes
+from lesionseg.system.shared_memory import workers_that_fit
 
 MOST_WORKERS = 8
 """More workers than this rarely help one GPU and cost memory."""

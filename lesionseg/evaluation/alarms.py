@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from lesionseg.evaluation.image_scores import Counts
-from lesionseg.evaluation.overlap import overlap_scores
+from lesionseg.metrics.image_scores import Counts
+from lesionseg.metrics.overlap import overlap_scores
 
 MANY = 0.5
 """Share of the images from which empty or full masks are the method's fault and not that of single images."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lesionseg.evaluation.image_scores import Picture
+from lesionseg.metrics.image_scores import Picture
 
 Array = NDArray[np.uint8]
 Points = NDArray[np.float32]

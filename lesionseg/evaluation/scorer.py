@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.resize import resize_image, resize_mask
-from lesionseg.evaluation.boundary import boundary_scores
 from lesionseg.evaluation.image_probabilities import ImageProbabilities
-from lesionseg.evaluation.image_scores import ImageScores
-from lesionseg.evaluation.overlap import count, overlap_scores
 from lesionseg.evaluation.picture import make_picture
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.strata import strata_of
 from lesionseg.evaluation.traits import image_traits, lesion_traits
+from lesionseg.metrics.boundary import boundary_scores
+from lesionseg.metrics.image_scores import ImageScores
+from lesionseg.metrics.overlap import count, overlap_scores
 
 Array = NDArray[np.uint8]
 TRAITS_SIZE = 256

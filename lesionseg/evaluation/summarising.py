@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from lesionseg.data.descriptor import LookAlike
 from lesionseg.data.spelling import examples
 from lesionseg.evaluation.alarms import alarms
-from lesionseg.evaluation.definitions import METRICS, POOLED, definitions, fingerprint, scale_ends
-from lesionseg.evaluation.image_scores import Counts, ImageScores
 from lesionseg.evaluation.metadata import read_strata
-from lesionseg.evaluation.overlap import overlap_scores
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.statistics import mean_intervals, ratio_intervals
 from lesionseg.evaluation.strata import UNKNOWN, order_groups
 from lesionseg.evaluation.summary import Estimate, Group, Stratum, Summary
+from lesionseg.metrics.definitions import METRICS, POOLED, definitions, fingerprint, scale_ends
+from lesionseg.metrics.image_scores import Counts, ImageScores
+from lesionseg.metrics.overlap import overlap_scores
 
 log = logging.getLogger(__name__)
 

@@ -116,7 +116,7 @@ class Summary:
         strata: Means by groups of images.
         curves: None where only masks were scored.
         test_set_sha256: Of every id with its ground truth's size and pixels.
-        definitions: What the numbers mean, see `lesionseg.evaluation.definitions`.
+        definitions: What the numbers mean, see `lesionseg.metrics.definitions`.
         config: The checkpoint's training configuration; None for masks.
         other_metrics: Scores from further metrics of the configuration.
         known_images: Images that look like one of the model's training or validation images, whose scores say little.

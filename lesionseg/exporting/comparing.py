@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lesionseg.data.resize import resize_image
 from lesionseg.exporting.deployed import Deployed
-from lesionseg.prediction.exported_opening import ExportedEngine
+from lesionseg.exporting.exported_opening import ExportedEngine
 
 Array = NDArray[np.uint8]
 

@@ -10,20 +10,20 @@ from typing import Any
 from omegaconf import DictConfig
 from pydantic import ValidationError
 
-from lesionseg.build import build
-from lesionseg.checkpoint import read, segmenter_of, source_of
+from lesionseg.checkpoint.checkpoint import read, segmenter_of, source_of
+from lesionseg.config.build import build
 from lesionseg.data.drawn import trains_on_drawn_images
+from lesionseg.data.part_samples import other_samples, own_samples
 from lesionseg.data.sample import Sample
 from lesionseg.errors import InputError
 from lesionseg.exporting.comparing import at_network_size, at_own_size, difference
 from lesionseg.exporting.deployed import Deployed, exported
+from lesionseg.exporting.embedded_facts import EmbeddedFacts
+from lesionseg.exporting.exported_opening import open_exported
 from lesionseg.exporting.metadata import embedded
 from lesionseg.exporting.photographs import photographs
 from lesionseg.exporting.settings import SUFFIXES, Precision, check_settings, files_of, precision_of, target_of
-from lesionseg.prediction.embedded_facts import EmbeddedFacts
-from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH
-from lesionseg.prediction.exported_opening import open_exported
-from lesionseg.training.part_samples import other_samples, own_samples
+from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH
 
 Numbers = dict[str, float]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lesionseg
-from lesionseg.checkpoint import temperature_of
+from lesionseg.checkpoint.checkpoint import temperature_of
 from lesionseg.data.drawn import trains_on_drawn_images
-from lesionseg.decision.decision import Decision
-from lesionseg.prediction.embedded_facts import FORMAT, EmbeddedFacts
-from lesionseg.prediction.engine import file_digest, id_digest
+from lesionseg.exporting.embedded_facts import FORMAT, EmbeddedFacts
+from lesionseg.model.engine import file_digest, id_digest
+from lesionseg.postprocessing.postprocessing import Decision
 
 CLASSES = ["lesion"]
 INPUT_IN_WORDS = "image: (batch, height, width, 3) uint8, RGB 0..255, any batch, height and width"
@@ -34,7 +34,7 @@ def embedded(
     """Collects what the exported file carries.
 
     Args:
-        checkpoint: As `lesionseg.checkpoint.read` returns it.
+        checkpoint: As `lesionseg.checkpoint.checkpoint.read` returns it.
         path: Its file.
         decision: The segmenter's.
         precision: Of the exported weights.

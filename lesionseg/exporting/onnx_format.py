@@ -7,9 +7,9 @@ import onnx
 import torch
 from torch.export import ExportedProgram
 
+from lesionseg.exporting.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
+from lesionseg.exporting.exported_file import INPUT, OUTPUTS
 from lesionseg.exporting.quiet import quiet
-from lesionseg.prediction.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
-from lesionseg.prediction.exported_file import INPUT, OUTPUTS
 
 OPSET = 18
 """Of ONNX's operators: the first whose Resize has antialiasing; ONNX 1.13 and ONNX Runtime 1.14, both of 2023."""

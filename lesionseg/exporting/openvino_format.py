@@ -9,10 +9,10 @@ import openvino
 from openvino import opset11
 from torch.export import ExportedProgram
 
+from lesionseg.exporting.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
+from lesionseg.exporting.exported_file import OUTPUTS, sha256_of
 from lesionseg.exporting.onnx_format import converted
-from lesionseg.prediction.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
-from lesionseg.prediction.exported_file import OUTPUTS, sha256_of
-from lesionseg.prediction.openvino_vetting import WEIGHTS_KEY
+from lesionseg.exporting.openvino_vetting import WEIGHTS_KEY
 
 
 def write_openvino(program: ExportedProgram, facts: EmbeddedFacts, path: Path) -> None:

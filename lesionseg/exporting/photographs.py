@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.checkpoint import source_of
+from lesionseg.checkpoint.checkpoint import source_of
 from lesionseg.data.file_types import is_readable, readable_text
 from lesionseg.data.image_file import read_image
+from lesionseg.data.part_samples import own_samples
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
-from lesionseg.training.part_samples import own_samples
 
 DRAWN_SIZES = ((450, 600), (257, 131), (96, 96))
 """Height and width in pixels: like photographs, odd and small."""
@@ -31,7 +31,7 @@ def photographs(folder: Path | None, checkpoint: Mapping[str, Any], count: int) 
 
     Args:
         folder: With images of any kind, searched without what is below it; None for the checkpoint's own.
-        checkpoint: As `lesionseg.checkpoint.read` returns it.
+        checkpoint: As `lesionseg.checkpoint.checkpoint.read` returns it.
         count: So many at most, in order of their names.
 
     Raises:

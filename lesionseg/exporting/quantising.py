@@ -12,11 +12,11 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from torch.nn import functional
 
 from lesionseg.data.sample import Sample
-from lesionseg.evaluation.overlap import count, overlap_scores
+from lesionseg.exporting.embedded_facts import EmbeddedFacts
+from lesionseg.exporting.exported_file import INPUT
+from lesionseg.exporting.exported_opening import ExportedEngine
 from lesionseg.exporting.onnx_format import embed
-from lesionseg.prediction.embedded_facts import EmbeddedFacts
-from lesionseg.prediction.exported_file import INPUT
-from lesionseg.prediction.exported_opening import ExportedEngine
+from lesionseg.metrics.overlap import count, overlap_scores
 
 QUANTISED = ("Conv", "ConvTranspose", "Add", "Concat", "MaxPool", "Relu", "Resize")
 """Operators between the first convolution and the last, so that values stay in 8 bits from one to the next."""

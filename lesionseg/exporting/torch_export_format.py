@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch.export import ExportedProgram
 
+from lesionseg.exporting.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
 from lesionseg.exporting.quiet import quiet
-from lesionseg.prediction.embedded_facts import DIGESTS_KEY, KEY, EmbeddedFacts
 
 
 def write_torch_export(program: ExportedProgram, facts: EmbeddedFacts, path: Path) -> None:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lesionseg.contracts import DEFAULT_STRIDE
-from lesionseg.decision.decision import Decision, Views
+from lesionseg.config.contracts import DEFAULT_STRIDE
 from lesionseg.errors import InputError
-from lesionseg.model.views import mean_over_views, second_look
+from lesionseg.model.tta import mean_over_views, second_look
+from lesionseg.postprocessing.postprocessing import Decision, Views
 
 
 def stride_of(network: nn.Module) -> int:
@@ -97,7 +97,7 @@ class Segmenter(nn.Module):
         return mean_over_views(lambda view: torch.sigmoid(self(view)), image, self.decision.views)
 
     def second_look(self, image: Tensor) -> Tensor:
-        """Returns the probability of a second look, see `lesionseg.model.views`, as `probability` does."""
+        """Returns the probability of a second look, see `lesionseg.model.tta`, as `probability` does."""
         return torch.sigmoid(second_look(self, image))
 
     def mask(self, image: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ cameras of ISIC 2017 (1024 x 768 and 3008 x 2000 pixels), each left out of the t
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.decision.temperature import softened
+from lesionseg.postprocessing.temperature import softened
 
 Floats = NDArray[np.float32]
 
@@ -37,7 +37,7 @@ def expected_jaccard(
         probability: (h, w) in [0, 1].
         second_look: Likewise, of the same image; None where there is none.
         threshold: A pixel is lesion where its probability is above this.
-        temperature: Of the probabilities, see `lesionseg.decision.temperature`.
+        temperature: Of the probabilities, see `lesionseg.postprocessing.temperature`.
 
     Returns:
         The estimate, and the two looks' agreement in [0, 1], None without a second one. Where the mask is empty the

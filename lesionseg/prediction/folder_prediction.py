@@ -13,10 +13,8 @@ import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from lesionseg.cores import usable_cores
 from lesionseg.errors import LONGEST_LIST, InputError
-from lesionseg.memory import usable_memory
-from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
+from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
 from lesionseg.prediction.jobs import Job, Outputs, jobs_of, unfinished
 from lesionseg.prediction.journal import Journal
 from lesionseg.prediction.listing import Listed, list_pictures
@@ -26,6 +24,8 @@ from lesionseg.prediction.output_folder import OutputFolder
 from lesionseg.prediction.progress import image_bar
 from lesionseg.prediction.table import predictions_csv, review_reason
 from lesionseg.prediction.worker import Worker
+from lesionseg.system.cores import usable_cores
+from lesionseg.system.memory import usable_memory
 
 log = logging.getLogger(__name__)
 

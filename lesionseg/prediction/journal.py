@@ -9,7 +9,7 @@ from typing import Any
 
 from zlib_ng import zlib_ng
 
-from lesionseg.decision.runs import Box
+from lesionseg.postprocessing.run_length import Box
 from lesionseg.prediction.measures import Measures
 
 

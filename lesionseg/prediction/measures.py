@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.decision.runs import Box, Runs
+from lesionseg.postprocessing.run_length import Box, Runs
 from lesionseg.prediction.expected_jaccard import expected_jaccard
 
 

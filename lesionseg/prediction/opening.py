@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from lesionseg.errors import InputError
-from lesionseg.forks import outlive_forks
-from lesionseg.prediction.engine import Engine
-from lesionseg.prediction.exported_opening import EXPORTED_SUFFIXES, open_exported
+from lesionseg.exporting.exported_opening import EXPORTED_SUFFIXES, open_exported
+from lesionseg.model.engine import Engine
+from lesionseg.system.forks import outlive_forks
 
 
 def open_engine(path: Path, *, device: str, precision: str, threads: int | None = None) -> Engine:
@@ -26,6 +26,6 @@ def open_engine(path: Path, *, device: str, precision: str, threads: int | None 
     outlive_forks()
     if path.suffix in EXPORTED_SUFFIXES:
         return open_exported(path, device=device, threads=threads)
-    from lesionseg.prediction.checkpoint_engine import CheckpointEngine  # PyTorch, which other kinds can do without
+    from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine  # PyTorch, which other kinds can do without
 
     return CheckpointEngine(path, device=device, precision=precision)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.orientation import as_stored
-from lesionseg.decision.decision import Decision
-from lesionseg.decision.runs import Runs
-from lesionseg.decision.temperature import NEUTRAL
+from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.run_length import Runs
+from lesionseg.postprocessing.temperature import NEUTRAL
 from lesionseg.prediction.measures import Measures, measure
 
 

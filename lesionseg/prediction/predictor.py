@@ -12,7 +12,7 @@ from lesionseg.data.image_file import Photograph, photograph_of, read_photograph
 from lesionseg.data.orientation import UPRIGHT
 from lesionseg.data.resize import resize_image
 from lesionseg.errors import InputError
-from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
+from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
 from lesionseg.prediction.prediction import Prediction
 
 log = logging.getLogger(__name__)

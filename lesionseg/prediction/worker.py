@@ -16,7 +16,7 @@ from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.image_file import decoded_bytes, read_photograph
 from lesionseg.data.resize import resize_image
 from lesionseg.errors import InputError
-from lesionseg.prediction.engine import Engine
+from lesionseg.model.engine import Engine
 from lesionseg.prediction.jobs import Job, Outputs
 from lesionseg.prediction.journal import Entry, Journal, crc32
 from lesionseg.prediction.memory_budget import MemoryBudget

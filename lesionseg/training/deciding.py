@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from lightning.pytorch import Trainer
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import loader
-from lesionseg.decision.decision import Views
-from lesionseg.decision.fitting import FittedDecision, Maps, fit_decision
-from lesionseg.decision.settings import FittingSettings
-from lesionseg.decision.temperature import fit_temperature
-from lesionseg.decision.truth import Truth
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.postprocessing.fitting import FittedDecision, Maps, fit_decision
+from lesionseg.postprocessing.postprocessing import Views
+from lesionseg.postprocessing.settings import FittingSettings
+from lesionseg.postprocessing.temperature import fit_temperature
+from lesionseg.postprocessing.truth import Truth
+from lesionseg.system.cores import usable_cores
 
 BATCH = 16
 """Images that the network predicts together; which ones are together changes nothing."""

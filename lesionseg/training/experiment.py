@@ -15,40 +15,40 @@ from lightning.pytorch.strategies import FSDPStrategy
 from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
-from lesionseg.build import build
-from lesionseg.callbacks.delivery import Delivery, deliver
-from lesionseg.callbacks.last_checkpoint import LastCheckpoint
-from lesionseg.checkpoint import read, record, segmenter_state
+from lesionseg.checkpoint.checkpoint import read, record, segmenter_state
+from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_decision
+from lesionseg.config.build import build
+from lesionseg.data.check.glance import warn_of_masks
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.decision.fitting import FittedDecision
-from lesionseg.decision.settings import FittingSettings
-from lesionseg.delivered import AS_DELIVERED
-from lesionseg.device import limit_threads
-from lesionseg.doctor.glance import warn_of_masks
-from lesionseg.environment import environment
 from lesionseg.errors import InputError
-from lesionseg.evaluation.report.terminal import print_alarms
 from lesionseg.evaluation.summarising import check_metadata
-from lesionseg.hardware import fastest_precision
+from lesionseg.metrics.delivered import AS_DELIVERED
 from lesionseg.model.segmenter import build_segmenter
-from lesionseg.run_record import read_record
+from lesionseg.postprocessing.fitting import FittedDecision
+from lesionseg.postprocessing.settings import FittingSettings
+from lesionseg.report.scores_terminal import print_alarms
+from lesionseg.system.atomic_files import write_json, write_whole
+from lesionseg.system.device import limit_threads
+from lesionseg.system.environment import environment
+from lesionseg.system.precision import fastest_precision
+from lesionseg.system.run_record import read_record
+from lesionseg.system.signals import Signals
+from lesionseg.system.training_processes import takes_processes
 from lesionseg.training.batch_size import find_batch_size
 from lesionseg.training.blank_masks import ADVICE, validation_alarms
-from lesionseg.training.checkpoint_io import AtomicCheckpointIO, store_decision
 from lesionseg.training.compiling import NetworkCompiler
 from lesionseg.training.deciding import decide
+from lesionseg.training.delivery import Delivery, deliver
+from lesionseg.training.last_checkpoint import LastCheckpoint
+from lesionseg.training.last_words import HEADINGS, print_decision, print_results, print_whereabouts
 from lesionseg.training.log_interval import log_interval
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.processes import takes_processes
 from lesionseg.training.reporting import report, tested
 from lesionseg.training.resuming import same_settings, same_split
 from lesionseg.training.run_logs import keep_before, log_configuration, log_results, purged
 from lesionseg.training.score_collector import ScoreCollector
-from lesionseg.training.signals import Signals
 from lesionseg.training.step_seed import StepSeed
 from lesionseg.training.stopping import early_stop
-from lesionseg.training.summary import HEADINGS, print_decision, print_results, print_whereabouts
-from lesionseg.writing import write_json, write_whole
 
 log = logging.getLogger(__name__)
 

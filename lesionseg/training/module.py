@@ -14,11 +14,11 @@ from torch.nn import functional
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric, MetricCollection
 
+from lesionseg.config.training_length import TrainingLength
 from lesionseg.data.dataset import Batch
 from lesionseg.errors import InputError
 from lesionseg.loss.combined import CombinedLoss
 from lesionseg.model.segmenter import Segmenter, regions_of
-from lesionseg.scheduler.length import TrainingLength
 from lesionseg.training.epoch_so_far import epoch_so_far, restore_epoch_so_far
 from lesionseg.training.fusing import build_optimizer, clips_scaled_gradients
 from lesionseg.training.parameter_groups import parameter_groups
@@ -42,7 +42,7 @@ class SegmentationModule(LightningModule):
         metrics: Prototype of every phase's metrics.
         optimizer: Makes the optimizer from parameter groups; None when the module only tests.
         scheduler: Makes Lightning's scheduler settings; None when the module only tests.
-        record: Plain values that every checkpoint carries, see `lesionseg.checkpoint`.
+        record: Plain values that every checkpoint carries, see `lesionseg.checkpoint.checkpoint`.
     """
 
     def __init__(

@@ -8,19 +8,19 @@ from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
-from lesionseg.callbacks.tensorboard import tensorboard_writers
 from lesionseg.data.descriptor import LookAlike
-from lesionseg.decision.decision import Decision
-from lesionseg.evaluation.definitions import METRICS
-from lesionseg.evaluation.evaluated import PART_NAMES, versions_and_date
-from lesionseg.evaluation.image_scores import ImageScores, worst_first
 from lesionseg.evaluation.probabilities import ProbabilityCounts
-from lesionseg.evaluation.publishing import publish
-from lesionseg.evaluation.report.figures import figures
 from lesionseg.evaluation.summarising import metadata_of, summarise, with_metadata
 from lesionseg.evaluation.summary import Summary
-from lesionseg.evaluation.worst_cases import worst_cases
+from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.image_scores import ImageScores, worst_first
+from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.report.figures import figures
+from lesionseg.report.publishing import publish
+from lesionseg.report.worst_cases import worst_cases
+from lesionseg.system.versions_and_date import PART_NAMES, versions_and_date
 from lesionseg.training.score_collector import ScoreCollector
+from lesionseg.training.tensorboard import tensorboard_writers
 
 BEST = "best"
 """Stem of the file that holds the best epoch."""

@@ -9,10 +9,10 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lesionseg.callbacks.last_checkpoint import LAST, NEXT, PREVIOUS
-from lesionseg.checkpoint import read
+from lesionseg.checkpoint.checkpoint import read
 from lesionseg.data.digests import require_unchanged
 from lesionseg.errors import InputError, raise_all
+from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS
 
 log = logging.getLogger(__name__)
 

@@ -11,14 +11,14 @@ from omegaconf import DictConfig
 
 from lesionseg.check import check
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
-from lesionseg.process_rank import is_first_process
-from lesionseg.run_folder import locked
-from lesionseg.run_record import RunRecord, now, read_record, write_record
-from lesionseg.slurm import requeue
+from lesionseg.system.process_rank import is_first_process
+from lesionseg.system.run_folder import locked
+from lesionseg.system.run_record import RunRecord, now, read_record, write_record
+from lesionseg.system.signals import Signals
+from lesionseg.system.slurm import requeue
 from lesionseg.training.experiment import Experiment
 from lesionseg.training.faults import end_workers, fault_of
 from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config, stored_config
-from lesionseg.training.signals import Signals
 
 log = logging.getLogger(__name__)
 

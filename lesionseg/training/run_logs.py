@@ -7,8 +7,8 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard.summary import hparams
 
-from lesionseg.delivered import AS_DELIVERED
-from lesionseg.logger.csv import CsvLogger
+from lesionseg.metrics.delivered import AS_DELIVERED
+from lesionseg.training.csv_logger import CsvLogger
 
 TUNED = (
     "model",

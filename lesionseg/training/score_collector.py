@@ -9,13 +9,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from torch import distributed
 
-from lesionseg.cores import usable_cores
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.sample import Sample
-from lesionseg.evaluation.image_scores import ImageScores
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.scorer import TRAITS_SIZE, ScoredImage, score_image
 from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.metrics.image_scores import ImageScores
+from lesionseg.system.cores import usable_cores
 
 WAITING = 4
 """Images per core that may wait to be scored: their probabilities at full size are what takes memory."""

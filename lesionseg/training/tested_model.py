@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lesionseg.checkpoint import descriptors_of, has_decision, read, segmenter_of, source_of
+from lesionseg.checkpoint.checkpoint import descriptors_of, has_decision, read, segmenter_of, source_of
 from lesionseg.data.descriptor import Descriptor
 from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.data.source import Source
 from lesionseg.errors import InputError
+from lesionseg.exporting.exported_opening import EXPORTED_SUFFIXES, open_exported
+from lesionseg.model.engine import Engine, id_digest
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.prediction.engine import Engine, id_digest
-from lesionseg.prediction.exported_opening import EXPORTED_SUFFIXES, open_exported
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,22 @@ from lightning.pytorch import Trainer
 from omegaconf import DictConfig
 from torchmetrics import MetricCollection
 
-from lesionseg.build import build
+from lesionseg.config.build import build
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import loader
 from lesionseg.data.no_cache import NoCache
+from lesionseg.data.part_samples import other_samples, own_samples
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
-from lesionseg.evaluation.report.terminal import print_summary
 from lesionseg.evaluation.summarising import check_metadata
-from lesionseg.prediction.engine import NEVER_SAW_A_PHOTOGRAPH, id_digest
+from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, id_digest
+from lesionseg.report.scores_terminal import print_summary
 from lesionseg.training.experiment import build_trainer, configured
 from lesionseg.training.faults import faults_told
 from lesionseg.training.known_images import KnownImages
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.part_samples import other_samples, own_samples
 from lesionseg.training.reporting import report, tested
 from lesionseg.training.score_collector import ScoreCollector
 from lesionseg.training.tested_model import TestedModel, open_tested

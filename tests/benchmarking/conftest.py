@@ -8,7 +8,7 @@ import hydra
 import pytest
 from omegaconf import DictConfig
 
-from lesionseg.config import CONF, register_schemas
+from lesionseg.config.schema import CONF, register_schemas
 
 TINY = (
     "name=mine",

@@ -29,7 +29,7 @@ def test_the_network_itself_comes_first_and_peers_follow(composed: Composed) -> 
 def test_the_classic_unet_is_of_the_size_that_its_definition_gives() -> None:
     import hydra
 
-    from lesionseg.config import CONF, register_schemas
+    from lesionseg.config.schema import CONF, register_schemas
 
     register_schemas()
     with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):

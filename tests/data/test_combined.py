@@ -10,8 +10,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from lesionseg.build import build
-from lesionseg.config import CONF
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF
 from lesionseg.data.combined import Combined
 from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import FilePair

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from lesionseg.build import build
+from lesionseg.config.build import build
 from lesionseg.data.ham10000 import Ham10000
 from lesionseg.errors import InputError
 

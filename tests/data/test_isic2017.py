@@ -10,7 +10,7 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from lesionseg.build import build
+from lesionseg.config.build import build
 from lesionseg.data.isic2017 import Isic2017
 from lesionseg.data.source import PARTS
 from lesionseg.errors import InputError

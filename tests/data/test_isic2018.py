@@ -8,7 +8,7 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from lesionseg.build import build
+from lesionseg.config.build import build
 from lesionseg.data.isic2018 import Isic2018
 from lesionseg.data.source import PARTS
 from lesionseg.errors import InputError

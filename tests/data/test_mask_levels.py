@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionseg.data.check.examination import examine
+from lesionseg.data.check.mask_checks import check_mask
 from lesionseg.data.image_file import read_mask, read_white_mask
 from lesionseg.data.sample import FilePair
-from lesionseg.doctor.examination import examine
-from lesionseg.doctor.mask_checks import check_mask
 from lesionseg.errors import InputError
 from lesionseg.evaluation.mask_folders import read_decision
 

@@ -9,7 +9,7 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from lesionseg.build import build
+from lesionseg.config.build import build
 from lesionseg.data.ph2 import Ph2
 from lesionseg.errors import InputError
 

@@ -13,10 +13,10 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from lesionseg.build import build
 from lesionseg.check import check
-from lesionseg.checkpoint import source_of
-from lesionseg.config import CONF
+from lesionseg.checkpoint.checkpoint import source_of
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF
 from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import FilePair
 from lesionseg.data.source import PARTS, Listing, Source

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig
 
-from lesionseg.build import build
+from lesionseg.config.build import build
 from lesionseg.data.source import PARTS
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.data.synthetic_image import draw_dermoscopy

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from lesionseg.build import build
 from lesionseg.check import check
-from lesionseg.config import CONF
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF
 from lesionseg.errors import InputError
 from lesionseg.evaluation.settings import EvaluationSettings
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesionseg.evaluation.definitions import METRICS
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.scorer import score_image
 from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.metrics.definitions import METRICS
 
 TARGET = np.zeros((30, 50), np.uint8)
 TARGET[5:25, 10:40] = 1

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
-from lesionseg.evaluation.image_scores import Counts, ImageScores
-from lesionseg.evaluation.overlap import overlap_scores
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.summarising import check_metadata, metadata_of, summarise, with_metadata
 from lesionseg.evaluation.summary import Summary
+from lesionseg.metrics.image_scores import Counts, ImageScores
+from lesionseg.metrics.overlap import overlap_scores
 
 Summarise = Callable[..., Summary]
 

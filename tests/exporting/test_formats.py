@@ -15,13 +15,13 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lesionseg.checkpoint import read, segmenter_of
+from lesionseg.checkpoint.checkpoint import read, segmenter_of
 from lesionseg.data.synthetic_image import draw_dermoscopy
-from lesionseg.decision.decision import Decision, Views
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.exporting.metadata import embedded
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.unet import UNet
+from lesionseg.postprocessing.postprocessing import Decision, Views
 
 Exported = Callable[[str], Path]
 Run = Callable[[NDArray[np.uint8]], tuple[Any, Any]]
@@ -145,7 +145,7 @@ def test_every_kind_of_network_is_the_same_in_every_format(
     facts = embedded(read(path), path, decision=Decision(threshold=0.2), precision="fp32", licence="", intended_use="")
     facts = facts.model_copy(update={"image_size": size})
     file = written(name, exported(Deployed(segmenter, size)), facts, tmp_path)
-    from lesionseg.prediction.exported_opening import open_exported
+    from lesionseg.exporting.exported_opening import open_exported
 
     for image in (drawn(2, size, size), drawn(1, 90, 70)):
         probability, _ = open_exported(file, device="cpu").run(image)
@@ -196,7 +196,7 @@ def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
     path = smoke_run / "checkpoints" / "best.ckpt"
     facts = embedded(read(path), path, decision=decision, precision="fp32", licence="", intended_use="")
     file = written(name, exported(Deployed(segmenter, 64)), facts, tmp_path)
-    from lesionseg.prediction.exported_opening import open_exported
+    from lesionseg.exporting.exported_opening import open_exported
 
     engine = open_exported(file, device="cpu")
     image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)

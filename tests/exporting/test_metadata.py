@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionseg.checkpoint import read, temperature_of
-from lesionseg.decision.decision import Decision
+from lesionseg.checkpoint.checkpoint import read, temperature_of
 from lesionseg.errors import InputError
+from lesionseg.exporting.embedded_facts import EmbeddedFacts, embedded_facts
 from lesionseg.exporting.metadata import embedded
-from lesionseg.prediction.embedded_facts import EmbeddedFacts, embedded_facts
+from lesionseg.postprocessing.postprocessing import Decision
 
 HERE = Path("model.onnx")
 

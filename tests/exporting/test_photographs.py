@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.checkpoint import read
+from lesionseg.checkpoint.checkpoint import read
 from lesionseg.errors import InputError
 from lesionseg.exporting.photographs import photographs
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesionseg.checkpoint import read, source_of
-from lesionseg.decision.decision import Decision
-from lesionseg.prediction.embedded_facts import EmbeddedFacts
-from lesionseg.prediction.exported_opening import ExportedEngine, open_exported
-from lesionseg.training.part_samples import own_samples
+from lesionseg.checkpoint.checkpoint import read, source_of
+from lesionseg.data.part_samples import own_samples
+from lesionseg.exporting.embedded_facts import EmbeddedFacts
+from lesionseg.exporting.exported_opening import ExportedEngine, open_exported
+from lesionseg.postprocessing.postprocessing import Decision
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

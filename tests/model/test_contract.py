@@ -9,10 +9,10 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from lesionseg.build import build
-from lesionseg.config import CONF
+from lesionseg.checkpoint.safe_build import build_stored
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.stored.parts import build_stored
 
 NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 SIZES = [(32, 32), (33, 47), (64, 96), (97, 50)]

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesionseg.checkpoint import segmenter_of
+from lesionseg.checkpoint.checkpoint import segmenter_of
+from lesionseg.checkpoint.meta_device import without_memory
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.smp import SmpUnet
-from lesionseg.stored.without_memory import without_memory
 
 SKIN = {"mean": [180.0, 150.0, 139.0], "std": [40.0, 42.0, 45.0]}
 IMAGENET = {"weights_mean": [123.675, 116.28, 103.53], "weights_std": [58.395, 57.12, 57.375]}

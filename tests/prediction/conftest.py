@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from lesionseg.config import CONF
-from lesionseg.decision.decision import Decision
-from lesionseg.prediction.engine import ModelFacts
+from lesionseg.config.schema import CONF
+from lesionseg.model.engine import ModelFacts
+from lesionseg.postprocessing.postprocessing import Decision
 
 SIZE = 64
 

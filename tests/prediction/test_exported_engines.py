@@ -10,11 +10,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lesionseg.checkpoint import read, segmenter_of
+from lesionseg.checkpoint.checkpoint import read, segmenter_of
+from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
-from lesionseg.prediction.checkpoint_engine import CheckpointEngine
-from lesionseg.prediction.exported_opening import ExportedEngine, open_exported
+from lesionseg.exporting.exported_opening import ExportedEngine, open_exported
 from lesionseg.prediction.opening import open_engine
 
 Exported = Callable[[str], Path]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionseg.decision.runs import Box
+from lesionseg.postprocessing.run_length import Box
 from lesionseg.prediction.journal import Entry, Journal
 from lesionseg.prediction.measures import Measures
 

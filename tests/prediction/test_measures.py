@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionseg.decision.runs import runs_above
+from lesionseg.postprocessing.run_length import runs_above
 from lesionseg.prediction.measures import measure
 
 

@@ -113,7 +113,7 @@ def test_what_is_no_image_is_refused(segmenter: Any, image: Any) -> None:
 def test_a_checkpoint_predicts_what_its_segmenter_computes(smoke_run: Path, photograph: Any) -> None:
     import torch
 
-    from lesionseg.checkpoint import read, segmenter_of
+    from lesionseg.checkpoint.checkpoint import read, segmenter_of
 
     checkpoint = smoke_run / "checkpoints" / "best.ckpt"
     segmenter = lesionseg.load(checkpoint, device="cpu", precision="fp32")

@@ -8,8 +8,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from lesionseg.build import build
-from lesionseg.config import CONF
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF
 from lesionseg.errors import InputError
 from lesionseg.loss.bce import BCELoss
 from lesionseg.loss.combined import CombinedLoss

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from lesionseg.build import build
+from lesionseg.config.build import build
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.no_cache import NoCache
 from lesionseg.model.segmenter import Segmenter

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.no_cache import NoCache
 from lesionseg.data.sample import Array, Sample
-from lesionseg.decision.decision import Decision
-from lesionseg.decision.settings import FittingSettings
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.settings import FittingSettings
 from lesionseg.training.deciding import decide
 
 SIZE = 32

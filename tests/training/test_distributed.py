@@ -14,10 +14,10 @@ import pytest
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
-from lesionseg.build import build
-from lesionseg.checkpoint import read, segmenter_state
+from lesionseg.checkpoint.checkpoint import read, segmenter_state
+from lesionseg.config.build import build
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.run_record import read_record
+from lesionseg.system.run_record import read_record
 from lesionseg.training.experiment import build_module
 from lesionseg.training.module import SegmentationModule
 

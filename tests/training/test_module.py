@@ -14,8 +14,8 @@ from torchmetrics import MetricCollection
 
 from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.scheduler.plateau import plateau
 from lesionseg.training.module import SegmentationModule
+from lesionseg.training.plateau import plateau
 
 
 class Red(nn.Module):

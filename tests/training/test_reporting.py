@@ -1,7 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-from lesionseg.decision.decision import Decision
+from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.training.reporting import tested as facts_of
 from lesionseg.training.reporting import weights_of
 

@@ -21,8 +21,11 @@ CONFIG: Mapping[str, Any] = {
     "model": {"_target_": "lesionseg.model.unet.UNet", "base_channels": 16, "depth": 4},
     "loss": {"_target_": "lesionseg.loss.combined.CombinedLoss", "terms": {"bce": {}, "dice": {}, "focal": None}},
     "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001, "betas": [0.9, 0.999]},
-    "scheduler": {"_target_": "lesionseg.scheduler.cosine.cosine", "_partial_": True},
-    "augmentation": {"_target_": "lesionseg.augmentation.pipeline.Augmentation", "steps": {"hair": {}, "blur": None}},
+    "scheduler": {"_target_": "lesionseg.training.cosine.cosine", "_partial_": True},
+    "augmentation": {
+        "_target_": "lesionseg.data.augmentation.pipeline.Augmentation",
+        "steps": {"hair": {}, "blur": None},
+    },
     "callbacks": {"ema": {"decay": 0.99}},
     "trainer": {"max_epochs": 5},
     "run_dir": "elsewhere",

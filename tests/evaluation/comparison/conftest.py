@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lesionseg.evaluation.definitions import METRICS, definitions
+from lesionseg.metrics.definitions import METRICS, definitions
 
 WriteRun = Callable[..., Path]
 

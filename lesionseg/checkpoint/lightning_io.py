@@ -1,0 +1,55 @@
+"""How Lightning writes, reads and removes checkpoints here."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
+
+from lesionseg.checkpoint.checkpoint import read
+from lesionseg.errors import InputError
+from lesionseg.system.atomic_files import whole_file
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all, and reads without running code from it."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Writes to a temporary name, flushes to the disk, then renames over the previous checkpoint."""
+        with whole_file(Path(path)) as file:
+            torch.save(checkpoint, file)
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Callable[[Any, Any], Any] | None = None,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Reads a checkpoint; see `read`."""
+        return read(Path(path))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Removes the file of an earlier checkpoint, if it is one.
+
+        Which file that is, a checkpoint that a training resumed from may have said. Lightning sees to it that it
+        begins with the run's own folder, but not that it stays there, and would remove a whole folder.
+
+        Raises:
+            InputError: The path leads up again.
+        """
+        if ".." in Path(path).parts:
+            raise InputError(f"{path}: not removed; a checkpoint's path may have no '..' in it")
+        if Path(path).is_file():
+            Path(path).unlink()
+
+
+def store_decision(path: Path, decision: Mapping[str, Any]) -> None:
+    """Puts a fitted decision into a checkpoint; see `checkpoint.checkpoint`. All else in it stays, to resume from.
+
+    Raises:
+        InputError: The file is no checkpoint of lesionseg.
+    """
+    checkpoint = read(path)
+    checkpoint["lesionseg"]["decision"] = decision
+    AtomicCheckpointIO().save_checkpoint(checkpoint, path)

@@ -1,0 +1,1 @@
+"""Configuration: its schema, the command line, and building what it names."""

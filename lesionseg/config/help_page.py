@@ -1,0 +1,105 @@
+"""`--help`: what a verb is for, the groups and files to choose from, and every key with the comment of its YAML."""
+
+import shutil
+import string
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.types import RunMode
+from omegaconf import OmegaConf, open_dict
+
+from lesionseg.config.schema import CONF
+from lesionseg.config.yaml_comments import comments_of, key_lines
+
+COLUMN = 44
+"""Characters before a comment, where the key and its value leave them."""
+WIDTH = 120
+"""Characters of a page that goes to a file or a pipe."""
+NARROWEST = 40
+
+
+def help_page(verb: str, overrides: Sequence[str]) -> str:
+    """Composes a verb's configuration and describes it as `conf/hydra/help/<verb>.yaml` says.
+
+    Args:
+        verb: Name of the root in `conf`.
+        overrides: Choices of the command line, which the page shows.
+
+    Raises:
+        hydra.errors.HydraException: They do not compose.
+    """
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        cfg = loader.load_configuration(verb, list(overrides), run_mode=RunMode.RUN)
+        comments = _comments(verb, loader.compute_defaults_list(verb, list(overrides), RunMode.RUN).defaults)
+        groups = "".join(f"{group}: {', '.join(options)}\n" for group, options in _groups(loader, "").items())
+    template = string.Template(cfg.hydra.help.template)
+    with open_dict(cfg):
+        del cfg.hydra
+    config = with_comments(OmegaConf.to_yaml(cfg), comments)
+    return template.substitute(APP_CONFIG_GROUPS=groups, CONFIG=config)
+
+
+def root_comments(verb: str) -> dict[str, str]:
+    """Returns the comments of a verb's own file, by key."""
+    return comments_of((CONF / f"{verb}.yaml").read_text(encoding="utf-8"), of_choices=True)
+
+
+def examples(verb: str) -> list[str]:
+    """Returns the command lines that a verb's help page shows."""
+    page = yaml.safe_load((CONF / "hydra" / "help" / f"{verb}.yaml").read_text(encoding="utf-8"))
+    return [line.strip() for line in page["header"].splitlines() if line.strip().startswith("python -m")]
+
+
+def for_example(verb: str) -> str:
+    """Returns lines for the end of a message: how a verb is used, and where to read on."""
+    return "\n".join(["For example:", *(f"  {line}" for line in examples(verb)), f"All keys: {_call(verb)} --help"])
+
+
+def _call(verb: str) -> str:
+    return f"python -m lesionseg.{verb}"
+
+
+def with_comments(text: str, comments: Mapping[str, str]) -> str:
+    """Puts comments behind the keys of a YAML text, in one column where there is room, over several lines if long."""
+    lines = text.splitlines()
+    for path, line in key_lines(text).items():
+        if path in comments:
+            lines[line] = _with_comment(lines[line], comments[path])
+    return "\n".join([*lines, ""])
+
+
+def _with_comment(line: str, comment: str) -> str:
+    column = max(COLUMN, len(line) + 2)
+    room = max(shutil.get_terminal_size((WIDTH, 0)).columns - column - 2, NARROWEST)
+    first, *others = textwrap.wrap(comment, room)
+    return "\n".join([f"{line:<{column}}# {first}", *(f"{'':<{COLUMN}}# {other}" for other in others)])
+
+
+def _comments(verb: str, files: Sequence[Any]) -> dict[str, str]:
+    """Collects the comments of the files that were chosen; of one key's, that of the last file that has one."""
+    comments: dict[str, str] = {}
+    for file in files:
+        path = CONF / f"{file.config_path}.yaml"
+        if path.is_file() and not file.config_path.startswith("hydra/"):  # a schema is no file
+            place = f"{file.package}." if file.package else ""
+            found = comments_of(path.read_text(encoding="utf-8"), of_choices=file.config_path == verb)
+            comments |= {f"{place}{key}": comment for key, comment in found.items()}
+    return comments
+
+
+def _groups(loader: ConfigLoader, parent: str) -> dict[str, list[str]]:
+    """Lists the files of each group."""
+    groups: dict[str, list[str]] = {}
+    for name in loader.list_groups(parent):
+        group = f"{parent}/{name}" if parent else name
+        if group != "hydra":
+            options = loader.get_group_options(group, ObjectType.CONFIG)
+            groups |= ({group: options} if options else {}) | _groups(loader, group)
+    return groups

@@ -1,0 +1,30 @@
+"""A finding of the doctor."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lesionseg.data.check.kinds import KINDS, Kind
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found.
+
+    Attributes:
+        name: Of its kind, see `KINDS`.
+        ids: The images concerned; empty for the set as a whole.
+        text: What was found, with numbers and files.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    text: str
+
+    @property
+    def kind(self) -> Kind:
+        """How bad it is and what to do."""
+        return KINDS[self.name]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"kind": self.name, "severity": self.kind.severity, "ids": list(self.ids), "text": self.text}

@@ -1,0 +1,78 @@
+"""What training says of masks that the doctor would call wrong, from what it has read anyway and a few files."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from lesionseg.config.quoting import override
+from lesionseg.data.cache import PixelCache
+from lesionseg.data.check.examination import Examination, FileFault, examine_mask
+from lesionseg.data.check.kinds import KINDS
+from lesionseg.data.check.mask_checks import check_mask, is_inverted
+from lesionseg.data.sample import FilePair
+from lesionseg.system.process_rank import is_first_process
+
+log = logging.getLogger(__name__)
+
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
+LOOKED_INTO = 64
+"""Mask files that are read whole, evenly over all: grey masks are seldom alone, and reading all would take minutes."""
+EXAMPLES = 3
+"""Masks named of each kind."""
+SETTINGS = ("root", "images", "masks", "mask_suffix", "mask_prefix", "mask_pattern")
+"""Of a source, which the doctor needs to see the same data."""
+
+
+def warn_of_masks(cache: PixelCache, settings: Mapping[str, Any]) -> None:
+    """Logs one line about masks that would make results wrong, if there are any, with the doctor's command.
+
+    Args:
+        cache: Prepared; what it has kept is not read again.
+        settings: The data's.
+    """
+    if not is_first_process():
+        return
+    doubts = sorted(
+        (str(kind), int(row)) for kind, row in cache.remember("mask_doubts-1", lambda: list(_doubts(cache)))
+    )
+    found = []
+    for kind, members in groupby(doubts, key=lambda doubt: doubt[0]):
+        ids = [cache.samples[row].id for _, row in members]
+        more = ", ..." if len(ids) > EXAMPLES else ""
+        found.append(f"{KINDS[kind].title}: {len(ids)} ({', '.join(ids[:EXAMPLES])}{more})")
+    if found:
+        log.warning("Masks that make results wrong, for a start: %s. See all: %s", "; ".join(found), _command(settings))
+
+
+def _doubts(cache: PixelCache) -> Iterator[tuple[str, int]]:
+    """Yields what is wrong with the mask of which row, each thing once."""
+    pairs = {row: sample for row, sample in enumerate(cache.samples) if isinstance(sample, FilePair)}
+    found: dict[tuple[str, int], None] = {}
+    for row, pair in pairs.items():
+        if pair.mask_path.suffix.lower() in JPEG_SUFFIXES:
+            found["jpeg_mask", row] = None
+        if cache.is_quick:
+            kept = cache[row]
+            if is_inverted(kept.mask, kept.lesion_share):
+                found["inverted_mask", row] = None
+    for row in list(pairs)[:: max(1, -(-len(pairs) // LOOKED_INTO))]:
+        for kind in _wrong(pairs[row]):
+            found[kind, row] = None
+    yield from found
+
+
+def _wrong(pair: FilePair) -> list[str]:
+    """Names what the doctor calls an error in one mask file."""
+    examination = Examination(pair, "train", FileFault("unreadable", "not looked at"), examine_mask(pair.mask_path))
+    return [finding.name for finding in check_mask(examination) if finding.kind.severity == "error"]
+
+
+def _command(settings: Mapping[str, Any]) -> str:
+    """Words the doctor's command for the same data; of combined sources only how it begins."""
+    name = Path(str(settings["_target_"]).replace(".", "/")).parent.name
+    given = [override(f"data.{key}", str(settings[key])) for key in SETTINGS if settings.get(key) is not None]
+    return " ".join(
+        ["python -m lesionseg.check_data", f"data={name}", *given, *([] if "root" in settings else ["..."])]
+    )

@@ -1,1 +1,0 @@
-"""Fetching, unpacking and counting published data."""

@@ -1,1 +1,0 @@
-"""Ranking methods that were evaluated on the same images."""

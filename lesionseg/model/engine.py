@@ -1,0 +1,81 @@
+"""What prediction needs of a model, whatever kind of file it came from."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionseg.postprocessing.postprocessing import Decision
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model file says of itself."""
+
+    name: str
+    """Of the run that trained it."""
+    image_size: int
+    """Height and width in pixels that the network works at."""
+    decision: Decision
+    """How a probability becomes a mask; its `views` are what an engine does."""
+    sha256: str
+    """Of the file's bytes, in hexadecimal digits: which model this is."""
+    version: str
+    """Of the lesionseg that trained it."""
+    temperature: float
+    """By which its probabilities are too sure, see `postprocessing.temperature`; 1 where that is not known."""
+    trained_on: frozenset[str]
+    """`id_digest` of each training image, so that nobody scores a model on these by accident."""
+    is_of_drawn_images: bool = False
+    """Whether all training images were drawn by lesionseg, so that the model has never seen a photograph."""
+
+    @property
+    def threshold(self) -> float:
+        """A pixel is lesion where its probability is above this, in (0, 1)."""
+        return self.decision.threshold
+
+
+NEVER_SAW_A_PHOTOGRAPH = (
+    "This model has never seen a photograph: it was trained on images that lesionseg draws, for trying things out, and "
+    "what it makes of photographs means nothing. Train on photographs: data=folder data.root=FOLDER, or data=isic2017"
+)
+"""Said of a model `is_of_drawn_images`."""
+
+
+class Engine(Protocol):
+    """A model that is ready to predict; may be called from several threads at once."""
+
+    facts: ModelFacts
+    device: str
+    """What it runs on, in words for its user, for example `CPU, bf16`."""
+
+    def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Predicts a batch that is at the network's size already.
+
+        Args:
+            images: (B, image_size, image_size, 3) uint8 RGB 0..255.
+
+        Returns:
+            Each pixel's lesion probability, (B, image_size, image_size) in [0, 1].
+        """
+
+    def second_look(self, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Predicts the same batch turned by 180 degrees, once whatever the views; where it differs is doubt.
+
+        Returns:
+            As `probability` does; None where the file can see an image in one way alone, as all that is exported.
+        """
+
+
+def id_digest(id_: str) -> str:
+    """Digests an image's id, without the name of its source, so that a model file need not carry file names."""
+    return hashlib.sha256(id_.rpartition("/")[2].encode()).hexdigest()[:12]
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

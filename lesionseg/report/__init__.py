@@ -1,0 +1,1 @@
+"""Results for people: tables, charts, terminal, HTML, Markdown, LaTeX and model cards."""

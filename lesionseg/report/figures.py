@@ -1,0 +1,338 @@
+"""The figures of an evaluation, for the report's page, for papers (PDF) and for everything else (PNG)."""
+
+import html
+import io
+import logging
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from lesionseg.evaluation.summary import Curves, Estimate, Group, Summary
+from lesionseg.metrics.definitions import METRICS, THRESHOLD_JACCARD
+from lesionseg.metrics.image_scores import ImageScores
+from lesionseg.report.areas import area_in_words
+from lesionseg.report.axis_limits import keep_apart
+
+BLUE, SKY_BLUE, ORANGE, GREEN = "#0072b2", "#56b4e9", "#d55e00", "#007a58"
+"""Okabe & Ito's palette, which colour-blind readers can tell apart; its green darkened to stand out from sky blue."""
+QUIET = "0.45"
+"""Grey of what stands behind the data: chance, limits, remarks."""
+CLASSES = ("skin", "lesion")
+PNG_DPI = 150
+LABEL_WIDTH = 34
+"""Characters after which a group's label is wrapped."""
+
+TITLES = {
+    "distributions": "Scores of the single images",
+    "size_and_score": "Jaccard index and lesion size",
+    "threshold": "Scores at other thresholds",
+    "roc": "ROC curve of all pixels",
+    "precision_recall": "Precision-recall curve of all pixels",
+    "calibration": "Calibration of the probabilities",
+    "strata": "Jaccard index by groups of images",
+    "confusion_matrix": "Confusion matrix of all pixels",
+}
+"""What each figure is called, by the stem of its files; in the order shown."""
+
+
+def figures(summary: Summary, images: Sequence[ImageScores]) -> dict[str, Figure]:
+    """Draws every figure that the evaluation has data for.
+
+    Args:
+        summary: The numbers.
+        images: The same evaluation's images.
+
+    Returns:
+        Figures by the stems of TITLES and in their order. `threshold` and `calibration` need probabilities, `roc` and
+        `precision_recall` also pixels of both classes, `strata` strata, `size_and_score` the trait `lesion_share`.
+    """
+    drawers: dict[str, Callable[[], Figure | None]] = {
+        "distributions": lambda: _distributions(summary, images),
+        "strata": lambda: _strata(summary),
+        "size_and_score": lambda: _size_and_score(images),
+        "confusion_matrix": lambda: _confusion_matrix(summary),
+    }
+    curves = summary.curves
+    if curves is not None:
+        drawers["threshold"] = lambda: _threshold(curves)
+        drawers["calibration"] = lambda: _calibration(curves)
+        drawers["roc"] = lambda: _roc(curves, summary)
+        drawers["precision_recall"] = lambda: _precision_recall(curves, summary)
+    drawn = {stem: drawers[stem]() for stem in TITLES if stem in drawers}
+    return {stem: _finished(figure, stem) for stem, figure in drawn.items() if figure is not None}
+
+
+def write_figures(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Writes each figure as `<stem>.png` and as `<stem>.pdf` with embedded fonts; makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it would tell a hundred lines for every font it embeds
+    with matplotlib.rc_context({"pdf.fonttype": 42}):  # TrueType: publishers refuse matplotlib's default, Type 3
+        for stem, figure in figures.items():
+            figure.savefig(folder / f"{stem}.png", dpi=PNG_DPI)
+            figure.savefig(folder / f"{stem}.pdf", dpi=PNG_DPI, metadata={"CreationDate": None})
+
+
+def as_svg(figure: Figure) -> str:
+    """Writes a figure for the inside of an HTML page: it scales with its surroundings and touches nothing else there.
+
+    Text stays text, in the reader's own sans-serif font where DejaVu Sans is missing; DejaVu is wider than most, so
+    nothing that fits here overlaps there.
+
+    Args:
+        figure: Its label is what screen readers say; figures of one page need different labels.
+    """
+    label, file = str(figure.get_label()), io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label, "font.sans-serif": ["DejaVu Sans"]}):
+        figure.savefig(file, format="svg", dpi=PNG_DPI)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # As a style sheet, this would hold for the whole page.
+    svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    return _with_own_ids(_with_own_head(svg, label), label)
+
+
+def _with_own_head(svg: str, label: str) -> str:
+    """Replaces the root's attributes: no size of its own, and a name for screen readers."""
+    match = re.search(r'viewBox="[^"]*"', svg[: svg.index(">")])
+    view_box = match.group() if match else ""
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    name = f'role="img" aria-label="{html.escape(label)}"'
+    return f'<svg {spaces} {view_box} {name} style="stroke-linejoin: round">{svg[svg.index(">") + 1 :].rstrip()}'
+
+
+def _with_own_ids(svg: str, label: str) -> str:
+    """Drops the ids that nothing refers to and makes the others unlike those of the page's other figures."""
+    prefix = re.sub(r"\W+", "-", label.lower())
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
+    svg = re.sub(r'(url\(|href=")#([^)"]+)', rf"\1#{prefix}-\2", svg)
+    return re.sub(r' id="([^"]+)"', lambda match: f' id="{prefix}-{match[1]}"' if match[1] in used else "", svg)
+
+
+def _finished(figure: Figure, stem: str) -> Figure:
+    """Names the figure and lays it out, once for all formats: that is most of the work of each."""
+    figure.set_label(TITLES[stem])
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _roc(curves: Curves, summary: Summary) -> Figure | None:
+    if curves.roc_area is None:
+        return None
+    (tn, fp), (fn, tp) = summary.confusion_matrix
+    figure, axes = _square("false positive rate (1 - specificity)", "true positive rate (sensitivity)")
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle="--", label="chance")
+    area = f"pixels of all images, area {area_in_words(curves.roc_area, curves.roc_area_error)}"
+    axes.plot(curves.false_positive_rate, curves.true_positive_rate, color=BLUE, label=area)
+    _mark_decision(axes, fp / (fp + tn), tp / (tp + fn))
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def _precision_recall(curves: Curves, summary: Summary) -> Figure | None:
+    if curves.average_precision is None:
+        return None
+    (tn, fp), (fn, tp) = summary.confusion_matrix
+    figure, axes = _square("recall (sensitivity)", "precision")
+    share = (tp + fn) / (tn + fp + fn + tp)
+    chance = f"chance: {100 * share:.1f} % of pixels are lesion"
+    axes.axhline(share, color=QUIET, linewidth=1, linestyle="--", label=chance)
+    average = area_in_words(curves.average_precision, curves.average_precision_error)
+    label = f"pixels of all images, average precision {average}"
+    axes.plot(curves.recall, curves.precision, color=BLUE, label=label)
+    if tp + fp > 0:
+        _mark_decision(axes, tp / (tp + fn), tp / (tp + fp))
+    axes.legend(frameon=False, loc="lower left")
+    return figure
+
+
+def _square(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """Starts a figure whose axes both go from 0 to 1."""
+    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    _style(axes, x_label, y_label)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    return figure, axes
+
+
+def _style(axes: Axes, x_label: str, y_label: str) -> None:
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _mark_decision(axes: Axes, x: float, y: float) -> None:
+    """Marks where the evaluated masks lie on a curve."""
+    axes.plot([x], [y], "o", color=ORANGE, label="the masks scored here", zorder=3)
+
+
+def _threshold(curves: Curves) -> Figure:
+    """Draws how much the scores depend on the threshold; no best one is marked, for it must not be chosen here."""
+    figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    _style(axes, "threshold: lesion where the probability is above it", "mean over images")
+    axes.plot(curves.thresholds, curves.dice, color=ORANGE, label=METRICS["dice"].title)
+    axes.plot(curves.thresholds, curves.jaccard, color=BLUE, label=METRICS["jaccard"].title)
+    axes.set(xlim=(0, 1), ylim=(0, 1.01))
+    axes.legend(frameon=False, loc="lower center")
+    return figure
+
+
+def _calibration(curves: Curves) -> Figure:
+    """Draws the reliability diagram, and below it how many pixels each bin has."""
+    figure = Figure(figsize=(4.8, 5.4), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 1])
+    _style(upper, "", "share of these pixels that are lesion")
+    upper.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle="--", label="perfectly calibrated")
+    confidences = [part.confidence for part in curves.calibration]
+    label = f"calibration error {curves.calibration_error:.4f}, Brier score {curves.brier:.4f}"
+    upper.plot(confidences, [part.frequency for part in curves.calibration], "o-", color=BLUE, label=label)
+    upper.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.17), yticks=np.arange(6) / 5)
+    upper.legend(frameon=False, loc="upper left")
+    _draw_bins(lower, curves)
+    return figure
+
+
+def _draw_bins(axes: Axes, curves: Curves) -> None:
+    total = sum(part.pixels for part in curves.calibration)
+    _style(axes, "probability of lesion", "% of pixels\n(log scale)")
+    shares = [100 * part.pixels / total for part in curves.calibration]
+    widths = [part.high - part.low for part in curves.calibration]
+    axes.bar([part.low for part in curves.calibration], shares, widths, align="edge", color=SKY_BLUE, edgecolor="white")
+    axes.set_yscale("log")
+    axes.set_ylim(min(shares) / 2, 130)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+
+
+def _confusion_matrix(summary: Summary) -> Figure:
+    """Draws the pixels, and beside them the shares of each true class."""
+    matrix = np.array(summary.confusion_matrix)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(7.2, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    pixels = [[f"{count:,}" for count in row] for row in matrix.tolist()]
+    _draw_matrix(left, "pixels", matrix / max(int(matrix.sum()), 1), pixels)
+    percent = [[f"{100 * share:.2f} %" for share in row] for row in shares.tolist()]
+    _draw_matrix(right, "share of the true class", shares, percent)
+    return figure
+
+
+def _draw_matrix(axes: Axes, title: str, shades: NDArray[np.float64], texts: Sequence[Sequence[str]]) -> None:
+    """Draws (2, 2) shades from 0 to 1 with a text on each."""
+    axes.imshow(shades, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), shade in np.ndenumerate(shades):
+        colour = "white" if shade > 0.5 else "0.15"
+        axes.text(column, row, texts[row][column], ha="center", va="center", color=colour)
+    axes.set_xticks(range(2), CLASSES)
+    axes.set_yticks(range(2), CLASSES, rotation=90, va="center")
+    axes.tick_params(length=0)
+    axes.set_xlabel("prediction")
+    axes.set_ylabel("truth")
+    axes.set_title(title, fontsize=10)
+
+
+def _distributions(summary: Summary, images: Sequence[ImageScores]) -> Figure:
+    figure = Figure(figsize=(9.2, 4.0), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("jaccard", "dice"), strict=True):
+        _draw_histogram(axes, name, [image.scores[name] for image in images], summary.metrics[name])
+        # Above the axes: bars may be anywhere inside.
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    return figure
+
+
+def _draw_histogram(axes: Axes, name: str, values: Sequence[float], estimate: Estimate) -> None:
+    """Draws 20 bins; 0.65 is one of their edges, so that failures fill whole bars."""
+    _style(axes, METRICS[name].title, "images" if name == "jaccard" else "")
+    axes.hist(values, bins=np.linspace(0, 1, 21).round(2).tolist(), color=SKY_BLUE, edgecolor="white")
+    axes.axvline(estimate.value, color=ORANGE, label=f"mean {estimate.value:.3f}")
+    if estimate.median is not None:
+        axes.axvline(estimate.median, color=GREEN, linestyle="-.", label=f"median {estimate.median:.3f}")
+    if name == "jaccard":
+        failures = sum(value < THRESHOLD_JACCARD for value in values)
+        label = f"failures below {THRESHOLD_JACCARD:g}: {failures:,} of {len(values):,}"
+        axes.axvline(THRESHOLD_JACCARD, color=QUIET, linestyle="--", label=label)
+    axes.set_xlim(0, 1)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _strata(summary: Summary) -> Figure | None:
+    """Draws a forest plot: under each stratum's name its groups, each with mean, interval and number of images."""
+    if not summary.strata:
+        return None
+    rows: list[tuple[str, Group | None]] = []
+    for stratum in summary.strata:
+        rows += [(stratum.name, None), *((group.label, group) for group in stratum.groups)]
+    labels = [textwrap.fill(label, LABEL_WIDTH, max_lines=2, placeholder=" ...") for label, _ in rows]
+    heights = [0.27 + 0.14 * label.count("\n") for label in labels]  # inches
+    figure = Figure(figsize=(7.2, 1.1 + sum(heights)), layout="constrained")
+    axes = figure.add_subplot()
+    bottoms = np.cumsum(heights)
+    places = bottoms - np.array(heights) / 2
+    _style(axes, "mean Jaccard index with 95 % interval", "")
+    _draw_overall(axes, summary.metrics["jaccard"], summary.images)
+    for place, (_, group) in zip(places, rows, strict=True):
+        if group is not None:
+            _draw_group(axes, float(place), group)
+    keep_apart(axes, "x", lowest=0.0)
+    _label_rows(axes, places, labels, [group is None for _, group in rows])
+    axes.set_ylim(float(bottoms[-1]) + 0.08, -0.08)
+    return figure
+
+
+def _draw_overall(axes: Axes, overall: Estimate, images: int) -> None:
+    """Draws the mean over all images behind the groups, with its interval as a band."""
+    if overall.low is not None and overall.high is not None:
+        axes.axvspan(overall.low, overall.high, color=BLUE, alpha=0.1, linewidth=0)
+    axes.axvline(overall.value, color=BLUE, linewidth=1, label=f"all {images:,} images: {overall.value:.3f}")
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+
+
+def _draw_group(axes: Axes, place: float, group: Group) -> None:
+    """Draws one group at a height; a single image has no interval."""
+    estimate = group.metrics["jaccard"]
+    if estimate.low is not None and estimate.high is not None:
+        axes.plot([estimate.low, estimate.high], [place, place], color="0.2", linewidth=1.4)
+    axes.plot([estimate.value], [place], "s", color=ORANGE, markersize=5)
+    text = f"{estimate.value:.3f}, n = {group.images:,}"
+    axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=9)
+
+
+def _label_rows(axes: Axes, places: NDArray[np.float64], labels: Sequence[str], headings: Sequence[bool]) -> None:
+    """Writes groups beside the axis and strata's names in bold."""
+    plain = [label.replace("$", r"\$") for label in labels]  # between dollars would be mathematics
+    axes.set_yticks(places.tolist(), plain, fontsize=9, linespacing=1.0)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    for tick, heading in zip(axes.get_yticklabels(), headings, strict=True):
+        if heading:
+            tick.set_fontweight("bold")
+
+
+def _size_and_score(images: Sequence[ImageScores]) -> Figure | None:
+    """Draws a point for each image whose lesion's share of the image is known."""
+    shares = [(image.traits.get("lesion_share"), image.scores["jaccard"]) for image in images]
+    points = [(100 * share, score) for share, score in shares if share is not None]
+    if not points:
+        return None
+    figure = Figure(figsize=(5.8, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    _style(axes, "lesion, % of the image", METRICS["jaccard"].title)
+    x, y = zip(*points, strict=True)
+    # As pixels: a thousand vector points would make the page and the PDF heavy.
+    axes.scatter(x, y, s=14, color=BLUE, alpha=0.5, linewidth=0, rasterized=True)
+    axes.axhline(THRESHOLD_JACCARD, color=QUIET, linestyle="--", label=f"failure: below {THRESHOLD_JACCARD:g}")
+    axes.set(xlim=(0, None), ylim=(-0.02, 1.02))
+    axes.legend(frameon=False, loc="lower right")
+    return figure

@@ -1,1 +1,0 @@
-"""Learning-rate schedules; each file has one function that gives Lightning's scheduler settings."""

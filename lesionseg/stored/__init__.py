@@ -1,1 +1,0 @@
-"""Opening a stranger's checkpoint: its zip file, pickle, contents, parts and weights, each held to what it may be."""

@@ -1,0 +1,1 @@
+"""Several runs together: sweeps, cross-validation and comparisons."""

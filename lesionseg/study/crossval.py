@@ -1,0 +1,227 @@
+"""From a configuration to a cross-validation: train, score, sum up, and make one model of all."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from lesionseg.check import check
+from lesionseg.checkpoint.checkpoint import read
+from lesionseg.config.launch import explain
+from lesionseg.config.named_checkpoint import announced_checkpoint
+from lesionseg.config.quoting import quoted
+from lesionseg.errors import FaultError, InputError, InterruptionError
+from lesionseg.metrics.definitions import METRICS
+from lesionseg.study.crossval_chart import draw_crossval
+from lesionseg.study.crossval_command import FILE, note_command
+from lesionseg.study.crossval_files import write_results
+from lesionseg.study.crossval_jobs import places_for
+from lesionseg.study.crossval_plan import Training
+from lesionseg.study.crossval_results import CrossvalResults, Scored, estimates, fitted_scores, part_results
+from lesionseg.study.crossval_running import Trainings
+from lesionseg.study.crossval_scoring import ENSEMBLE, is_newer, score_out_of_fold, score_test, tested, write_masks
+from lesionseg.study.crossval_tables import notes as notes_of
+from lesionseg.study.crossval_tables import number, tables
+from lesionseg.study.crossval_terminal import print_tables
+from lesionseg.study.ensemble_postprocessing import IN_WORDS
+from lesionseg.study.ensembling import write_ensemble
+from lesionseg.study.scored_run import Run
+from lesionseg.system.run_record import read_record
+from lesionseg.system.slurm import requeue
+
+CHECKPOINT = "ensemble.ckpt"
+
+
+def cross_validate(cfg: DictConfig, trainings: Sequence[Training], words: Sequence[str]) -> dict[str, float]:
+    """Trains, scores and sums up below `cfg.run_dir`, see `conf/crossval.yaml`.
+
+    Args:
+        cfg: As composed.
+        trainings: Its plan.
+        words: Of the command line, to go on by; none where there was none.
+
+    Returns:
+        The means over all images, `out_of_fold/jaccard` and so on; `test/...` and `ensemble/...` where there is a test
+        part.
+
+    Raises:
+        InputError: A setting or a file is wrong; nothing has been trained then.
+        FaultError: A training has failed; the others are done.
+        InterruptionError: A signal has stopped it; what has been trained is kept.
+    """
+    composed = _composed(cfg, trainings[0])
+    if words:
+        note_command(Path(cfg.run_dir), words)
+    _train(cfg, trainings, composed)
+    return _sum_up(cfg, trainings, composed)
+
+
+def ensemble_of(cfg: DictConfig) -> dict[str, float]:
+    """Makes an ensemble of `cfg.checkpoints` without training anything.
+
+    Raises:
+        InputError: They do not fit together.
+    """
+    path = Path(cfg.run_dir) / CHECKPOINT
+    write_ensemble([Path(announced_checkpoint(named)) for named in cfg.checkpoints], path)
+    _print_ensemble(path, len(cfg.checkpoints))
+    return {}
+
+
+def _composed(cfg: DictConfig, training: Training) -> DictConfig:
+    """Composes and checks one training's configuration, so that a mistake is told once and before any work.
+
+    Raises:
+        InputError: There is one; or a manifest leaves nothing to be cut into folds.
+    """
+    try:
+        composed = hydra.compose("train", [*training.words, f"run_dir={quoted(str(training.folder))}"])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(explain(error)) from error
+    if cfg.folds is not None and str(composed.data.split).endswith(".json"):
+        raise InputError(f"data.split={composed.data.split} says who validates; folds need a rule, such as auto")
+    check(composed)
+    return composed
+
+
+def _train(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig) -> None:
+    """Trains whatever has not been trained."""
+    waiting = [training for training in trainings if not _is_done(training)]
+    for training in trainings:
+        if training not in waiting:
+            print(f"{training.name} has been trained before", flush=True)
+    runner = Trainings(places_for(composed, jobs=cfg.jobs, most=max(len(waiting), 1)), _options())
+    try:
+        runner.run(waiting)
+    except InterruptionError as error:
+        requeue(error.signal_number)
+        message = f"{error}; what has been trained is kept.{_how_to_go_on(cfg)}"
+        raise InterruptionError(error.signal_number, message) from None
+    if runner.failures:
+        lines = [f"  - {name}: {reason}" for name, reason in runner.failures.items()]
+        title = f"{len(lines)} of {len(trainings)} trainings have not finished, so nothing is summed up:"
+        raise FaultError("\n".join([title, *lines]) + _how_to_go_on(cfg))
+
+
+def _is_done(training: Training) -> bool:
+    """Whether a training has finished that was given the same words."""
+    record = read_record(training.folder)
+    return record is not None and record.state == "finished" and record.overrides == list(training.words)
+
+
+def _options() -> list[str]:
+    """Hands on a folder with configurations of the user's own."""
+    sources: Any = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
+    return [word for one in sources if one.provider == "command-line" for word in ("--config-dir", one.path)]
+
+
+def _how_to_go_on(cfg: DictConfig) -> str:
+    folder = Path(cfg.run_dir)
+    if not (folder / FILE).is_file():
+        return ""
+    return f"\nGo on with it: python -m lesionseg.crossval resume={shlex.quote(str(folder))}"
+
+
+def _sum_up(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig) -> dict[str, float]:
+    """Scores what has been trained, and writes and prints the results."""
+    out_of_fold = [_out_of_fold(cfg, training, composed) for training in trainings]
+    test = _test(trainings)
+    ensemble = _ensemble(cfg, trainings, composed, has_test=bool(test))
+    results = _results(trainings, out_of_fold, test, ensemble, composed)
+    columns = list(dict.fromkeys(cfg.columns if cfg.metric in cfg.columns else [cfg.metric, *cfg.columns]))
+    words, notes = tables(results, columns), notes_of(results, composed.monitor)
+    write_results(
+        results,
+        out_of_fold,
+        draw_crossval(results, out_of_fold, test, ensemble, metric=cfg.metric),
+        Path(cfg.run_dir),
+        tables=words,
+        notes=notes,
+        facts=_facts(cfg, trainings),
+    )
+    print_tables(words, notes)
+    print(f"\ntables, picture, every image  {cfg.run_dir}", flush=True)  # plainly: a wrapped path cannot be copied
+    if cfg.ensemble:
+        _print_ensemble(Path(cfg.run_dir) / CHECKPOINT, len(trainings))
+    return _numbers(results)
+
+
+def _out_of_fold(cfg: DictConfig, training: Training, composed: DictConfig) -> Scored:
+    run = score_out_of_fold(training, composed)
+    score = number(cfg.metric, float(run.scores[list(METRICS).index(cfg.metric)].mean()))
+    print(f"{training.name}: {cfg.metric} {score} on {len(run.targets)} images that it has not seen", flush=True)
+    if cfg.masks:
+        folder = Path(cfg.run_dir) / "masks"
+        write_masks(training, folder if cfg.seeds is None else folder / f"seed_{training.seed}", composed)
+    return training, run
+
+
+def _test(trainings: Sequence[Training]) -> list[Scored]:
+    """Reads the trainings' own tests; none unless all have been tested."""
+    runs = [tested(training) for training in trainings]
+    found = [(training, run) for training, run in zip(trainings, runs, strict=True) if run is not None]
+    return found if len(found) == len(trainings) else []
+
+
+def _ensemble(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig, *, has_test: bool) -> Run | None:
+    """Writes the ensemble's checkpoint, unless that is there already, and tests it where there is a test part."""
+    if not cfg.ensemble:
+        return None
+    path = Path(cfg.run_dir) / CHECKPOINT
+    checkpoints = [training.checkpoint for training in trainings]
+    if not is_newer(path, *checkpoints):
+        write_ensemble(checkpoints, path)
+    if not has_test or not read(path)["lesionseg"]["split"]["parts"]["test"]:
+        return None
+    return score_test(path, Path(cfg.run_dir) / ENSEMBLE, composed)
+
+
+def _results(
+    trainings: Sequence[Training],
+    out_of_fold: Sequence[Scored],
+    test: Sequence[Scored],
+    ensemble: Run | None,
+    composed: DictConfig,
+) -> CrossvalResults:
+    resamples, seed = composed.evaluation.resamples, composed.evaluation.seed
+    return CrossvalResults(
+        name=composed.name,
+        is_cross_validation=trainings[0].fold is not None,
+        out_of_fold=part_results(out_of_fold, resamples=resamples, seed=seed),
+        test=part_results(test, resamples=resamples, seed=seed) if test else None,
+        ensemble=None
+        if ensemble is None
+        else estimates(ensemble.scores, ensemble.diagonal, resamples=resamples, seed=seed),
+        fitted=fitted_scores(trainings),
+        definitions=out_of_fold[0][1].definitions,
+    )
+
+
+def _facts(cfg: DictConfig, trainings: Sequence[Training]) -> dict[str, Any]:
+    """Says what was done."""
+    return {
+        "folds": cfg.folds,
+        "seeds": None if cfg.seeds is None else list(cfg.seeds),
+        "training": list(cfg.training),
+        "out of fold": "the best checkpoint of each, decided as configured",
+        "ensemble": f"mean probability; decision: {IN_WORDS}" if cfg.ensemble else None,
+        "checkpoints": {training.name: str(training.checkpoint) for training in trainings},
+    }
+
+
+def _print_ensemble(path: Path, members: int) -> None:
+    print(f"ensemble of {members}  {path}", flush=True)
+    print(f"use it  python -m lesionseg.predict checkpoint={shlex.quote(str(path))} input=...", flush=True)
+
+
+def _numbers(results: CrossvalResults) -> dict[str, float]:
+    parts = {"out_of_fold": results.out_of_fold.overall}
+    parts |= {} if results.test is None else {"test": results.test.overall}
+    parts |= {} if results.ensemble is None else {"ensemble": results.ensemble}
+    return {f"{part}/{name}": one.value for part, found in parts.items() for name, one in found.items()}

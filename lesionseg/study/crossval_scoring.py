@@ -1,0 +1,95 @@
+"""Scoring trainings on images that they have not seen, as `lesionseg.evaluate` does."""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import hydra
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from lesionseg.checkpoint.checkpoint import read, segmenter_of, source_of
+from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
+from lesionseg.config.quoting import quoted
+from lesionseg.data.grey_png import encode_grey_png
+from lesionseg.data.part_samples import own_samples
+from lesionseg.study.crossval_plan import Training
+from lesionseg.study.scored_run import SUMMARY, Run, read_run
+from lesionseg.system.atomic_files import whole_file
+from lesionseg.training.testing import score_checkpoint
+
+OUT_OF_FOLD = "out_of_fold"
+"""In a training's folder: the evaluation of its own validation part, decided as configured."""
+ENSEMBLE = "ensemble"
+"""In the cross-validation's folder: the test of the ensemble."""
+SAME = ("evaluation", "metrics", "batch_size", "num_workers")
+"""Settings that scoring takes from the trainings."""
+
+
+def score_out_of_fold(training: Training, composed: DictConfig) -> Run:
+    """Scores a training's validation part, unless that has been done since it ended.
+
+    Decided as configured: the decision that was fitted afterwards was chosen on these very images.
+
+    Args:
+        training: That has finished.
+        composed: The configuration of one of the trainings; scoring takes its settings of device and evaluation.
+
+    Raises:
+        InputError: The checkpoint or the data are gone.
+    """
+    folder = training.folder / OUT_OF_FOLD
+    return _scored(training.checkpoint, folder, composed, part="validation", decision="plain")
+
+
+def score_test(checkpoint: Path, folder: Path, composed: DictConfig) -> Run:
+    """Scores a checkpoint on its own test part likewise, decided as stored."""
+    return _scored(checkpoint, folder, composed, part="test", decision="stored")
+
+
+def tested(training: Training) -> Run | None:
+    """Reads a training's own test; None where it had no test part."""
+    return read_run(training.folder) if (training.folder / SUMMARY).is_file() else None
+
+
+def write_masks(training: Training, folder: Path, composed: DictConfig) -> None:
+    """Writes the masks of a training's validation part, decided as configured, as `<folder>/<id>.png`.
+
+    Each is of the ground truth's own size, 255 where the lesion is, else 0.
+    """
+    checkpoint = read(training.checkpoint)
+    device = "cpu" if composed.trainer.accelerator == "cpu" else "auto"
+    engine = CheckpointEngine(training.checkpoint, device=device, precision="auto")
+    engine.segmenter.decision = decision = segmenter_of(checkpoint, plain=True).decision
+    for sample in own_samples(source_of(checkpoint), "validation", checkpoint["lesionseg"]["split"]):
+        image = sample.read_resized(engine.facts.image_size).image
+        probability = engine.probability(np.ascontiguousarray(image[None]))[0]
+        height, width = sample.mask().shape
+        with whole_file(folder / f"{sample.id}.png") as file:
+            file.write(encode_grey_png(decision.runs(probability, (height, width)).mask()))
+
+
+def is_newer(path: Path, *others: Path) -> bool:
+    """Whether a file is there and was written after all the others."""
+    return path.is_file() and all(path.stat().st_mtime_ns >= other.stat().st_mtime_ns for other in others)
+
+
+def _scored(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, decision: str) -> Run:
+    """Evaluates a checkpoint; its own table is not printed, for many of them hide the one that counts."""
+    if not is_newer(folder / SUMMARY, checkpoint):
+        cfg = _evaluation(checkpoint, folder, composed, part=part, decision=decision)
+        with contextlib.redirect_stdout(io.StringIO()):
+            score_checkpoint(cfg)
+    return read_run(folder)
+
+
+def _evaluation(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, decision: str) -> DictConfig:
+    """Composes what `lesionseg.evaluate` would run with, from a training's settings of the same things."""
+    words = [f"checkpoint={quoted(str(checkpoint))}", f"run_dir={quoted(str(folder))}"]
+    cfg = hydra.compose("evaluate", overrides=[*words, f"part={part}", f"decision={decision}"])
+    settings: Any = OmegaConf.to_container(composed, resolve=True)
+    for name in SAME:
+        cfg[name] = settings[name]
+    cfg.trainer.accelerator, cfg.trainer.precision = composed.trainer.accelerator, composed.trainer.precision
+    return cfg

@@ -1,0 +1,163 @@
+"""Which runs are one method, and what its scores are."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from lesionseg.errors import raise_all
+from lesionseg.study.scored_run import Array, Run
+
+MADE_OF = (
+    "data",
+    "augmentation",
+    "model",
+    "segmenter",
+    "decision",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "image_size",
+    "batch_size",
+    "min_train_batches",
+    "trainer.max_epochs",
+    "trainer.precision",
+    "trainer.gradient_clip_val",
+    "trainer.accumulate_grad_batches",
+    "callbacks.ema",
+    "callbacks.progressive_size",
+    "callbacks.early_stopping",
+)
+"""Parts of a configuration that decide what is trained; the others hold paths, pictures and loggers."""
+NOT_MADE_OF = ("data.fold", "data.split_seed", "data.cache", "data.cache_dir")
+"""Of these parts: what tells repetitions of one method apart, or changes nothing."""
+REPEATS = ("seed", "data.split_seed", "data.fold")
+"""What repetitions of one method differ in."""
+DECIDED_BY = ("threshold", "decision")
+"""Facts of an evaluation that make one checkpoint two methods, for example averaging over mirrored images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """Runs of one method.
+
+    Attributes:
+        runs: In the order given.
+        folds: Number of runs with other images each that make up a repetition; 1 without cross-validation.
+        targets: Fingerprint of each image's ground truth by id, sorted; the folds' images together.
+        scores: (metrics, images), averaged over repetitions.
+        repetition_means: (repetitions, metrics), each repetition's mean over all images.
+    """
+
+    runs: Sequence[Run]
+    folds: int
+    targets: Mapping[str, str]
+    scores: Array
+    repetition_means: Array
+
+    @property
+    def repetitions(self) -> int:
+        """How often the method was trained on the same division of the images, each time with another seed."""
+        return len(self.repetition_means)
+
+
+def methods_of(runs: Sequence[Run]) -> list[Method]:
+    """Groups runs into methods, in the order of each one's first run.
+
+    Runs whose configurations differ in seed, fold or seed of the split alone are one method. Runs without a
+    configuration are each their own, and so are runs that agree even in those, because they are no repetitions.
+
+    Raises:
+        InputError: The images of a method's runs overlap in part; names every such method.
+    """
+    methods, faults = [], []
+    for group in _groups(runs):
+        repetitions = _repetitions(group)
+        if repetitions is None:
+            folders = ", ".join(str(run.folder) for run in group)
+            faults.append(f"{folders}: seeds score the same images, folds score others; these overlap in part")
+        else:
+            methods.append(_method(group, repetitions))
+    raise_all("Runs of one method (same configuration but for the seed and the fold) do not fit together:", faults)
+    return methods
+
+
+def made_of(run: Run) -> dict[str, Any]:
+    """Returns by dotted name the values that make a run's method what it is; nothing where they are unknown."""
+    values = flat(run.config or {})
+    kept = {name: value for name, value in values.items() if _within(name, MADE_OF) and not _within(name, NOT_MADE_OF)}
+    return kept | {fact: run.facts[fact] for fact in DECIDED_BY if fact in run.facts}
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flattens nested mappings: `{"model": {"depth": 4}}` becomes `{"model.depth": 4}`."""
+    values: dict[str, Any] = {}
+    for key, value in node.items():
+        values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return values
+
+
+def _within(name: str, places: Iterable[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def _groups(runs: Sequence[Run]) -> list[list[Run]]:
+    groups: dict[str, list[Run]] = {}
+    for number, run in enumerate(runs):
+        key = f"run {number}" if run.config is None else json.dumps(made_of(run), sort_keys=True, default=str)
+        groups.setdefault(key, []).append(run)
+    split = [[group] if _all_differ(group) else [[run] for run in group] for group in groups.values()]
+    return [group for part in split for group in part]
+
+
+def _all_differ(group: Sequence[Run]) -> bool:
+    return len({str(_repeat(run, REPEATS)) for run in group}) == len(group)
+
+
+def _repeat(run: Run, names: Sequence[str]) -> list[Any]:
+    values = flat(run.config or {})
+    return [values.get(name) for name in names]
+
+
+def _repetitions(runs: Sequence[Run]) -> list[list[Run]] | None:
+    """Divides a method's runs into repetitions, each of which covers all images once; None where that is impossible."""
+    if _disjoint(runs):
+        return [list(runs)]
+    by_seed: dict[str, list[Run]] = {}
+    for run in runs:
+        by_seed.setdefault(str(_repeat(run, REPEATS[:2])), []).append(run)
+    repetitions = []
+    for group in by_seed.values():
+        # Models of several folds that were all scored on one test set are repetitions, not folds.
+        repetitions += [group] if _disjoint(group) else [[run] for run in group]
+    covered = {frozenset(_targets(repetition).items()) for repetition in repetitions}
+    return repetitions if len(covered) == 1 else None
+
+
+def _disjoint(runs: Sequence[Run]) -> bool:
+    return all(first.targets.keys().isdisjoint(second.targets) for first, second in combinations(runs, 2))
+
+
+def _targets(runs: Sequence[Run]) -> dict[str, str]:
+    return dict(sorted(item for run in runs for item in run.targets.items()))
+
+
+def _method(runs: Sequence[Run], repetitions: Sequence[Sequence[Run]]) -> Method:
+    scores = np.stack([_scores(repetition) for repetition in repetitions])  # (repetitions, metrics, images)
+    return Method(
+        runs=runs,
+        folds=max(map(len, repetitions)),
+        targets=_targets(repetitions[0]),
+        scores=scores.mean(axis=0),
+        repetition_means=scores.mean(axis=2),
+    )
+
+
+def _scores(folds: Sequence[Run]) -> Array:
+    """Puts the folds' images together: (metrics, images), sorted by id."""
+    ids = [id_ for run in folds for id_ in run.targets]
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return np.concatenate([run.scores for run in folds], axis=1)[:, order]

@@ -1,1 +1,0 @@
-"""Sweeps: many jobs from one command line, their leaderboard and pictures."""

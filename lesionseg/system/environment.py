@@ -1,0 +1,56 @@
+"""What a result depends on beside its configuration: code version, libraries, machine."""
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lesionseg
+from lesionseg.system.cores import usable_cores
+from lesionseg.system.processor import processor_name
+
+LIBRARIES = ("torch", "lightning", "hydra-core", "omegaconf", "albumentations", "torchmetrics", "scikit-learn", "numpy")
+
+
+def code_version() -> dict[str, Any]:
+    """Tells which lesionseg this is: its version and, in a checkout, the commit and whether files differ from it."""
+    checkout = Path(lesionseg.__file__).parents[1]
+    commit = _git(checkout, "rev-parse", "HEAD") if (checkout / ".git").exists() else None
+    changed = _git(checkout, "status", "--porcelain", "--untracked-files=no") if commit else None
+    return {"version": lesionseg.__version__, "git_commit": commit, "git_dirty": bool(changed) if commit else None}
+
+
+def library_versions() -> dict[str, str]:
+    """Tells the versions of Python and of the libraries that results depend on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def environment() -> dict[str, Any]:
+    """Collects everything for the run's `environment.json`; plain values only."""
+    import torch  # here: versions are also told where there is no model, and torch takes seconds
+
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "code": code_version(),
+        "libraries": library_versions(),
+        "machine": {
+            "platform": platform.platform(),
+            "processor": processor_name(),
+            "usable_cores": usable_cores(),
+            "torch_threads": torch.get_num_threads(),
+            "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        },
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Asks git; None where there is no git, or where the folder is not its business."""
+    try:
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

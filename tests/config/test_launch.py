@@ -1,0 +1,149 @@
+"""The command line as a user meets it: whole processes, their exit codes and what they print."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(tmp_path: Path, *arguments: str, verb: str = "train") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"lesionseg.{verb}", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
+    return subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+MISTAKES = {
+    "a mistyped key": (["model.base_chanels=8"], ["base_chanels", "Did you mean model.base_channels?"]),
+    "a mistyped root key": (["batchsize=8"], ["batchsize", "Did you mean batch_size?"]),
+    "a mistyped choice": (["model=unett"], ["unett", "unet_small"]),
+    "a wrong type": (["seed=zero"], ["seed", "zero"]),
+    "a group of nothing": (["data=null"], ["NoneType", "A whole group cannot be null"]),
+    "a line that cannot be parsed": (["model.depth"], ["model.depth"]),
+    "a refused value": (["batch_size=0"], ["batch_size is 0"]),
+    "a key that stands elsewhere": (["lr=3"], ["no key 'lr'", "Did you mean optimizer.lr?"]),
+    "a folder for a source": (["data=photos"], ["data=folder data.root=photos"]),
+    "a missing folder": (["data=folder", "data.root=nowhere"], ["nowhere", "data.root"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_ends_with_one_message_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_folder_that_cannot_be_made_is_a_fault_told_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run(tmp_path, "hydra.run.dir=file/run")
+    assert done.returncode == 1
+    assert "file/run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    done = run(tmp_path, "checkpoint=nowhere.ckpt", verb="evaluate")
+    assert done.returncode == 2
+    assert "nowhere.ckpt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+NEEDED = {
+    "evaluate": ["give either checkpoint=FILE"],
+    "predict": ["checkpoint=...", "input=...  a photograph, a folder", "output=..."],
+    "export": ["checkpoint=..."],
+    "compare": ["runs=...  folders of evaluations"],
+    "crossval": ["give folds=5, seeds=[0,1,2], or both"],
+    "check_data": ["You must specify 'data'", "isic2017"],
+    "download": ["data=...  has to be given: isic2016"],
+}
+
+
+@pytest.mark.parametrize(("verb", "words"), NEEDED.items())
+def test_what_is_needed_is_said_with_an_example(tmp_path: Path, verb: str, words: list[str]) -> None:
+    done = run(tmp_path, verb=verb)
+    assert done.returncode == 2
+    assert all(word in done.stderr for word in [*words, f"python -m lesionseg.{verb} "])
+    assert "Error executing job" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_key_of_a_group_that_is_left_out_says_to_choose_one_of_its_files(tmp_path: Path) -> None:
+    done = run(tmp_path, "checkpoint=some.ckpt", "data.root=isic", verb="evaluate")
+    assert done.returncode == 2
+    assert "'data', which is empty. Choose one of its files too: data=NAME" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "compare"])
+def test_help_lists_groups_and_needs_no_torch(tmp_path: Path, verb: str) -> None:
+    code = (
+        "import sys; sys.argv = ['x', '--help']\n"
+        f"from lesionseg.{verb} import main\n"
+        "try:\n    main()\nfinally:\n    assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    models = "model: smp, unet, unet_fast, unet_fast_48, unet_fast_64, unet_small, unet_tiny"
+    assert models in done.stdout or verb == "evaluate"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_who_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lesionseg.evaluate", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_a_multirun_leaves_one_folder_a_job(tmp_path: Path) -> None:
+    done = run(tmp_path, "-m", "experiment=smoke", "model.base_channels=4,6", "trainer.max_epochs=1")
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("logs/smoke/sweep_*/*/checkpoints/best.ckpt"))) == 2
+
+
+def test_an_error_of_a_data_worker_is_told_without_its_traceback() -> None:
+    from lesionseg.config.launch import explain
+    from lesionseg.errors import InputError
+
+    wrapped = InputError(
+        "Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+        '  File "x.py", line 1, in y\nlesionseg.errors.InputError: a.jpg: cannot be read\n'
+    )
+    assert explain(wrapped) == "a.jpg: cannot be read"
+
+
+def test_an_error_that_is_its_own_cause_is_told_too() -> None:
+    from lesionseg.config.launch import explain
+    from lesionseg.errors import InputError
+
+    one, other = InputError("one"), InputError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert explain(one) == "one"
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"),
+    [
+        ("hydra/sweeper/optuna", "lesionseg[sweep]"),
+        ("hydra/launcher/joblib", "lesionseg[sweep]"),
+        ("hydra/launcher/submitit_slurm", "lesionseg[slurm]"),
+        ("hydra/launcher/ray", "lesionseg[ray]"),
+    ],
+)
+def test_a_missing_plugin_says_what_to_install(missing: str, extra: str) -> None:
+    from hydra.errors import MissingConfigException
+
+    from lesionseg.config.launch import explain
+
+    assert extra in explain(MissingConfigException(f"In 'train': Could not find '{missing}'", missing))

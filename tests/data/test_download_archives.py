@@ -1,0 +1,227 @@
+"""The whole path: a small copy of a challenge on a server, and what a user has in the end."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from filelock import FileLock
+
+from lesionseg.config.literal_words import literal_words, value_of
+from lesionseg.config.quoting import override
+from lesionseg.config.schema import CONF, register_schemas
+from lesionseg.data.isic2016 import Isic2016
+from lesionseg.data.isic2018 import Isic2018
+from lesionseg.download import download
+from lesionseg.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
+# Written out, not taken from the code: these are the publisher's own addresses.
+ISIC2018 = {
+    "ISIC2018_Task1-2_Training_Input": ["ISIC_0000000.jpg", "ISIC_0000001.jpg", "ATTRIBUTION.txt"],
+    "ISIC2018_Task1_Training_GroundTruth": ["ISIC_0000000_segmentation.png", "ISIC_0000001_segmentation.png"],
+    "ISIC2018_Task1-2_Validation_Input": ["ISIC_0012255.jpg"],
+    "ISIC2018_Task1_Validation_GroundTruth": ["ISIC_0012255_segmentation.png"],
+    "ISIC2018_Task1-2_Test_Input": ["ISIC_0012169.jpg"],
+    "ISIC2018_Task1_Test_GroundTruth": ["ISIC_0012169_segmentation.png"],
+}
+ISIC2016 = {
+    "ISBI2016_ISIC_Part1_Training_Data": ["ISIC_0000000.jpg"],
+    "ISBI2016_ISIC_Part1_Training_GroundTruth": ["ISIC_0000000_Segmentation.png"],
+    "ISBI2016_ISIC_Part1_Test_Data": ["ISIC_0000003.jpg"],
+    "ISBI2016_ISIC_Part1_Test_GroundTruth": ["ISIC_0000003_Segmentation.png"],
+}
+COUNTS = {"train": 2, "validation": 1, "test": 1}
+Run = Callable[..., dict[str, int]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "isic"
+
+
+@pytest.fixture
+def run(server: Any, root: Path, zipped: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Downloads from a server that holds both challenges."""
+    monkeypatch.setattr(Isic2018, "OFFICIAL_COUNTS", COUNTS)
+    monkeypatch.setattr(Isic2016, "OFFICIAL_COUNTS", {"train": 1, "test": 1})
+    for year, folders in ((2018, ISIC2018), (2016, ISIC2016)):
+        for folder, names in folders.items():
+            content = zipped({f"{folder}/{name}": name.encode() for name in names})
+            server.files[f"/{year}/{folder}.zip"] = content
+
+    def call(*overrides: str, data: str = "isic2018") -> dict[str, int]:
+        register_schemas()
+        given: Sequence[str] = (f"data={data}", f"data.root='{root}'", f"server={server.address}/", *overrides)
+        with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            return download(hydra.compose("download", overrides=list(given)))
+
+    return call
+
+
+def visible(root: Path) -> set[str]:
+    return {path.name for path in root.iterdir() if not path.name.startswith(".")}
+
+
+def test_every_folder_is_there_in_the_end(run: Run, root: Path) -> None:
+    assert run() == COUNTS
+    assert visible(root) == set(ISIC2018)
+    for folder, names in ISIC2018.items():
+        assert {path.name for path in (root / folder).iterdir()} == set(names)
+
+
+def test_a_challenge_without_validation_part(run: Run, root: Path) -> None:
+    assert run(data="isic2016") == {"train": 1, "test": 1}
+    assert visible(root) == set(ISIC2016)
+
+
+def test_the_next_commands_are_printed(run: Run, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run()
+    printed = capsys.readouterr().out
+    assert f"Complete in {root}: train 2, validation 1, test 1 pairs" in printed
+    assert f"python -m lesionseg.train data=isic2018 data.root={root}" in printed
+    assert f"python -m lesionseg.check_data data=isic2018 data.root={root}" in printed
+
+
+@pytest.mark.parametrize(
+    "value", ["data/isic", "my data", "Läsionen 痣", "it's", "a,b={c}", "C:\\data\\", "back\\'slash", "[x]", "12", "#1"]
+)
+def test_a_printed_choice_can_be_copied_whatever_the_folder(value: str) -> None:
+    (word,) = shlex.split(override("data.root", value))
+    assert value_of(*literal_words([word])) == value
+
+
+def test_a_second_run_fetches_nothing(run: Run, server: Any, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run()
+    server.asked.clear()
+    capsys.readouterr()
+    assert run() == COUNTS
+    assert not server.asked
+    assert capsys.readouterr().out.count("there already, skipped") == 6
+
+
+def test_only_the_missing_folder_is_fetched(run: Run, server: Any, root: Path) -> None:
+    run()
+    server.asked.clear()
+    shutil.rmtree(root / "ISIC2018_Task1-2_Test_Input")
+    (root / "ISIC2018_Task1-2_Training_Input" / "mine.txt").write_text("kept")
+    assert run() == COUNTS
+    assert len(server.asked) == 1
+    assert (root / "ISIC2018_Task1-2_Training_Input" / "mine.txt").is_file()
+
+
+def test_archives_are_kept_where_wished(run: Run, server: Any, root: Path) -> None:
+    run("keep_archives=true")
+    assert {path.name for path in root.glob("*.zip")} == {f"{folder}.zip" for folder in ISIC2018}
+    server.asked.clear()
+    shutil.rmtree(root / "ISIC2018_Task1-2_Test_Input")
+    run("keep_archives=true")
+    assert not server.asked
+
+
+def test_a_damaged_archive_comes_again_with_the_next_run(run: Run, server: Any, root: Path) -> None:
+    path = "/2018/ISIC2018_Task1_Training_GroundTruth.zip"
+    whole = server.files[path]
+    server.files[path] = whole.replace(b"ISIC_0000001_segmentation.png", b"ISIC_0000001_segmentatiom.png", 1)
+    with pytest.raises(InputError, match="damaged"):
+        run()
+    assert visible(root) == {"ISIC2018_Task1-2_Training_Input"}
+    server.files[path] = whole
+    assert run() == COUNTS
+
+
+def test_a_wrong_number_of_pairs_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Isic2018, "OFFICIAL_COUNTS", {"train": 2594, "validation": 1, "test": 1000})
+    with pytest.raises(InputError) as caught:
+        run()
+    assert "train: found 2 pairs, expected 2594" in str(caught.value)
+    assert "test: found 1 pairs, expected 1000" in str(caught.value)
+    assert "validation" not in str(caught.value)
+
+
+def test_an_image_without_mask_is_named(run: Run, server: Any, zipped: Any) -> None:
+    server.files["/2018/ISIC2018_Task1_Test_GroundTruth.zip"] = zipped({"LICENSE.txt": b""})
+    with pytest.raises(InputError, match=r"ISIC_0012169\.jpg has no mask"):
+        run()
+
+
+def test_a_missing_package_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "lesionseg.data.download_fetch", raising=False)
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(InputError, match=r"pip install 'lesionseg\[download\]'"):
+        run()
+
+
+def test_two_processes_do_not_write_to_one_folder(run: Run, root: Path) -> None:
+    root.mkdir(parents=True)
+    with (
+        FileLock(root / ".lesionseg_download.lock", is_singleton=False),
+        pytest.raises(InputError, match="Another process"),
+    ):
+        run()
+
+
+def test_a_root_that_is_a_file_is_named(run: Run, root: Path) -> None:
+    root.parent.mkdir()
+    root.write_text("no folder")
+    with pytest.raises(InputError, match=f"{root} cannot be read or written"):
+        run()
+
+
+def test_a_full_disk_is_named_and_nothing_is_lost(run: Run, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: Path, folder: Path) -> None:
+        raise OSError(28, "No space left on device", str(folder))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lesionseg.data.download_archives.unpack", full)
+        with pytest.raises(InputError, match="No space left on device"):
+            run()
+    assert visible(root) == {"ISIC2018_Task1-2_Training_Input.zip"}
+    assert run() == COUNTS
+
+
+def test_control_c_says_how_to_go_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(file: Path, folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lesionseg.data.download_archives.unpack", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert "run the same command again" in capsys.readouterr().out
+
+
+MISTAKES = {
+    "by request only": (["data=ph2"], "Request PH2 from its authors"),
+    "behind terms": (["data=ham10000"], "10.7910/DVN/DBW86T"),
+    "the user's own": (["data=folder"], "has no archives to download"),
+    "drawn, not downloaded": (["data=synthetic"], "It needs no files"),
+    "several sources": (["data=combined"], "download each of them by itself"),
+    "no server": (["data=isic2018", "server=ftp://example.org"], "server is ftp://example.org; allowed"),
+    "no time": (["data=isic2018", "timeout=0"], "timeout is 0.0; allowed: above 0"),
+    "no root": (["data=isic2018", "data.root=null"], "data.root is None; allowed: a folder"),
+    "a refused setting": (["data=isic2018", "data.fold=99"], "data.fold is 99"),
+    "no data": ([], "data is not given"),
+    "no source": (["data=isic2018", "data._target_=os.nothing"], "data._target_ is os.nothing"),
+    "another kind of thing": (["data=isic2018", "data._target_=pathlib.Path"], "is no data source"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "words"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_named_before_anything_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    register_schemas()
+    with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        cfg = hydra.compose("download", overrides=overrides)
+    with pytest.raises(InputError) as caught:
+        download(cfg)
+    assert words in str(caught.value)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,143 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lesionseg.postprocessing.fitting import FittedDecision, fit_decision
+from lesionseg.postprocessing.postprocessing import Decision, Views
+from lesionseg.postprocessing.settings import FittingSettings
+from lesionseg.postprocessing.truth import Truth
+
+START = Decision(threshold=0.5)
+SETTINGS: dict[str, Any] = {
+    "fit": True,
+    "thresholds": [0.3, 0.4, 0.5, 0.6],
+    "views": ["flips", "turns"],
+    "largest_component": True,
+    "fill_holes": True,
+    "min_gain": 0.001,
+}
+Images = list[np.ndarray]
+
+
+def lesion() -> np.ndarray:
+    """A square of 6 x 6 in 10 x 10."""
+    mask = np.zeros((10, 10), np.uint8)
+    mask[2:8, 2:8] = 1
+    return mask
+
+
+def fitted(maps: Images | dict[str, Images], *, start: Decision = START, **changes: Any) -> FittedDecision:
+    by_views = maps if isinstance(maps, dict) else dict.fromkeys(("none", "flips", "turns"), maps)
+    truths = [Truth.of(lesion()) for _ in by_views["none"]]
+
+    def probabilities(views: Views) -> Any:
+        return np.stack(by_views[views]).astype(np.float32)
+
+    return fit_decision(start, FittingSettings(**(SETTINGS | changes)), truths, probabilities)
+
+
+def test_nothing_is_kept_where_nothing_helps() -> None:
+    found = fitted([lesion() * 0.9] * 3)
+    assert found.decision == START
+    assert [trial.option for trial in found.trials] == [
+        "views",
+        "views",
+        "threshold",
+        "largest_component",
+        "fill_holes",
+    ]
+    assert not any(trial.kept for trial in found.trials)
+    assert found.images == 3
+
+
+def test_a_threshold_that_finds_more_of_the_lesion_is_kept() -> None:
+    maps = lesion() * 0.55
+    maps[2:5, 2:8] = 0.45
+    found = fitted([maps])
+    assert found.decision == Decision(threshold=0.3)  # as good as 0.4, and the first of equals
+    (trial,) = (trial for trial in found.trials if trial.option == "threshold")
+    assert (trial.without.value, trial.without.jaccard, trial.without.dice) == (0.5, 0.5, pytest.approx(2 / 3))
+    assert [(tried.value, tried.jaccard) for tried in trial.tried] == [(0.3, 1), (0.4, 1), (0.6, 0)]
+
+
+def test_a_speck_is_taken_out_and_a_hole_is_filled() -> None:
+    maps = lesion() * 0.9
+    maps[0, 0] = 0.9
+    maps[4, 4] = 0.1
+    found = fitted([maps])
+    assert found.decision == Decision(threshold=0.5, largest_component=True, fill_holes=True)
+    by_option = {trial.option: trial for trial in found.trials}
+    assert by_option["largest_component"].without.jaccard == 35 / 37
+    assert by_option["largest_component"].best.jaccard == by_option["fill_holes"].without.jaccard == 35 / 36
+    assert by_option["fill_holes"].best.jaccard == 1
+
+
+def test_what_may_not_be_tried_is_not() -> None:
+    maps = lesion() * 0.9
+    maps[0, 0] = 0.9
+    found = fitted([maps], largest_component=False, fill_holes=False, thresholds=[], views=[])
+    assert found.decision == START
+    assert found.trials == []
+
+
+def test_a_gain_has_to_be_larger_than_asked_for() -> None:
+    maps = lesion() * 0.9
+    maps[0, 0] = 0.9  # 36 of 37
+    assert fitted([maps], min_gain=0.02).decision.largest_component
+    assert not fitted([maps], min_gain=0.03).decision.largest_component
+
+
+def test_turns_have_to_be_better_than_flips_by_as_much() -> None:
+    bad, good, hardly_better = lesion() * 0.9, lesion() * 0.9, lesion() * 0.9
+    bad[2:5], good[2, 2] = 0, 0
+    assert fitted({"none": [bad], "flips": [good], "turns": [hardly_better]}, min_gain=0.05).decision.views == "flips"
+    assert fitted({"none": [bad], "flips": [good], "turns": [hardly_better]}).decision.views == "turns"
+    assert fitted({"none": [bad], "flips": [bad], "turns": [good]}, min_gain=0.05).decision.views == "turns"
+
+
+def test_the_mean_is_over_images_as_the_challenge_has_it() -> None:
+    missed = np.zeros((10, 10))
+    found = fitted([lesion() * 0.9, missed])
+    assert found.trials[0].without.jaccard == 0.5
+
+
+def test_what_is_configured_is_where_the_search_starts() -> None:
+    start = Decision(threshold=0.35, views="flips", fill_holes=True)
+    found = fitted([lesion() * 0.9], start=start)
+    assert found.decision == start
+    assert [trial.option for trial in found.trials] == ["views", "threshold", "largest_component"]
+    assert [tried.value for tried in found.trials[0].tried] == ["turns"]
+
+
+def test_images_are_scored_at_their_own_size() -> None:
+    large = np.kron(lesion(), np.ones((7, 9), np.uint8))
+    truths = [Truth.of(large)]
+    sharp = np.kron(lesion() * 0.9, np.ones((4, 4)))[None].astype(np.float32)
+    found = fit_decision(START, FittingSettings(**SETTINGS), truths, lambda views: sharp)
+    assert found.trials[0].without.jaccard > 0.95
+
+
+def test_the_record_is_of_plain_values() -> None:
+    def plain(value: Any) -> bool:
+        if type(value) is dict:
+            return all(type(key) is str and plain(part) for key, part in value.items())
+        if type(value) is list:
+            return all(map(plain, value))
+        return type(value) in (str, float, int, bool)
+
+    record = fitted([lesion() * 0.9]).record()
+    assert plain(record)
+    assert record["settings"] == {"threshold": 0.5, "views": "none", "largest_component": False, "fill_holes": False}
+    assert record["trials"][0]["tried"][0]["value"] == record["trials"][0]["best"] == "flips"
+
+
+def test_scores_and_pixels_are_those_of_the_decision_at_the_truths_own_size() -> None:
+    maps = lesion() * 0.55
+    maps[2:5, 2:8] = 0.45  # half of the lesion, which the threshold of 0.3 finds
+    found = fitted([maps, lesion() * 0.1])
+    assert found.decision.threshold == 0.3
+    assert found.scores["jaccard"] == found.scores["dice"] == 0.5  # one image is right, in the other nothing is found
+    assert found.scores["pooled_jaccard"] == 36 / 72
+    assert found.counts == (36, 0, 36, 128)
+    assert found.record()["scores"] == found.scores
