@@ -9,7 +9,7 @@ from omegaconf import MISSING
 
 from lesionseg.system.run_folder import register_resolvers
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
 """An installed wheel carries `conf` inside the package; in a checkout or an editable install it stands beside it."""
 
