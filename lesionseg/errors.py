@@ -57,3 +57,8 @@ def raise_all(title: str, findings: Sequence[str]) -> None:
     if len(findings) > LONGEST_LIST:
         shown.append(f"  ... and {len(findings) - LONGEST_LIST} more")
     raise InputError("\n".join([title, *shown]))
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message, or the name of its class where it has none."""
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lesionseg.errors import InputError, raise_all
+from lesionseg.errors import InputError, first_line, raise_all
 
 
 def test_no_finding_is_no_error() -> None:
@@ -27,3 +27,11 @@ def test_a_long_list_is_cut_after_ten_and_says_so(count: int, last: str) -> None
 
 def test_it_is_a_value_error_for_those_who_catch_one() -> None:
     assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(ValueError("\nfirst\nsecond"), "first"), (MemoryError(), "MemoryError"), (OSError(" "), "OSError")],
+)
+def test_an_error_has_one_line(error: Exception, line: str) -> None:
+    assert first_line(error) == line

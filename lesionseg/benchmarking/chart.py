@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from lesionseg.benchmarking.report import Line, Report
 from lesionseg.benchmarking.tables import number, times
 from lesionseg.benchmarking.timing import STAGES
+from lesionseg.report.chart import literal
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Okabe & Ito's palette, which colour-blind readers can tell apart; the first network has the first."""
@@ -58,21 +59,16 @@ def _draw_bar(axes: Axes, place: int, line: Line, colour: str, first: str) -> No
     spread = line.spread
     if spread is None:
         text = f" {line.speed.missing or ''}"[:LONGEST_REASON]
-        axes.text(0, place, _literal(text), va="center", fontsize=7.5, color="0.35", style="italic")
+        axes.text(0, place, literal(text), va="center", fontsize=7.5, color="0.35", style="italic")
         return
     axes.barh(place, spread.median, height=0.68, color=colour, alpha=0.4 if line.speed.row.is_limit else 1.0)
     axes.plot([spread.lower_quartile, spread.upper_quartile], [place] * 2, color="black", linewidth=1.2, marker="|")
     text = f"  {number(spread.median)}"
     if line.ratio is not None and line.speed.row.subject != first:
         text += f"   ({times(line.ratio)} of {first})"
-    axes.text(max(spread.median, spread.upper_quartile), place, _literal(text), va="center", fontsize=8)
+    axes.text(max(spread.median, spread.upper_quartile), place, literal(text), va="center", fontsize=8)
 
 
 def _label(line: Line) -> str:
     row = line.speed.row
-    return _literal(f"{row.subject}: {row.way}" if row.subject else row.way)
-
-
-def _literal(text: str) -> str:
-    """Keeps matplotlib from reading mathematics between dollar signs."""
-    return text.replace("$", r"\$")
+    return literal(f"{row.subject}: {row.way}" if row.subject else row.way)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.errors import InputError
+from lesionseg.errors import InputError, first_line
 from lesionseg.exporting.embedded_facts import DIGESTS_KEY, EXPORT_AGAIN, KEY, embedded_facts
 from lesionseg.exporting.exported_file import (
     INPUT,
@@ -60,7 +60,7 @@ class OnnxEngine:
         try:
             probability, mask = self._session.run(list(OUTPUTS), {INPUT: images})
         except Exception as error:  # ONNX Runtime's own types share no ancestor that could be imported
-            raise InputError(f"{self._path}: ONNX Runtime cannot run it: {_first_line(error)}") from error
+            raise InputError(f"{self._path}: ONNX Runtime cannot run it: {first_line(error)}") from error
         return checked_results(probability, mask, images, self._path)
 
 
@@ -80,7 +80,7 @@ def _open_session(contents: bytes, path: Path, device: str, threads: int) -> tup
         return onnxruntime.InferenceSession(contents, options, providers=providers), words
     except Exception as error:  # as in `run`
         raise InputError(
-            f"{path}: ONNX Runtime {onnxruntime.__version__} cannot open it: {_first_line(error)}; {EXPORT_AGAIN}"
+            f"{path}: ONNX Runtime {onnxruntime.__version__} cannot open it: {first_line(error)}; {EXPORT_AGAIN}"
         ) from error
 
 
@@ -104,7 +104,3 @@ def _check_signature(session: Any, path: Path) -> None:
     found = {value.name: (value.type, len(value.shape)) for value in (*session.get_inputs(), *session.get_outputs())}
     if found != SIGNATURE:
         raise InputError(f"{path}: its input and outputs are {found}; allowed: {SIGNATURE}; {EXPORT_AGAIN}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

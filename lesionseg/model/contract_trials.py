@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionseg.config.contracts import CONTRACTS
+from lesionseg.errors import first_line
 from lesionseg.model.segmenter import stride_of
 
 PACKAGE = "lesionseg."
@@ -36,7 +37,7 @@ def network_faults(network: nn.Module, image_size: int) -> Iterator[str]:
             with torch.no_grad():
                 logits: Any = network.train(mode)(image)
         except Exception as error:  # anybody's network may raise anything
-            yield f"model: {_name(network)} cannot take an image {tuple(image.shape)}: {_first_line(error)}; {allowed}"
+            yield f"model: {_name(network)} cannot take an image {tuple(image.shape)}: {_failure(error)}; {allowed}"
             return
         if not (isinstance(logits, Tensor) and logits.shape == (2, 1, side, side) and logits.is_floating_point()):
             yield f"model: {_name(network)} makes of an image {tuple(image.shape)} {_described(logits)}; {allowed}"
@@ -53,7 +54,7 @@ def loss_faults(terms: Mapping[str, nn.Module]) -> Iterator[str]:
         try:
             value: Any = term(logits, _mask())
         except Exception as error:
-            yield f"loss.terms.{name}: {_name(term)} cannot score logits and a mask: {_first_line(error)}; {allowed}"
+            yield f"loss.terms.{name}: {_name(term)} cannot score logits and a mask: {_failure(error)}; {allowed}"
             continue
         if not (isinstance(value, Tensor) and value.ndim == 0 and value.requires_grad):
             yield f"loss.terms.{name}: {_name(term)} returns {_described(value)} without dimension; {allowed}"
@@ -69,7 +70,7 @@ def metric_faults(metrics: Mapping[str, Any]) -> Iterator[str]:
             metric.update(_mask().bool(), _mask())
             value = metric.compute()
         except Exception as error:
-            yield f"metrics.{name}: {_name(metric)} cannot score: {_first_line(error)}; {allowed}"
+            yield f"metrics.{name}: {_name(metric)} cannot score: {_failure(error)}; {allowed}"
             continue
         if not isinstance(value, Tensor):
             yield f"metrics.{name}: {_name(metric)} computes {_described(value)}; {allowed}"
@@ -84,7 +85,7 @@ def augmentation_faults(augment: Any) -> Iterator[str]:
     try:
         new_image, new_mask = augment(image, mask, 0)
     except Exception as error:
-        yield f"augmentation: {_name(augment)} cannot change an image and its mask: {_first_line(error)}; {allowed}"
+        yield f"augmentation: {_name(augment)} cannot change an image and its mask: {_failure(error)}; {allowed}"
         return
     for new, old in ((new_image, image), (new_mask, mask)):
         if not (isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype):
@@ -110,6 +111,5 @@ def _described(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}{f': {lines[0]}' if lines else ''}"
+def _failure(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -19,7 +19,7 @@ from lesionseg.evaluation.summary import Curves, Estimate, Group, Summary
 from lesionseg.metrics.definitions import METRICS, THRESHOLD_JACCARD
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.report.areas import area_in_words
-from lesionseg.report.axis_limits import keep_apart
+from lesionseg.report.chart import keep_apart
 
 BLUE, SKY_BLUE, ORANGE, GREEN = "#0072b2", "#56b4e9", "#d55e00", "#007a58"
 """Okabe & Ito's palette, which colour-blind readers can tell apart; its green darkened to stand out from sky blue."""

@@ -1,24 +1,65 @@
-"""How tables look on the terminal, and how wide they may be where there is none."""
+"""Tables, warnings and file names on the terminal."""
 
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rich import table as rich_table
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.panel import Panel
+
+from lesionseg.report.table import Table
 
 LOG_WIDTH = 120
-"""Characters; a file or a pipe has no width of its own, and seven columns are hard to read in the usual 80."""
+"""Width of files and pipes in characters; seven columns are hard to read in the usual 80."""
 
 
 def console(log_width: int = LOG_WIDTH) -> Console:
-    """Returns the terminal as wide as it is, or a file or pipe of `log_width` characters."""
+    """Returns the terminal at its own width, or a file or pipe of `log_width` characters."""
     terminal = Console()
     return terminal if terminal.is_terminal else Console(width=log_width)
 
 
-def empty_table(title: str) -> Table:
+def print_tables(*tables: Table, log_width: int = LOG_WIDTH) -> None:
+    """Prints tables one below the other, each with its notes."""
+    screen = console(log_width)
+    for table in tables:
+        if table.title:  # rich would wrap its own title to the width of the table
+            screen.print(table.title, style="italic", markup=False, highlight=False)
+        screen.print(terminal_table(table), "")
+        print_notes(table.notes, screen)
+
+
+def print_notes(notes: Iterable[str], screen: Console | None = None) -> None:
+    """Prints sentences in a quiet colour."""
+    for note in notes:
+        (screen or console()).print(note, style="dim", markup=False, highlight=False)
+
+
+def terminal_table(table: Table) -> rich_table.Table:
+    """Lays a table out without a frame. Text and ranges may take several lines where space is short, numbers may not.
+
+    A column of single numbers is as narrow as they are; its heading breaks after blanks, dots and slashes.
+    """
+    layout = empty_table("")
+    for column, heading in enumerate(table.headings):
+        is_number = table.holds_numbers(column)
+        width = max((len(row[column]) for row in table.rows), default=0)
+        is_single = is_number and not any(" " in row[column] for row in table.rows)
+        text = _broken(heading, width) if is_single else heading
+        layout.add_column(escape(text), justify="right" if is_number else "left", overflow="fold", no_wrap=is_single)
+    for row in table.rows:
+        layout.add_row(*map(escape, row))
+    return layout
+
+
+def empty_table(title: str) -> rich_table.Table:
     """Returns a table without columns and without a frame, which leaves the width to the words."""
-    return Table(
-        title=escape(title),
+    return rich_table.Table(
+        title=escape(title) or None,
         title_justify="left",
         header_style="bold",
         box=SIMPLE_HEAD,
@@ -26,3 +67,30 @@ def empty_table(title: str) -> Table:
         collapse_padding=True,
         show_edge=False,
     )
+
+
+def print_warning(text: str) -> None:
+    """Prints a text in a red frame."""
+    Console().print(Panel(escape(text), style="bold red", title="warning"))
+
+
+def print_lines(lines: Mapping[str, str]) -> None:
+    """Prints texts beside their names, plainly: a path that is wrapped or coloured cannot be copied."""
+    width = max(map(len, lines), default=0)
+    print("\n".join(f"{name:<{width}}  {text}" for name, text in lines.items()), flush=True)
+
+
+def short(path: Path) -> str:
+    """Returns the absolute path, or the path from the current folder where that is shorter."""
+    absolute = str(path.absolute())
+    return min(absolute, os.path.relpath(absolute), key=len)
+
+
+def _broken(heading: str, width: int) -> str:
+    """Breaks a heading into lines of at most `width` characters, or of one word where that is longer."""
+    lines = [""]
+    for word in re.findall(r"[^ ./]+[ ./]*|[ ./]+", heading):
+        if lines[-1] and len((lines[-1] + word).rstrip()) > width:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(line.rstrip() for line in lines)

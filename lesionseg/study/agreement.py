@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from lesionseg.config.flat import flat
 from lesionseg.errors import raise_all
-from lesionseg.study.method import Method, flat
+from lesionseg.study.method import Method
 from lesionseg.study.scored_run import Run
 
 NAMED = 3

@@ -5,7 +5,7 @@ import textwrap
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lesionseg.report.axis_limits import keep_apart
+from lesionseg.report.chart import keep_apart
 from lesionseg.study.comparison import NOTE, Comparison
 from lesionseg.study.comparison_tables import titled
 

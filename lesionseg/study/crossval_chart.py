@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lesionseg.metrics.definitions import METRICS
-from lesionseg.report.axis_limits import keep_apart
+from lesionseg.report.chart import keep_apart
 from lesionseg.study.comparison_tables import titled
 from lesionseg.study.crossval_results import CrossvalResults, PartResults, Scored
 from lesionseg.study.scored_run import Run

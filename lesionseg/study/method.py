@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lesionseg.config.flat import flat
 from lesionseg.errors import raise_all
 from lesionseg.study.scored_run import Array, Run
 
@@ -90,14 +91,6 @@ def made_of(run: Run) -> dict[str, Any]:
     values = flat(run.config or {})
     kept = {name: value for name, value in values.items() if _within(name, MADE_OF) and not _within(name, NOT_MADE_OF)}
     return kept | {fact: run.facts[fact] for fact in DECIDED_BY if fact in run.facts}
-
-
-def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flattens nested mappings: `{"model": {"depth": 4}}` becomes `{"model.depth": 4}`."""
-    values: dict[str, Any] = {}
-    for key, value in node.items():
-        values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return values
 
 
 def _within(name: str, places: Iterable[str]) -> bool:

@@ -13,7 +13,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from lesionseg.report.axis_limits import ROUNDING, keep_apart
+from lesionseg.report.chart import ROUNDING, keep_apart, literal
 from lesionseg.study.leaderboard import shortened
 from lesionseg.study.sweep import Job, Sweep
 from lesionseg.study.sweep_scale import MOST_TICKS, Scale, medians, scale_of
@@ -84,7 +84,7 @@ def draw_effects(sweep: Sweep) -> Figure | None:
     for axes in panels[len(parameters) :]:
         axes.remove()
     for axes in panels[: len(parameters) : columns]:
-        axes.set_ylabel(_literal(sweep.ranked_by))
+        axes.set_ylabel(literal(sweep.ranked_by))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=8)
     _note_missing(figure, sweep, len(jobs))
@@ -111,7 +111,7 @@ def draw_parallel(sweep: Sweep) -> Figure | None:
         axes.plot(across, up, color=colours.cmap(share), alpha=0.9, clip_on=False, linewidth=_width(index))
     _draw_rulers(axes, parameters)
     bar = figure.colorbar(colours, ax=axes, pad=0.0, aspect=28)
-    bar.set_label(_literal(sweep.ranked_by))
+    bar.set_label(literal(sweep.ranked_by))
     _note_missing(figure, sweep, len(jobs))
     return figure
 
@@ -134,7 +134,7 @@ def _draw_effect(axes: Axes, parameter: _Parameter, jobs: Sequence[Job], sweep: 
         if chosen:
             across, up = [places[index] for index in chosen], [values[index] for index in chosen]
             differs = state == "pruned" and sweep.ranked_by != sweep.monitor
-            label = f"{state} ({_literal(sweep.monitor)})" if differs else state
+            label = f"{state} ({literal(sweep.monitor)})" if differs else state
             axes.scatter(across, up, s=26, color=colour, alpha=0.75, label=label, linewidths=0)
     axes.scatter(places[:1], values[:1], s=110, facecolors="none", edgecolors="black", label="best")
     axes.set_xlabel(_broken(parameter.name))
@@ -273,7 +273,7 @@ def _note_missing(figure: Figure, sweep: Sweep, drawn: int) -> None:
 
 def _word(value: str) -> str:
     short = shortened(value)
-    return _literal(short if len(short) <= LONGEST_WORD else f"{short[: LONGEST_WORD - 1]}…")
+    return literal(short if len(short) <= LONGEST_WORD else f"{short[: LONGEST_WORD - 1]}…")
 
 
 def _broken(name: str) -> str:
@@ -285,9 +285,4 @@ def _broken(name: str) -> str:
         else:
             lines.append(part)
     cut = [line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…" for line in lines if line]
-    return _literal("\n".join(cut))
-
-
-def _literal(text: str) -> str:
-    """Keeps matplotlib from reading mathematics between dollar signs."""
-    return text.replace("$", r"\$")
+    return literal("\n".join(cut))

@@ -1,6 +1,5 @@
 """What a sweep does after its last job."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -58,6 +57,7 @@ def end_sweep(folder: Path) -> "Sweep":
         OSError: The disk is full, read-only or gone.
     """
     # Imported here, not above: Hydra imports this file for every run, and only sweeps need matplotlib.
+    from lesionseg.report.terminal import print_lines, short
     from lesionseg.study.leaderboard import CSV, MARKDOWN, print_leaderboard, write_leaderboard
     from lesionseg.study.sweep import read_sweep
     from lesionseg.study.sweep_chart import write_pictures
@@ -67,10 +67,10 @@ def end_sweep(folder: Path) -> "Sweep":
     print()
     print_leaderboard(sweep)
     pictures = write_pictures(sweep)
-    lines = {"sweep folder": _short(folder), "leaderboard": f"{MARKDOWN}, {CSV}"}
+    lines = {"sweep folder": short(folder), "leaderboard": f"{MARKDOWN}, {CSV}"}
     if pictures:
         lines["pictures"] = ", ".join(pictures)
-    _print_lines(lines | _next_steps(sweep))
+    print_lines(lines | _next_steps(sweep))
     if sweep.failed:
         print(f"{len(sweep.failed)} of {len(sweep.jobs)} jobs failed", flush=True)
     return sweep
@@ -78,25 +78,15 @@ def end_sweep(folder: Path) -> "Sweep":
 
 def _next_steps(sweep: "Sweep") -> dict[str, str]:
     """Names the best checkpoint and the commands that a user may want."""
-    folder, best = shlex.quote(_short(sweep.folder)), sweep.ranking[0]
+    from lesionseg.report.terminal import short
+
+    folder, best = shlex.quote(short(sweep.folder)), sweep.ranking[0]
     steps = {}
     checkpoint = sweep.folder / best.name / "checkpoints" / "best.ckpt"
     if best.state == "finished" and checkpoint.is_file():
-        steps["best checkpoint"] = _short(checkpoint)
+        steps["best checkpoint"] = short(checkpoint)
     if any(sweep.folder.glob("*/tensorboard")):
         steps["TensorBoard"] = f"tensorboard --logdir {folder}  (HPARAMS compares the jobs)"
     if sweep.failed:
         steps["go on with it"] = f"python -m lesionseg.train -m sweep.resume={folder}"
     return steps
-
-
-def _print_lines(lines: dict[str, str]) -> None:
-    width = max(map(len, lines))
-    # Printed plainly: a path that is wrapped or coloured cannot be copied.
-    print("\n".join(f"{name:<{width}}  {text}" for name, text in lines.items()), flush=True)
-
-
-def _short(path: Path) -> str:
-    """The path as seen from here, where that is shorter."""
-    absolute = str(path.absolute())
-    return min(absolute, os.path.relpath(absolute), key=len)

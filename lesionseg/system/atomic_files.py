@@ -3,6 +3,8 @@
 import json
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,3 +45,23 @@ def write_whole(path: Path, text: str) -> None:
 def write_json(path: Path, contents: Any) -> None:
     """Writes plain values for people and programs alike, see `whole_file`."""
     write_whole(path, json.dumps(contents, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Gives a draft folder whose contents move into `folder` once all of them are written, in place of older ones.
+
+    Where writing fails, the draft is removed and what was in `folder` stays as it was.
+
+    Args:
+        folder: Folder that is made where it is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft.", dir=folder) as name:
+        draft = Path(name)
+        yield draft
+        for path in sorted(draft.iterdir()):
+            target = folder / path.name
+            if path.is_dir():
+                shutil.rmtree(target, ignore_errors=True)
+            os.replace(path, target)

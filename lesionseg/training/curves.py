@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.report.axis_limits import keep_apart
+from lesionseg.report.chart import keep_apart
 from lesionseg.training.delivery import weights_in_words
 from lesionseg.training.module import SegmentationModule
 

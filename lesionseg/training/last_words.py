@@ -1,6 +1,5 @@
 """The last words of a run: a table of results, where everything is, and the command to look at it."""
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from lesionseg.metrics.delivered import AS_DELIVERED, AS_TRAINED
 from lesionseg.postprocessing.fitting import FittedDecision
+from lesionseg.report.terminal import print_lines, short
 
 HEADINGS = {
     AS_TRAINED: "validation, as trained",
@@ -71,26 +71,18 @@ def _in_yaml(value: object) -> str:
 
 def print_whereabouts(run_dir: Path, best_checkpoint: Path | None) -> None:
     """Prints the files a user wants next and the commands to open them."""
-    lines = {"run folder": _short(run_dir)}
+    lines = {"run folder": short(run_dir)}
     if best_checkpoint is not None:
-        best = _short(best_checkpoint)
+        best = short(best_checkpoint)
         lines |= {
             "best checkpoint": best,
             "score it again": f"python -m lesionseg.evaluate checkpoint={shlex.quote(best)}",
         }
     if (run_dir / "report.html").is_file():
-        lines["test report"] = _short(run_dir / "report.html")
+        lines["test report"] = short(run_dir / "report.html")
     pictures = sorted(path.name for path in run_dir.glob("*.png"))
     if pictures:
         lines["pictures"] = ", ".join(pictures)
     if (run_dir / "tensorboard").is_dir():
-        lines["TensorBoard"] = f"tensorboard --logdir {shlex.quote(_short(run_dir))}"
-    width = max(map(len, lines))
-    # Printed plainly: a path that is wrapped or coloured cannot be copied.
-    print("\n".join(f"{name:<{width}}  {text}" for name, text in lines.items()), flush=True)
-
-
-def _short(path: Path) -> str:
-    """The path as seen from here, where that is shorter."""
-    absolute = str(path.absolute())
-    return min(absolute, os.path.relpath(absolute), key=len)
+        lines["TensorBoard"] = f"tensorboard --logdir {shlex.quote(short(run_dir))}"
+    print_lines(lines)

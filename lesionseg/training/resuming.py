@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.checkpoint.checkpoint import read
+from lesionseg.config.flat import flat
 from lesionseg.data.digests import require_unchanged
 from lesionseg.errors import InputError, raise_all
 from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS
@@ -126,7 +127,7 @@ def same_settings(then: Mapping[str, Any], now: Any, what: str) -> None:
     Raises:
         InputError: Lists the settings that differ, but for `CHANGEABLE` ones.
     """
-    stored, now = _flat(_moved(then, str(then.get("run_dir")), str(now["run_dir"]))), _flat(now)
+    stored, now = flat(_moved(then, str(then.get("run_dir")), str(now["run_dir"]))), flat(now)
     differing = [key for key in sorted(stored.keys() | now.keys()) if stored.get(key) != now.get(key)]
     findings = [
         f"{key}: {stored.get(key)} then, {now.get(key)} now"
@@ -164,11 +165,3 @@ def _moved(contents: Any, old: str, new: str) -> Any:
         return [_moved(value, old, new) for value in contents]
     is_inside = isinstance(contents, str) and (contents == old or contents.startswith(f"{old}/"))
     return new + contents[len(old) :] if is_inside else contents
-
-
-def _flat(contents: Any, prefix: str = "") -> dict[str, Any]:
-    """Lays nested settings out as `group.key: value`."""
-    flat: dict[str, Any] = {}
-    for key, value in contents.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

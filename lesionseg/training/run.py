@@ -10,7 +10,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lesionseg.check import check
-from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
+from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError, first_line
 from lesionseg.system.process_rank import is_first_process
 from lesionseg.system.run_folder import locked
 from lesionseg.system.run_record import RunRecord, now, read_record, write_record
@@ -130,10 +130,10 @@ def _recorded(folder: Path, record: RunRecord, *, before: RunRecord | None) -> I
         yield attempt
         note(state="finished", results=attempt.results)
     except PruningError as error:
-        note(state="pruned", reason=_first_line(error), results=error.results)
+        note(state="pruned", reason=first_line(error), results=error.results)
         raise
     except (InterruptionError, KeyboardInterrupt) as error:
-        note(state="interrupted", reason=_first_line(error))
+        note(state="interrupted", reason=first_line(error))
         raise
     except BaseException as error:
         if before is not None and isinstance(error, InputError) and not attempt.has_begun:
@@ -146,12 +146,6 @@ def _recorded(folder: Path, record: RunRecord, *, before: RunRecord | None) -> I
 def _note_failure(note: Callable[..., None], error: BaseException) -> None:
     """Records a failure, unless the disk that is full or gone is the failure."""
     try:
-        note(state="failed", reason=_first_line(error))
+        note(state="failed", reason=first_line(error))
     except OSError:
         log.warning("The failure could not be recorded in run.json.")
-
-
-def _first_line(error: BaseException) -> str:
-    """Words an error in one line."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -1,12 +1,13 @@
 """What a run tells its loggers beside the numbers of its epochs: settings, results, and where it goes on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard.summary import hparams
 
+from lesionseg.config.flat import flat
 from lesionseg.metrics.delivered import AS_DELIVERED
 from lesionseg.training.csv_logger import CsvLogger
 
@@ -74,7 +75,8 @@ def log_results(
         if isinstance(logger, TensorBoardLogger):
             _fill_hparams_tab(logger, table, results)
         elif isinstance(logger, MLFlowLogger | WandbLogger):
-            logger.log_hyperparams(table | {name: _for_table(value) for name, value in _flat(parts, "")})
+            settings = {name: _for_table(value) for name, value in flat(parts, "/").items()}
+            logger.log_hyperparams(table | {n: value for n, value in settings.items() if not n.endswith("/_partial_")})
         if isinstance(logger, WandbLogger):
             logger.experiment.finish()  # or the next job of a sweep would write into this one's run
 
@@ -109,13 +111,13 @@ def hyperparameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dict
         config: Of the run, plain values.
         overrides: Of the command line.
     """
-    flat = dict(_flat(config, "")) | _described(config)
+    values = flat(config, "/") | _described(config)
     words = (word.lstrip("+").partition("=") for word in overrides if not word.startswith("~"))
     asked = {key.partition("@")[0].replace(".", "/"): value for key, _, value in words}
-    set_here = {name: flat.get(name, value) for name, value in asked.items() if name.split("/")[0] not in NO_SETTINGS}
+    set_here = {name: values.get(name, value) for name, value in asked.items() if name.split("/")[0] not in NO_SETTINGS}
     # A group's file by its name: two files may well have one class.
     set_here |= {name: asked[name] for name in set_here if isinstance(config.get(name), Mapping)}
-    tuned = {name: flat[name] for name in TUNED if name in flat and name not in set_here}
+    tuned = {name: values[name] for name in TUNED if name in values and name not in set_here}
     return {name: _for_table(value) for name, value in (set_here | tuned).items()}
 
 
@@ -130,15 +132,6 @@ def _described(config: Mapping[str, Any]) -> dict[str, str]:
             else str(config[name].get("_target_")).rpartition(".")[2]
         )
     return described
-
-
-def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    """Walks nested settings as (`group/name`, value) pairs; `_partial_` is no setting but how Hydra builds."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}/")
-        elif key != "_partial_":
-            yield f"{prefix}{key}", value
 
 
 def _for_table(value: Any) -> str | float | int | bool:

@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from lesionseg.report.axis_limits import keep_apart
+from lesionseg.report.chart import keep_apart
 
 
 @pytest.mark.parametrize(
