@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
 from lesionseg.data.cache import PixelCache, read_all
-from lesionseg.data.file_stamp import file_stamp
+from lesionseg.data.image_file import file_stamp
 from lesionseg.data.sample import Resized, Sample
 from lesionseg.errors import InputError
 

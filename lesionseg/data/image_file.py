@@ -1,33 +1,46 @@
-"""Reading images and masks from files: any common format in, plain 8-bit arrays out."""
+"""Reads image files of any common format as upright 8-bit sRGB arrays."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from lesionseg.data.colours import rgb_of
 from lesionseg.data.file_types import FORMATS, contents_text
-from lesionseg.data.grey_png import read_grey_png
-from lesionseg.data.mask_levels import check_transparency, eight_bit_levels, white_mask
-from lesionseg.data.orientation import stored_orientation
-from lesionseg.data.pixel_limit import refuse_too_large, too_large
 from lesionseg.errors import InputError
 
+LARGEST_PIXELS = 2 * 89_478_485
+"""Pillow's own limit: a file of a few kilobytes can declare more pixels than any memory holds. No camera comes near:
+179 megapixels are half a gigabyte of RGB."""
 BYTES_A_PIXEL = 14
-"""Of memory while reading: Pillow's 4 of RGB, 4 more of CMYK or while turning, 3 of the array, 3 on the way to it."""
+"""Memory for reading a pixel: Pillow's 4 of RGB, 4 more of CMYK or while turning, 3 of the array, 3 for copying it."""
 COEFFICIENT_BYTES = 6
-"""A pixel of a progressive JPEG: 16 bits for each of three channels, fewer where colour is subsampled."""
+"""Memory for a pixel of a progressive JPEG: 16 bits for each of three channels, less with subsampled colour."""
+SHORTFALL = 0.9
+"""A JPEG may be decoded at a scale that gives this share of the requested side: 252 rows enlarged to 256 differ from
+256 rows by 0.7 grey levels on average, and the next scale has four times as many pixels."""
 SIGNATURE_BYTES = 132
 BITMAP, BITS_IN_BITMAP, WHOLE_BYTE = b"BM", slice(28, 30), 8
-"""A BMP file's signature, where it says how many bits a pixel has, and one byte of them."""
-SHORTFALL = 0.9
-"""A JPEG may be decoded at a scale that gives this share of the pixels asked for: 252 rows enlarged to 256 differ from
-256 rows by 0.7 grey levels on average, and the next scale has four times as many."""
+"""The signature of a BMP file, the position of its bits per pixel, and a whole byte of them."""
+UPRIGHT = 1
+"""EXIF orientation of pixels that lie as the picture is seen."""
+ON_ITS_SIDE = range(5, 9)
+"""EXIF orientations whose rows are the columns of the upright picture."""
+FLIPS = {2: 1, 3: -1, 4: 0, 6: 0, 7: -1, 8: 1}
+"""The argument of OpenCV's `flip` that follows the exchange of rows and columns: 0 upside down, 1 left to right, -1
+both. This is EXIF 2.32's table of orientations, read backwards."""
+
+Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
+
+# Pillow warns from half of the limit on. The filter is set once for all: setting and restoring it around each file is
+# not safe while several threads read.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class Photograph(NamedTuple):
@@ -38,22 +51,20 @@ class Photograph(NamedTuple):
     shape: tuple[int, int]
     """(H, W) of the file itself, upright."""
     orientation: int
-    """The file's EXIF orientation, 1..8, which has been undone: 1 where its pixels lie upright."""
+    """EXIF orientation of the file, 1..8, which has been undone in `pixels`."""
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Reads a photograph at its own size: (H, W, 3) uint8 RGB 0..255; see `read_photograph`."""
+    """Reads an image at its own size: (H, W, 3) uint8 RGB 0..255; see `read_photograph`."""
     return read_photograph(path).pixels
 
 
 def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
-    """Reads a photograph upright as its EXIF orientation says, in sRGB; see `rgb_of`.
-
-    Of a file of several pictures it is the first.
+    """Reads an image upright by its EXIF orientation, in sRGB (see `rgb_of`); the first one of a file of several.
 
     Args:
-        path: A file of any of `READABLE_SUFFIXES`, whatever its contents really are.
-        for_size: The result will be resized to (for_size, for_size): a JPEG of several times that size is decoded at
+        path: A file with any of `READABLE_SUFFIXES`, whatever its contents are.
+        for_size: The result will be resized to (for_size, for_size). A JPEG of several times that size is decoded at
             1/2, 1/4 or 1/8 of its own, which libjpeg does in the frequency domain for a fraction of the time.
 
     Raises:
@@ -66,68 +77,30 @@ def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
 
 
 def photograph_of(image: Image.Image) -> Photograph:
-    """Does as `read_photograph` with Pillow's image, whose pixels stay as they are.
+    """Converts Pillow's image as `read_photograph` does, without changing its pixels.
 
     Raises:
         InputError: Its file cannot be read, or it has 32 bits a channel.
     """
     with named_faults("the image"):
-        image.load()  # which turns a TIFF, for good
-        orientation = stored_orientation(image)
+        image.load()  # turns a TIFF for good
+        orientation = exif_orientation(image)
         upright = ImageOps.exif_transpose(image)
         return Photograph(rgb_of(upright, "the image"), upright.size[::-1], orientation)
 
 
-def read_mask(path: Path) -> NDArray[np.uint8]:
-    """Reads a mask at its own size: (H, W) uint8, 1 where the lesion is, else 0; see `read_white_mask`."""
-    return cv2.threshold(read_white_mask(path), 0, 1, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
-
-
-def read_white_mask(path: Path) -> NDArray[np.uint8]:
-    """Reads a mask at its own size, from 1-bit, 8-bit or 16-bit files, 0/1 or 0/255 (0/65535).
-
-    Returns:
-        (H, W) uint8, 255 where the lesion is, else 0: the form that most files have and that can be averaged.
-
-    Raises:
-        InputError: The file cannot be read, or its levels are not those of a mask; see `mask_levels`.
-    """
-    return white_mask(read_grey(path), str(path))
-
-
-def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Reads a mask file's grey levels, (H, W) uint8, without judging them; 16 and 32 bits are brought to 8.
-
-    Raises:
-        InputError: The file cannot be read, has fractions or more than 16 bits, or its transparency contradicts it.
-    """
-    quick = read_grey_png(path)
-    if quick is not None:
-        return quick
-    image = open_image(path)
-    with named_faults(path):
-        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-            return eight_bit_levels(np.asarray(image), str(path))
-        if not image.has_transparency_data:
-            return np.asarray(image.convert("L"))
-        rgba = image.convert("RGBA")
-        grey = np.asarray(rgba.convert("L"))
-        check_transparency(grey, np.asarray(rgba.getchannel("A")), str(path))
-        return grey
-
-
 def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
-    """Decodes the whole file now, so that a damaged one is found here and not later.
+    """Decodes the whole file at once, so that damage shows here and not later.
 
     Returns:
-        Pillow's image, upright; `info["file_size"]` is the file's own (W, H), upright, and `info["orientation"]` the
-        EXIF orientation that its pixels are stored in.
+        Pillow's image, upright; `info["file_size"]` is the upright (W, H) of the file, and `info["orientation"]` its
+        EXIF orientation.
     """
     with opened_image(path) as image:
         file_size = image.size
         _reduce(image, for_size)
         decoded_size = image.size
-        orientation = stored_orientation(image)
+        orientation = exif_orientation(image)
         if image.format in ("BMP", "DIB") and image.mode == "1":
             image = _one_bit(path, image)
         image.load()
@@ -142,35 +115,99 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
 
 @contextmanager
 def opened_image(path: Path) -> Iterator[Image.Image]:
-    """Opens a file without decoding it; whatever goes wrong while it is open is the file's fault.
+    """Opens a file without decoding it; any error inside the block is reported as a fault of the file.
 
     Raises:
-        InputError: It is no image, is damaged, or has more pixels than `LARGEST_PIXELS`.
+        InputError: The file is no image, is damaged, or has more pixels than `LARGEST_PIXELS`.
     """
     # Given the path itself, Pillow 13 maps a plain TIFF into memory, and garbles one that lies on its side.
     with named_faults(path), path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-        refuse_too_large(path, image.size)
+        width, height = image.size
+        if width * height > LARGEST_PIXELS:  # another library may have changed Pillow's own limit
+            raise _too_large(path, f"{width} x {height} pixels")
         yield image
 
 
 @contextmanager
 def named_faults(name: str | Path) -> Iterator[None]:
-    """Turns whatever goes wrong while an image is decoded or converted into an `InputError` that names it."""
+    """Turns any error of decoding or converting an image into an `InputError` that names the image."""
     try:
         yield
     except InputError:
         raise
     except Image.DecompressionBombError as error:
-        raise too_large(name, str(error)) from error
-    except Exception as error:  # Pillow's parsers raise whatever they stumble on in a damaged file
+        raise _too_large(name, str(error)) from error
+    except Exception as error:  # Pillow's parsers raise errors of any type for damaged files
         reason, advice = str(error) or type(error).__name__, "replace the file or take it out"
         if isinstance(error, UnidentifiedImageError) and isinstance(name, Path):
-            reason, advice = "of no kind that is read", _kind_of_contents(name) or advice
+            with name.open("rb") as file:
+                reason, advice = "of no kind that is read", contents_text(file.read(SIGNATURE_BYTES)) or advice
         raise InputError(f"{name}: cannot be read as an image ({reason}); {advice}") from error
 
 
+def decoded_bytes(path: Path, for_size: int | None = None) -> int:
+    """Estimates from a file's header the memory that `read_photograph` takes, rather too much than too little.
+
+    A WebP or JPEG 2000 file under another name takes up to half as much again.
+
+    Raises:
+        InputError: The file is no image or has more than `LARGEST_PIXELS`.
+    """
+    with opened_image(path) as image:
+        width, height = image.size
+        # libjpeg keeps the coefficients of all pixels of a progressive JPEG, at any scale.
+        coefficients = width * height * COEFFICIENT_BYTES if "progressive" in image.info else 0
+        _reduce(image, for_size)
+        return image.width * image.height * BYTES_A_PIXEL + coefficients
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """Returns the EXIF orientation, 1..8, of an image that Pillow has opened but not loaded; 1 if none is valid.
+
+    Pillow turns a TIFF while it loads the pixels, and forgets the tag.
+    """
+    orientation = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
+    return int(orientation) if orientation in range(1, 9) else UPRIGHT
+
+
+def as_stored(mask: Pixels, orientation: int) -> Pixels:
+    """Turns an upright mask, or its probabilities, as the pixels of its photograph lie in the file.
+
+    Args:
+        mask: (H, W) uint8 or float32, upright as `read_photograph` returns the photograph.
+        orientation: EXIF orientation of the photograph, 1..8.
+
+    Returns:
+        (H, W), or (W, H) if the photograph lies on its side (5..8); the mask itself if it lies upright (1).
+    """
+    stored = cv2.transpose(mask) if orientation in ON_ITS_SIDE else mask
+    # OpenCV's types forget that it keeps the dtype.
+    return cv2.flip(stored, FLIPS[orientation]) if orientation in FLIPS else stored  # type: ignore[return-value]
+
+
+def file_stamp(path: Path) -> tuple[int, int, int]:
+    """Returns the size (bytes), modification time and change time (both ns) of a file, to tell its versions apart.
+
+    A program that replaces a file can keep its size and modification time (`cp -p`, `rsync -t`, an unpacked archive),
+    but the system itself sets the change time. Another owner or other permissions also count as a change. The inode
+    would add nothing, and differs between mounts of some network file systems. On Windows the last number is the time
+    of creation, which a copy over the file keeps.
+
+    Raises:
+        OSError: The file is missing or its folder may not be read.
+    """
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _reduce(image: Image.Image, for_size: int | None) -> None:
+    """Makes Pillow decode an opened JPEG at 1/2, 1/4 or 1/8 of its size, as `for_size` allows."""
+    if for_size is not None:
+        image.draft(None, (int(for_size * SHORTFALL), int(for_size * SHORTFALL)))
+
+
 def _one_bit(path: Path, image: Image.Image) -> Image.Image:
-    """Reads a bitmap of 8 bits whose palette is black and white, which Pillow (13.0) takes for one of a single bit."""
+    """Reads a bitmap of 8 bits with a black and white palette, which Pillow (13.0) takes for one of a single bit."""
     content = path.read_bytes()
     if not content.startswith(BITMAP) or int.from_bytes(content[BITS_IN_BITMAP], "little") != WHOLE_BYTE:
         return image
@@ -180,28 +217,6 @@ def _one_bit(path: Path, image: Image.Image) -> Image.Image:
     return Image.fromarray(np.asarray(decoded, np.uint8))
 
 
-def _kind_of_contents(path: Path) -> str | None:
-    with path.open("rb") as file:
-        return contents_text(file.read(SIGNATURE_BYTES))
-
-
-def decoded_bytes(path: Path, for_size: int | None = None) -> int:
-    """Estimates from a file's header how much memory `read_photograph` takes while it reads it, rather too much.
-
-    A WebP or JPEG 2000 under another name takes up to half as much again.
-
-    Raises:
-        InputError: The file is no image or has more than `LARGEST_PIXELS`.
-    """
-    with opened_image(path) as image:
-        width, height = image.size
-        # A progressive JPEG comes in layers, so that libjpeg keeps the coefficients of all its own pixels.
-        coefficients = width * height * COEFFICIENT_BYTES if "progressive" in image.info else 0
-        _reduce(image, for_size)
-        return image.width * image.height * BYTES_A_PIXEL + coefficients
-
-
-def _reduce(image: Image.Image, for_size: int | None) -> None:
-    """Has a JPEG that Pillow has only opened decoded at 1/2, 1/4 or 1/8 of its size, as `for_size` allows."""
-    if for_size is not None:
-        image.draft(None, (int(for_size * SHORTFALL), int(for_size * SHORTFALL)))
+def _too_large(path: Path | str, found: str) -> InputError:
+    limit = f"allowed: {LARGEST_PIXELS / 1e6:.0f} million pixels"
+    return InputError(f"{path}: is too large ({found}); {limit}; save it smaller or take it out")

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.image_file import read_image, read_mask, read_photograph, read_white_mask
+from lesionseg.data.image_file import read_image, read_photograph
+from lesionseg.data.mask_file import read_mask, read_white_mask
 from lesionseg.data.resize import resize_image, resize_mask, resize_white_mask
 from lesionseg.errors import InputError
 

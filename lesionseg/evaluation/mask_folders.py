@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.file_types import is_readable, is_unsupported, readable_text, unsupported_text
-from lesionseg.data.image_file import read_grey
-from lesionseg.data.mask_levels import decided
+from lesionseg.data.image_file import UPRIGHT, as_stored
+from lesionseg.data.mask_file import read_grey, thresholded
 from lesionseg.data.names import as_read
 from lesionseg.data.naming import MASK_WORDS, PREDICTION_WORDS, Affix, shared_affix
-from lesionseg.data.orientation import UPRIGHT, as_stored
 from lesionseg.errors import InputError
 from lesionseg.evaluation.mask_orientation import Header, read_header, turned_upright
 
@@ -73,7 +72,7 @@ def pair_masks(
 
 
 def read_decision(path: Path, above: int, setting: str, *, stored_as: int = UPRIGHT) -> NDArray[np.uint8]:
-    """Reads a mask file as (H, W) in {0, 1}: lesion where the grey level is above `above`; see `decided`.
+    """Reads a mask file as (H, W) in {0, 1}: lesion where the grey level is above `above`; see `thresholded`.
 
     Args:
         path: The file.
@@ -84,7 +83,7 @@ def read_decision(path: Path, above: int, setting: str, *, stored_as: int = UPRI
     Raises:
         InputError: The file cannot be read, or all would be skin in a mask that has two levels.
     """
-    return decided(as_stored(read_grey(path), stored_as), str(path), above=above, setting=setting)
+    return thresholded(as_stored(read_grey(path), stored_as), str(path), above=above, setting=setting)
 
 
 def _by_id(folder: Path, suffix: str | None) -> dict[str, list[Path]]:

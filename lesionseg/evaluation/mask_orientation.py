@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lesionseg.data.image_file import opened_image
-from lesionseg.data.orientation import ON_ITS_SIDE, UPRIGHT, stored_orientation
+from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, exif_orientation, opened_image
 
 MOST_NAMED = 4
 ORIENTATION_MARKS = (b"eXIf", b"exif", b"XML:com.adobe.xmp")
@@ -43,7 +42,7 @@ def read_header(path: Path) -> Header:
     with opened_image(path) as image:
         quick = image.format == "PNG" and not any(mark in path.read_bytes() for mark in ORIENTATION_MARKS)
         size = image.size  # before Pillow loads a PNG to find its orientation
-        orientation = UPRIGHT if quick else stored_orientation(image)
+        orientation = UPRIGHT if quick else exif_orientation(image)
         if image.format == "TIFF" and orientation in ON_ITS_SIDE:
             size = size[::-1]  # of a TIFF Pillow tells the upright size
         return Header(size, orientation, str(image.format), image.mode)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lesionseg.data.file_stamp import file_stamp
+from lesionseg.data.image_file import file_stamp
 from lesionseg.errors import raise_all
 from lesionseg.prediction.journal import Journal, crc32
 from lesionseg.prediction.listing import Picture

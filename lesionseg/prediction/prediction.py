@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.orientation import as_stored
+from lesionseg.data.image_file import as_stored
 from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.postprocessing.run_length import Runs
 from lesionseg.postprocessing.temperature import NEUTRAL

@@ -15,8 +15,7 @@ from rich.progress import track
 
 from lesionseg.config.arguments import argument_faults
 from lesionseg.config.build import build
-from lesionseg.data.image_file import read_photograph
-from lesionseg.data.orientation import ON_ITS_SIDE, UPRIGHT, as_stored
+from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, as_stored, read_photograph
 from lesionseg.errors import InputError, raise_all
 from lesionseg.evaluation.mask_folders import MaskPair, pair_masks, read_decision
 from lesionseg.evaluation.mask_orientation import orientation_notes

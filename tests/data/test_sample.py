@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data.image_file import read_image, read_mask
+from lesionseg.data.image_file import read_image
+from lesionseg.data.mask_file import read_mask
 from lesionseg.data.resize import resize_image, resize_mask
 from lesionseg.data.sample import FilePair, Sample
 from lesionseg.data.synthetic_image import draw_dermoscopy

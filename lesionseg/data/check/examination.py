@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.colours import profile_name
-from lesionseg.data.image_file import open_image, opened_image, read_grey, read_photograph
-from lesionseg.data.mask_levels import LESION_ABOVE, level_counts
-from lesionseg.data.orientation import ON_ITS_SIDE, UPRIGHT, stored_orientation
+from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, exif_orientation, open_image, opened_image, read_photograph
+from lesionseg.data.mask_file import LESION_ABOVE, level_counts, read_grey
 from lesionseg.data.portrait import SIDE, Portrait, portrait
 from lesionseg.data.resize import resize_image, resize_mask
 from lesionseg.data.sample import FilePair, Sample
@@ -144,7 +143,7 @@ def _file_facts(path: Path) -> FileFacts:
     """
     with opened_image(path) as image:
         digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
-        orientation = stored_orientation(image)
+        orientation = exif_orientation(image)
         width, height = image.size
         # Of a TIFF, Pillow tells the upright size at once.
         turned = orientation in ON_ITS_SIDE and image.format != "TIFF"

@@ -15,7 +15,8 @@ from lesionseg.data.check.examination import Examination
 from lesionseg.data.check.finding import Finding
 from lesionseg.data.check.kinds import KINDS, SEVERITIES
 from lesionseg.data.check.summary import part_rows
-from lesionseg.data.image_file import read_grey, read_photograph
+from lesionseg.data.image_file import read_photograph
+from lesionseg.data.mask_file import read_grey
 from lesionseg.data.outline_drawing import draw_contours
 from lesionseg.data.sample import FilePair, Sample
 from lesionseg.errors import InputError

@@ -6,7 +6,7 @@ from PIL import Image
 
 from lesionseg.data.check.examination import Examination, FileFault, ImageFacts
 from lesionseg.data.check.finding import Finding
-from lesionseg.data.orientation import UPRIGHT
+from lesionseg.data.image_file import UPRIGHT
 
 SMALLEST = 32
 """Pixels a side below which the network cannot see a lesion."""

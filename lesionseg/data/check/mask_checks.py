@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lesionseg.data.check.examination import Examination, FileFault, ImageFacts, MaskFacts
 from lesionseg.data.check.finding import Finding
-from lesionseg.data.mask_levels import LESION_ABOVE, class_fault, dark_fault
+from lesionseg.data.mask_file import LESION_ABOVE, class_fault, dark_fault
 
 SPECK = 0.001
 """Share of lesion below which a mask is a speck."""

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from lesionseg.data.check.examination import MaskFacts
 from lesionseg.data.colours import WHITE
-from lesionseg.data.image_file import open_image, read_grey
-from lesionseg.data.mask_levels import white_mask
-from lesionseg.data.orientation import UPRIGHT
+from lesionseg.data.image_file import UPRIGHT, open_image
+from lesionseg.data.mask_file import read_grey, white_mask
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]

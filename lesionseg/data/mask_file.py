@@ -1,27 +1,65 @@
-"""What the levels of a mask file mean: one rule for ground truth and predictions, whoever reads them.
+"""Reads mask files by one rule for ground truth and predictions.
 
-A mask is of 0 and 1, or of 0 and 255 (0 and 65535 in 16 bits), or has grey levels around its outlines up to 255, of
-which the ISIC challenge counts those above 128 as lesion. Refused is whatever would be read as something else than it
-means: two levels that are both below that, class numbers beside 255 ("ignore"), and fractions.
+A mask holds 0 and 1, or 0 and 255 (0 and 65535 in 16 bits), perhaps with grey levels up to 255 around its outlines; the
+ISIC challenge counts levels above 128 as lesion. A file that would be read as something else than it means is refused:
+two levels that are both below 128, class numbers beside 255 ("ignore"), and fractions.
 """
+
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.colours import SIXTEEN_TO_EIGHT, WHITE, to_eight_bits
+from lesionseg.data.image_file import named_faults, open_image
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
 LESION_ABOVE = 128
-"""The ISIC challenge's rule: a pixel of an 8-bit mask is lesion where it is above this."""
+"""A pixel of an 8-bit mask is lesion if it is above this level (rule of the ISIC challenge)."""
 LARGEST_CLASS = 10
-"""Levels up to this, with none between them and the largest, are numbers of classes and no greys of an outline."""
+"""Levels up to this one, with none between them and the largest, are class numbers and not greys of an outline."""
 ALLOWED = "allowed: masks of 0 and 1, or of 0 and 255"
 
 
+def read_mask(path: Path) -> Array:
+    """Reads a mask at its own size: (H, W) uint8, 1 for lesion, else 0; see `read_white_mask`."""
+    return cv2.threshold(read_white_mask(path), 0, 1, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
+
+
+def read_white_mask(path: Path) -> Array:
+    """Reads a mask of 1, 8 or 16 bits at its own size.
+
+    Returns:
+        (H, W) uint8, 255 for lesion, else 0: the form of most files, which can be averaged.
+
+    Raises:
+        InputError: The file cannot be read, or its levels are not those of a mask.
+    """
+    return white_mask(read_grey(path), str(path))
+
+
+def read_grey(path: Path) -> Array:
+    """Reads the grey levels of a mask file, (H, W) uint8, without judging them; 16 and 32 bits are brought to 8.
+
+    Raises:
+        InputError: The file cannot be read, has fractions or more than 16 bits, or its transparency contradicts it.
+    """
+    image = open_image(path)
+    with named_faults(path):
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            return _eight_bit_levels(np.asarray(image), str(path))
+        if not image.has_transparency_data:
+            return np.asarray(image if image.mode == "L" else image.convert("L"))
+        rgba = image.convert("RGBA")
+        grey = np.asarray(rgba.convert("L"))
+        _check_transparency(grey, np.asarray(rgba.getchannel("A")), str(path))
+        return grey
+
+
 def white_mask(grey: Array, name: str) -> Array:
-    """Decides a ground truth's levels, (H, W): 255 where the lesion is, else 0.
+    """Thresholds the levels of a ground truth, (H, W): 255 for lesion, else 0.
 
     Raises:
         InputError: Its levels are not those of a mask.
@@ -36,16 +74,16 @@ def white_mask(grey: Array, name: str) -> Array:
     return cv2.threshold(grey, threshold, WHITE, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
 
 
-def decided(grey: Array, name: str, *, above: int, setting: str) -> Array:
-    """Decides levels, (H, W), by a threshold of the user's: 1 where they are above it, else 0.
+def thresholded(grey: Array, name: str, *, above: int, setting: str) -> Array:
+    """Thresholds levels, (H, W), at a value of the user's: 1 for levels above it, else 0.
 
-    A map of many greys may well have nothing above it; a mask of two levels that has not is refused.
+    A map of many greys may have nothing above the threshold; a mask of two levels may not.
 
     Args:
         grey: uint8 0..255.
-        name: Of the file.
-        above: 0 to 254.
-        setting: What the user calls it.
+        name: Name of the file.
+        above: Threshold, 0 to 254.
+        setting: Name of the user's setting for the threshold.
 
     Raises:
         InputError: No level, or the wrong ones, would count as lesion.
@@ -69,10 +107,10 @@ def level_counts(grey: Array) -> NDArray[np.int64]:
 
 
 def class_fault(levels: NDArray[np.int64]) -> str | None:
-    """Says which class numbers a mask holds beside 255, where most readers expect lesion but such masks have a border.
+    """Describes class numbers beside 255, which most readers take for lesion but such masks use for a border.
 
     Args:
-        levels: As `level_counts` gives them.
+        levels: (256,) counts from `level_counts`.
     """
     numbers = np.flatnonzero(levels[1 : LARGEST_CLASS + 1]) + 1
     if not levels[WHITE] or not len(numbers) or levels[LARGEST_CLASS + 1 : WHITE].any():
@@ -81,16 +119,16 @@ def class_fault(levels: NDArray[np.int64]) -> str | None:
 
 
 def dark_fault(levels: NDArray[np.int64]) -> str | None:
-    """Says that nothing in a mask is bright enough for a lesion, unless it is of 0 and 1."""
+    """Describes a mask in which nothing is bright enough for a lesion, unless it holds 0 and 1."""
     largest = int(np.flatnonzero(levels).max())
     return f"the mask's largest value is {largest}" if 1 < largest <= LESION_ABOVE else None
 
 
-def eight_bit_levels(values: NDArray[np.generic], name: str) -> Array:
-    """Brings a mask's 16 or 32 bits, whole numbers or floats, to 8 bits.
+def _eight_bit_levels(values: NDArray[np.generic], name: str) -> Array:
+    """Brings a mask of 16 or 32 bits, integers or floats, to 8 bits.
 
     Raises:
-        InputError: They have fractions, are negative, or are no mask's in 16 bits.
+        InputError: They have fractions, are negative, or are not the levels of a 16-bit mask.
     """
     if values.dtype.kind == "f" and (odd := values[np.rint(values) != values]).size:  # NaN among them
         raise InputError(
@@ -109,16 +147,11 @@ def eight_bit_levels(values: NDArray[np.generic], name: str) -> Array:
     return to_eight_bits(values)
 
 
-def check_transparency(grey: Array, alpha: Array, name: str) -> None:
-    """Refuses a mask whose transparency says something else than its colours: it may be drawn in either.
-
-    Args:
-        grey: (H, W) levels of its colours.
-        alpha: (H, W): 0 for transparent, 255 for opaque.
-        name: Of the file.
+def _check_transparency(grey: Array, alpha: Array, name: str) -> None:
+    """Refuses a mask whose transparency, (H, W) with 255 for opaque, contradicts its colours: both may draw it.
 
     Raises:
-        InputError: They differ, and not everything is opaque.
+        InputError: They differ, and some pixels are transparent.
     """
     opaque = alpha > LESION_ABOVE
     lesion = grey > (LESION_ABOVE if grey.max() > 1 else 0)
@@ -130,12 +163,12 @@ def check_transparency(grey: Array, alpha: Array, name: str) -> None:
 
 
 def _is_black_and_white(grey: Array) -> bool:
-    """Tells whether there is nothing but 0 and 255, by sums: comparing each of millions of pixels takes longer."""
+    """Returns whether all pixels are 0 or 255, by sums, which are faster than comparing millions of pixels."""
     return bool(cv2.sumElems(grey)[0] == WHITE * cv2.countNonZero(grey))
 
 
 def _is_flat(levels: NDArray[np.int64], largest: int, above: int) -> bool:
-    """Tells a mask drawn with a dark level, grey around its outline perhaps, from a map of probabilities."""
+    """Tells a mask with one dark level, perhaps grey around its outline, from a map of probabilities."""
     if largest <= LARGEST_CLASS:
         return True
     return above == LESION_ABOVE and bool(2 * levels[largest] >= levels[1:].sum())

@@ -1,5 +1,7 @@
-"""Whatever a mask's levels are, training, scoring and the doctor read the same lesion or refuse it alike."""
+"""Training, scoring and the data check read the same lesion from a mask file, or refuse it alike."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,8 @@ from PIL import Image
 
 from lesionseg.data.check.examination import examine
 from lesionseg.data.check.mask_checks import check_mask
-from lesionseg.data.image_file import read_mask, read_white_mask
+from lesionseg.data.image_file import read_image
+from lesionseg.data.mask_file import read_grey, read_mask, read_white_mask
 from lesionseg.data.sample import FilePair
 from lesionseg.errors import InputError
 from lesionseg.evaluation.mask_folders import read_decision
@@ -19,6 +22,9 @@ LESION[10:30, 15:45] = True
 BORDER = np.zeros_like(LESION)
 BORDER[8:32, 13:47] = True
 BORDER &= ~LESION
+SMALL = np.array([[0, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]], np.uint8)
+
+Read = Callable[[Path], object]
 
 
 def levels(skin: int, lesion: int, border: int | None = None, kind: type = np.uint8) -> np.ndarray:
@@ -29,6 +35,12 @@ def levels(skin: int, lesion: int, border: int | None = None, kind: type = np.ui
 def saved(folder: Path, pixels: np.ndarray, name: str = "m.png") -> Path:
     Image.fromarray(pixels).save(folder / name)
     return folder / name
+
+
+def save(path: Path, pixels: np.ndarray, mode: str | None = None) -> Path:
+    image = Image.fromarray(pixels)
+    (image if mode is None else image.convert(mode)).save(path)
+    return path
 
 
 def scored(path: Path) -> np.ndarray:
@@ -167,3 +179,121 @@ def test_a_threshold_of_ones_own_is_kept(tmp_path: Path) -> None:
     path = saved(tmp_path, levels(40, 200))
     assert np.array_equal(read_decision(path, 100, "truth_above"), LESION)
     assert not read_decision(path, 210, "truth_above").any()
+
+
+# Masks
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+@pytest.mark.parametrize(
+    ("scale", "mode"),
+    [(255, "1"), (255, "L"), (1, "L"), (255, "P"), (255, "RGB"), (1, "RGB"), (200, "L")],
+    ids=["1-bit", "0/255", "0/1", "palette", "RGB 0/255", "RGB 0/1", "0/200"],
+)
+def test_every_way_to_store_a_mask_gives_zeros_and_ones(tmp_path: Path, suffix: str, scale: int, mode: str) -> None:
+    path = save(tmp_path / f"m{suffix}", SMALL * np.uint8(scale), mode)
+    assert read_mask(path).dtype == read_white_mask(path).dtype == np.uint8
+    assert np.array_equal(read_mask(path), SMALL)
+    assert np.array_equal(read_white_mask(path), SMALL * 255)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("white", [1, 255, 40000, 65535])
+def test_masks_of_16_bits_give_zeros_and_ones(tmp_path: Path, suffix: str, white: int) -> None:
+    path = save(tmp_path / f"m{suffix}", SMALL * np.uint16(white))
+    assert np.array_equal(read_mask(path), SMALL)
+    assert np.array_equal(read_white_mask(path), SMALL * 255)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+@pytest.mark.parametrize("white", [1, 255, 65535])
+def test_masks_of_32_bits_give_zeros_and_ones(tmp_path: Path, kind: type, white: int) -> None:
+    assert np.array_equal(read_mask(save(tmp_path / "m.tif", SMALL.astype(kind) * kind(white))), SMALL)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+@pytest.mark.parametrize("white", [66000, 2**24 - 1])
+def test_a_mask_of_more_than_16_bits_is_never_read_as_empty(tmp_path: Path, kind: type, white: int) -> None:
+    path = save(tmp_path / "odd.tif", SMALL.astype(kind) * kind(white))
+    with pytest.raises(InputError, match=r"odd\.tif"):
+        read_mask(path)
+
+
+def test_a_bitmap_of_8_bits_with_a_palette_of_black_and_white_is_read(tmp_path: Path) -> None:
+    """Pillow, which writes it, takes it for one of a single bit, and so for empty."""
+    image = Image.fromarray(np.kron(SMALL, np.ones((9, 9), np.uint8)))
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    image.save(tmp_path / "m.bmp")
+    assert np.array_equal(read_mask(tmp_path / "m.bmp"), np.kron(SMALL, np.ones((9, 9), np.uint8)))
+    assert np.array_equal(read_image(tmp_path / "m.bmp")[..., 0] > 0, read_mask(tmp_path / "m.bmp"))
+    Image.fromarray(SMALL * np.uint8(255)).convert("1").save(tmp_path / "one.bmp")
+    assert np.array_equal(read_mask(tmp_path / "one.bmp"), SMALL)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_lesion_is_above_128_as_the_challenge_counts(tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / f"m{suffix}", np.array([[0, 1, 127, 128, 129, 254, 255]], np.uint8))
+    assert read_mask(path).tolist() == [[0, 0, 0, 0, 1, 1, 1]]
+    assert read_white_mask(path).tolist() == [[0, 0, 0, 0, 255, 255, 255]]
+
+
+def test_grey_levels_are_given_unjudged(tmp_path: Path) -> None:
+    levels = np.array([[0, 1, 38, 128, 129, 255]], np.uint8)
+    assert np.array_equal(read_grey(save(tmp_path / "m.png", levels)), levels)
+
+
+@pytest.mark.parametrize(("value", "lesion"), [(0, 0), (1, 1), (255, 1)])
+def test_a_mask_may_be_empty_or_full(tmp_path: Path, value: int, lesion: int) -> None:
+    path = save(tmp_path / "m.png", np.full((3, 4), value, np.uint8))
+    assert np.array_equal(read_mask(path), np.full((3, 4), lesion))
+    assert np.array_equal(read_white_mask(path), np.full((3, 4), lesion * 255))
+
+
+@pytest.mark.parametrize("read", [read_mask, read_white_mask])
+@pytest.mark.parametrize("largest", [2, 128])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_mask_of_other_values_is_refused(tmp_path: Path, read: Read, largest: int, kind: type) -> None:
+    path = save(tmp_path / "odd.png", SMALL.astype(kind) * kind(largest))
+    with pytest.raises(InputError, match=rf"odd\.png.* {largest}; allowed: masks of 0 and 1, or of 0 and 255"):
+        read(path)
+
+
+@pytest.mark.parametrize("largest", [256, 300, 514, 32895])
+def test_a_mask_of_other_values_of_16_bits_is_refused(tmp_path: Path, largest: int) -> None:
+    """At 16 bits white is 65535, and half of it is where lesion begins."""
+    path = save(tmp_path / "odd.png", SMALL * np.uint16(largest))
+    with pytest.raises(InputError, match=r"odd\.png.*; allowed: masks of 0 and 1, or of 0 and 255"):
+        read_mask(path)
+
+
+def exif(orientation: int) -> bytes:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags.tobytes().removeprefix(b"Exif\0\0")
+
+
+def raw_profile(orientation: int) -> bytes:
+    """How ImageMagick kept EXIF before PNG had a chunk for it."""
+    raw = b"Exif\0\0" + exif(orientation)
+    return b"Raw profile type exif\0" + b"\nexif\n%8d\n" % len(raw) + raw.hex().encode() + b"\n"
+
+
+def xmp(orientation: int) -> bytes:
+    """Adobe's XMP, an uncompressed international text."""
+    packet = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>'
+    return b"XML:com.adobe.xmp" + bytes(5) + packet.encode()
+
+
+@pytest.mark.parametrize("behind_the_data", [False, True])
+@pytest.mark.parametrize(("kind", "make"), [(b"eXIf", exif), (b"tEXt", raw_profile), (b"iTXt", xmp)])
+def test_a_mask_is_turned_by_each_of_pngs_ways_to_say_so(
+    tmp_path: Path, kind: bytes, make: Callable[[int], bytes], behind_the_data: bool
+) -> None:
+    """Chunks as the PNG specification (third edition), section 5.3, says: length, kind, data, checksum."""
+    path = save(tmp_path / "m.png", SMALL * np.uint8(255))
+    content = path.read_bytes()
+    place = content.index(b"IEND" if behind_the_data else b"IDAT") - 4
+    chunk = kind + make(6)
+    length, checksum = (struct.pack(">I", number) for number in (len(chunk) - 4, zlib.crc32(chunk)))
+    path.write_bytes(content[:place] + length + chunk + checksum + content[place:])
+    assert np.array_equal(read_mask(path), np.rot90(SMALL, -1))
