@@ -20,8 +20,8 @@ from lesionseg.checkpoint.checkpoint import read, source_of
 from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
 from lesionseg.checkpoint.lightning_io import store_decision
 from lesionseg.config.schema import CONF, register_schemas
+from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset, collate
-from lesionseg.data.no_cache import NoCache
 from lesionseg.data.part_samples import own_samples
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate

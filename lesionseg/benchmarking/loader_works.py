@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from lesionseg.benchmarking.timing import Row, Speed, Work
 from lesionseg.config.build import build
-from lesionseg.data.caches import open_cache
+from lesionseg.data.cache import open_cache
 from lesionseg.data.dataset import Item, LesionDataset
 from lesionseg.data.loader import loader
 from lesionseg.data.sample import Sample

@@ -7,7 +7,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader
 
-from lesionseg.data.caches import open_cache
+from lesionseg.data.cache import open_cache
 from lesionseg.data.dataset import Augment, Item, LesionDataset
 from lesionseg.data.descriptor import ANGLES, RINGS, Descriptor, as_text, descriptor, from_text
 from lesionseg.data.digests import with_digests

@@ -1,22 +1,21 @@
-"""`data.cache=disk`: each file is read once, for all runs that want the same files at the same size.
+"""`data.cache=disk`: each file is read once for all runs that want the same files at the same size.
 
 One folder holds, for all samples of a source:
 
-    index.json      format, size, and the place and stamp of every file: what this cache is
+    index.json      format, size, and the path and stamp of every file: the identity of the cache
     images.npy      (N, size, size, 3) uint8
     masks.npy       (N, size, size) uint8 in {0, 1}
     shares.npy      (N,) float64: share of the ground truth's own pixels that are lesion
     checksums.npy   (N,) uint32 over a row of the three, written after them; 0: not read yet
-    *.json          what was computed from all rows
+    *.json          results that were computed from all rows
 
-The folder's name is the hash of its index, so other files, changed files or another size make another cache. So do
-files that were copied elsewhere or whose permissions were changed: only so is a file noticed that took another's place,
-size and time. Rows are filled under a lock; a process killed midway leaves rows that are whole or count as not read.
-Deleting a folder costs nothing but the time to fill it again.
+The name of the folder is the hash of its index, so other files, changed files or another size make another cache. So do
+files that were copied elsewhere or whose permissions were changed, because only the change time shows that another file
+took the place, size and time of an old one. Rows are filled under a lock; a killed process leaves rows that are whole
+or count as not read. A deleted cache is filled again.
 """
 
 import hashlib
-import io
 import json
 import logging
 import os
@@ -30,7 +29,7 @@ from uuid import uuid4
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.lib import format as npy
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
@@ -38,13 +37,14 @@ from lesionseg.data.cache import PixelCache, read_all
 from lesionseg.data.image_file import file_stamp
 from lesionseg.data.sample import Resized, Sample
 from lesionseg.errors import InputError
+from lesionseg.system.atomic_files import write_whole
 
 log = logging.getLogger(__name__)
 
 POLL = 1.0
-"""Seconds between two looks at a lock; a thousand jobs of a cluster may wait for one."""
+"""Seconds between two attempts to take a lock; a thousand jobs of a cluster may wait for one."""
 FORMAT = 6
-"""Another number where reading or resizing changes, or this layout."""
+"""Changes with reading, resizing and the layout of the files."""
 
 
 class Arrays(NamedTuple):
@@ -57,17 +57,17 @@ class Arrays(NamedTuple):
 
 
 class DiskCache(PixelCache):
-    """Keeps pixels in files that every process maps; memory holds none of them.
+    """Keeps pixels in files that every process maps; they take no memory of the process.
 
-    A row whose checksum does not fit is read again from its originals, and mended, when it is first asked for.
+    A row with a wrong checksum is read again from its originals, and mended, when it is first asked for.
 
     Args:
-        samples: Read from files.
+        samples: Samples that are read from files.
         size: Height and width in pixels.
-        folder: Where caches are; this one makes a folder of its own in it.
+        folder: Folder of all caches; this one makes a folder of its own in it.
 
     Raises:
-        InputError: A sample's file is missing.
+        InputError: The file of a sample is missing.
     """
 
     def __init__(self, samples: Sequence[Sample], size: int, folder: Path) -> None:
@@ -80,7 +80,7 @@ class DiskCache(PixelCache):
         self._writing = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leaves out what another process must open itself."""
+        """Leaves out what another process has to open itself."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_arrays", "_writing")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ class DiskCache(PixelCache):
             raise InputError(self._no_room(error)) from error
 
     def __getitem__(self, row: int) -> Resized:
-        """Returns a row of the mapped files, without copying it."""
+        """Returns views of the mapped files."""
         arrays = self._open()
         kept = Resized(arrays.images[row], arrays.masks[row], float(arrays.shares[row]))
         if self._verified[row]:
@@ -118,47 +118,47 @@ class DiskCache(PixelCache):
         return kept
 
     def remember(self, name: str, compute: Callable[[], Any]) -> Any:
-        """Computes once for all runs; a file that cannot be read counts as none."""
+        """Computes a result once for all runs; a file that cannot be read counts as none."""
         path = self.folder / f"{name}.json"
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             value = compute()
-        with suppress(OSError):  # without room it is computed again next time
-            _write_whole(path, json.dumps(value))
+        if self.folder.is_dir():
+            with suppress(OSError):  # without room it is computed again next time
+                write_whole(path, json.dumps(value))
         return value
 
     def _open(self) -> Arrays:
         if self._arrays is None:
-            loaded = (np.load(self._path(name), mmap_mode="r") for name in Arrays._fields)
-            self._arrays = Arrays(*(np.asarray(array) for array in loaded))
+            # Rows of plain arrays come faster than rows of NumPy's memmap.
+            self._arrays = Arrays(*(np.asarray(np.load(self._path(name), mmap_mode="r")) for name in Arrays._fields))
         return self._arrays
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"
 
     def _layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Shape and dtype of each array."""
+        """Returns the shape and dtype of each array."""
         count, size = len(self.samples), self.size
-        images, masks = (count, size, size, 3), (count, size, size)
         return {
-            "images": (images, "|u1"),
-            "masks": (masks, "|u1"),
+            "images": ((count, size, size, 3), "|u1"),
+            "masks": ((count, size, size), "|u1"),
             "shares": ((count,), "<f8"),
             "checksums": ((count,), "<u4"),
         }
 
     def _is_whole(self) -> bool:
-        """Tells whether all files are there with the right beginning and length."""
+        """Returns whether all files are there with the right layout and length."""
         try:
             if (self.folder / "index.json").read_text(encoding="utf-8") != self._index:
                 return False
             return all(_has_layout(self._path(name), *layout) for name, layout in self._layout().items())
-        except (OSError, ValueError):
+        except Exception:  # NumPy raises errors of many types for a damaged header
             return False
 
     def _create(self) -> None:
-        """Makes the folder with all rows unread, in one step; takes the place of a damaged one."""
+        """Makes the folder with all rows unread, in one step; replaces a damaged one."""
         temporary = self.folder.with_name(f".{self.folder.name}.{uuid4().hex}")
         temporary.mkdir()
         try:
@@ -186,13 +186,13 @@ class DiskCache(PixelCache):
         if self._open().checksums[row]:
             log.warning("The cached copy of %s is damaged: it is read again.", self.samples[row].id)
         resized = self.samples[row].read_resized(self.size)
-        with suppress(OSError):  # a disk that is full or read-only: it stays damaged, and is read again every time
+        with suppress(OSError):  # on a full or read-only disk the row stays damaged, and is read again every time
             self._write(row, resized)
         return resized
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One process at a time fills a cache; the system takes the lock from one that dies."""
+        """Lets one process at a time fill the cache; the system releases the lock of a process that dies."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder.with_name(f"{self.folder.name}.lock"), mode=0o666)  # users may share a folder
         try:
@@ -201,15 +201,11 @@ class DiskCache(PixelCache):
             log.info("Another run is filling the image cache %s: waiting for it.", self.folder)
             lock.acquire(poll_interval=POLL)
         try:
-            self._remove_leftovers()
+            for leftover in self.folder.parent.glob(f".{self.folder.name}.*"):  # of a process killed in `_create`
+                shutil.rmtree(leftover, ignore_errors=True)
             yield
         finally:
             lock.release()
-
-    def _remove_leftovers(self) -> None:
-        """Removes what a process killed in `_create` left."""
-        for leftover in self.folder.parent.glob(f".{self.folder.name}.*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
     def _no_room(self, error: OSError) -> str:
         needed = len(self.samples) * self.size * self.size * 4 / 1e6
@@ -221,7 +217,7 @@ class DiskCache(PixelCache):
 
 
 def _identity(path: Path) -> tuple[str | int, ...]:
-    """Tells a file from any other and from its own later versions: its place and its stamp, see `file_stamp`."""
+    """Returns the path and stamp of a file, which tell it from other files and from its own later versions."""
     try:
         return str(path.absolute()), *file_stamp(path)
     except OSError as error:
@@ -229,54 +225,27 @@ def _identity(path: Path) -> tuple[str | int, ...]:
 
 
 def _checksum(resized: Resized) -> int:
-    """CRC-32 of a row, never 0."""
+    """Returns the CRC-32 of a row, never 0."""
     pixels = zlib_ng.crc32(resized.mask, zlib_ng.crc32(resized.image))
     return zlib_ng.crc32(np.float64(resized.lesion_share).tobytes(), pixels) or 1
 
 
-def _header(shape: tuple[int, ...], dtype: str) -> bytes:
-    """What a .npy file of that shape begins with."""
-    header = io.BytesIO()
-    npy.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
-    return header.getvalue()
-
-
-def _length(shape: tuple[int, ...], dtype: str) -> int:
-    """Bytes of a .npy file of that shape."""
-    return len(_header(shape, dtype)) + int(np.prod(shape)) * np.dtype(dtype).itemsize
-
-
 def _allocate(path: Path, shape: tuple[int, ...], dtype: str) -> None:
-    """Makes an array of zeros whose room on the disk is taken now, so that a full disk shows before any reading."""
-    with path.open("wb") as file:
-        file.write(_header(shape, dtype))
-        file.flush()
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, _length(shape, dtype))
-        else:
-            file.truncate(_length(shape, dtype))
+    """Makes an array of zeros and reserves its room on the disk, so that a full disk shows before any reading."""
+    open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _has_layout(path: Path, shape: tuple[int, ...], dtype: str) -> bool:
-    """Tells whether a file is an array of that shape, of full length."""
-    expected = _header(shape, dtype)
-    with path.open("rb") as file:
-        return file.read(len(expected)) == expected and path.stat().st_size == _length(shape, dtype)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes a file in one step, or not at all."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Returns whether a file is an array of that shape and of full length."""
+    array = open_memmap(path, "r")
+    return (array.shape, array.dtype.str, array.offset + array.nbytes) == (shape, dtype, path.stat().st_size)
 
 
 def _write_row(path: Path, rows_from_end: int, content: bytes) -> None:
-    """Writes through the file and not through the mapping: a full disk is then an error and not a crash."""
+    """Writes through the file and not through the mapping, so that a full disk is an error and not a crash."""
     with path.open("r+b") as file:
         file.seek(-rows_from_end * len(content), os.SEEK_END)
         file.write(content)

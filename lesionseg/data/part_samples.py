@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lesionseg.data.caches import open_cache
+from lesionseg.data.cache import open_cache
 from lesionseg.data.digests import digests_of, require_unchanged
 from lesionseg.data.division import divide, require_same_files
 from lesionseg.data.facts import Facts

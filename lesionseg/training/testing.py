@@ -10,9 +10,9 @@ from omegaconf import DictConfig
 from torchmetrics import MetricCollection
 
 from lesionseg.config.build import build
+from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import loader
-from lesionseg.data.no_cache import NoCache
 from lesionseg.data.part_samples import other_samples, own_samples
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lesionseg.data.caches import open_cache
+from lesionseg.data.cache import open_cache
 from lesionseg.data.dataset import Array, Item, LesionDataset, collate
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import CacheName

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lesionseg.data.caches import open_cache
+from lesionseg.data.cache import open_cache
 from lesionseg.data.combined import Combined
 from lesionseg.data.division import divide, find_leaks
 from lesionseg.data.facts import Facts

@@ -10,10 +10,8 @@ import pytest
 from PIL import Image
 
 import lesionseg.data.facts
-from lesionseg.data.cache import PixelCache
-from lesionseg.data.caches import open_cache
+from lesionseg.data.cache import NoCache, PixelCache, open_cache
 from lesionseg.data.facts import Facts
-from lesionseg.data.no_cache import NoCache
 from lesionseg.data.pairing import pair_by_stem
 from lesionseg.data.sample import FilePair, Sample
 from lesionseg.data.source import CacheName

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import RandomSampler, SequentialSampler
 
 import lesionseg.data.loader
-from lesionseg.data.caches import open_cache
+from lesionseg.data.cache import open_cache
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import default_workers, loader
 from lesionseg.data.pairing import pair_by_stem

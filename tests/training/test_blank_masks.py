@@ -8,8 +8,8 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from lesionseg.config.build import build
+from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset
-from lesionseg.data.no_cache import NoCache
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.blank_masks import validation_alarms
 

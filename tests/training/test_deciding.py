@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
+from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset
-from lesionseg.data.no_cache import NoCache
 from lesionseg.data.sample import Array, Sample
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.postprocessing import Decision

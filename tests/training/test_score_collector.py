@@ -8,8 +8,8 @@ import pytest
 import torch
 from torchmetrics import MetricCollection
 
+from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset, collate
-from lesionseg.data.no_cache import NoCache
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.metrics.dice import Dice
 from lesionseg.model.segmenter import Segmenter
