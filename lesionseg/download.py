@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def download(cfg: DictConfig) -> dict[str, int]:
     """Fetches, unpacks and counts the data that `cfg.data` names, see `conf/download.yaml`.
 
-    Folders that are there already are kept as they are; an interrupted download goes on where it stopped.
+    Folders that are there already are kept as they are; an interrupted download is resumed.
 
     Returns:
         The number of pairs of each published part, as `train` and so on.
@@ -23,13 +23,17 @@ def download(cfg: DictConfig) -> dict[str, int]:
             an archive is damaged, or what came is not what was published.
     """
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
-    from lesionseg.data.download_archives import get_archives, server_of
-    from lesionseg.data.download_choice import chosen_source
-    from lesionseg.data.download_verifying import official_counts, print_next_steps
+    from lesionseg.data.download_archives import (
+        chosen_source,
+        get_archives,
+        official_counts,
+        print_next_steps,
+        require_server,
+    )
 
-    server = server_of(cfg.server, cfg.timeout)
+    require_server(cfg.server, cfg.timeout)
     source, root = chosen_source(cfg)
-    get_archives(source, root, server, keep=cfg.keep_archives)
+    get_archives(source, root, server=cfg.server, timeout=cfg.timeout, keep=cfg.keep_archives)
     counts = official_counts(source, root)
     print_next_steps(source, root, counts)
     return {str(part): count for part, count in counts.items()}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from lesionseg.data.archive_ids import archive_group
+from lesionseg.data.names import archive_group
 from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, RULES, Listing, Part, Source
@@ -19,7 +19,7 @@ class Combined(Source):
     as training and validation (all of it, where nothing was published); their published test parts are left out. Test
     sources contribute every image they have. Cutting and folds are this source's own settings, `data.split` and so
     on; those of the sources below stay at their defaults. What several sources share is found as a leak: pictures, and
-    images, lesions and patients that a public archive has named, see `lesionseg.data.archive_ids`.
+    images, lesions and patients that a public archive has named, see `lesionseg.data.names`.
 
     Licence and citation: the sources' own, all of them.
 

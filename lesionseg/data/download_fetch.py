@@ -1,200 +1,226 @@
-"""One file over HTTP, resumed where an earlier run or a dropped connection stopped."""
+"""Downloads one file over HTTP and resumes it after an interruption."""
 
+import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pooch
 import requests
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from lesionseg.data.download_part_file import PartFile, Version
-from lesionseg.data.download_progress import byte_bar, readable
 from lesionseg.errors import InputError
 
 PAUSES = (1.0, 3.0, 9.0)
-"""Seconds to wait after a dropped connection; as many in a row that bring no new byte are followed by giving up."""
+"""Seconds to wait after a dropped connection. After as many tries in a row without a new byte, the download fails."""
 BLOCK = 1 << 16
-"""Bytes written at once. What has come of a block when the connection drops is lost, so it is small, yet large enough
-that Python does not slow the network."""
+"""Bytes written at once. A block that is incomplete when the connection drops is lost, so it is small."""
 OK, PARTIAL, NOT_SATISFIABLE = 200, 206, 416
-PASSING = frozenset({408, 429, 500, 502, 503, 504})
-"""Status codes that another try may not meet again."""
+TEMPORARY_FAILURES = frozenset({408, 429, 500, 502, 503, 504})
+"""Status codes after which the request is repeated."""
+DROPS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 CONTENT_RANGE = re.compile(r"bytes (?:(?P<start>\d+)-\d+|\*)/(?P<size>\d+|\*)")
 
 
 class DroppedError(Exception):
-    """The file did not come whole this time; what has come is kept, and another try may go on."""
+    """The connection ended before the file was complete; the next try may resume it."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """Identity of a file on the server when its download began.
+
+    Attributes:
+        url: Address of the file.
+        etag: `ETag` header, or None.
+        modified: `Last-Modified` header, or None.
+        size: Length of the whole file in bytes, or None if the server does not send it.
+    """
+
+    url: str
+    etag: str | None
+    modified: str | None
+    size: int | None
+
+    @property
+    def validator(self) -> str | None:
+        """Value for `If-Range` (RFC 9110, 13.1.5): a strong ETag, else the date, else None."""
+        weak = self.etag is None or self.etag.startswith("W/")
+        return self.modified if weak else self.etag
+
+    def differs(self, other: "Version") -> bool:
+        """Tells whether any property that both versions have differs."""
+        pairs = ((self.etag, other.etag), (self.modified, other.modified), (self.size, other.size))
+        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+
+
+class PartFile:
+    """An incomplete file, stored as `<target>.part` with its `Version` in `<target>.part.json`."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+        self._record = target.with_name(f"{target.name}.part.json")
+
+    def size(self) -> int:
+        """Returns the number of bytes on the disk."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def version(self) -> Version | None:
+        """Returns the version that the bytes belong to, or None if there are no bytes or the record is unreadable."""
+        if not self.size():
+            return None
+        try:
+            return Version(**json.loads(self._record.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def begin(self, version: Version) -> None:
+        """Starts an empty file for a version."""
+        self.discard()  # before the record is written: old bytes must never carry a new version
+        self._record.write_text(json.dumps(asdict(version), indent=2), "utf-8")
+
+    def discard(self) -> None:
+        """Deletes the bytes and their record."""
+        self.path.unlink(missing_ok=True)
+        self._record.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Renames the complete file to its target."""
+        self.path.replace(self.target)
+        self._record.unlink(missing_ok=True)
 
 
 def retrieve(url: str, target: Path, *, timeout: float) -> None:
-    """Brings a file to `target`; does nothing where that is there already.
+    """Downloads a file to `target`, unless it exists.
 
-    A file that is not whole yet stands beside it as `<target>.part` and is continued by the next call.
+    The download takes as many connections as needed, as long as each brings new bytes. An incomplete file is kept and
+    resumed by the next call.
 
     Args:
-        url: Of http or https.
-        target: Where the whole file will be; its folder must exist.
+        url: Address of http or https.
+        target: Path of the complete file; its folder must exist.
         timeout: Seconds without an answer after which a connection counts as dropped.
 
     Raises:
         InputError: The server cannot be reached, refuses or keeps dropping the connection, or the disk is too small.
     """
-    pooch.get_logger().setLevel("WARNING")  # its lines and hashes would stand in the middle of the progress bar
-
-    def download(address: str, destination: str, _: object) -> None:
-        Path(destination).unlink()  # pooch's own empty file, which would outlive a process that is killed
-        part = PartFile(target)
-        fetch(address, part, timeout=timeout)
-        part.finish(Path(destination))
-
-    pooch.retrieve(url, known_hash=None, fname=target.name, path=target.parent, downloader=download)
-
-
-def fetch(url: str, part: PartFile, *, timeout: float) -> None:
-    """Brings a part to its full length, over as many connections as it takes as long as each brings something.
-
-    Raises:
-        InputError: See `retrieve`.
-    """
+    if target.exists():
+        return
+    part = PartFile(target)
     longest, failures = part.size(), 0
     while True:
         try:
-            _attempt(url, part, timeout=timeout)
+            _download(url, part, timeout=timeout)
+            part.finish()
             return
         except DroppedError as dropped:
             failures = 1 if part.size() > longest else failures + 1
             longest = max(longest, part.size())
             if failures > len(PAUSES):
-                raise InputError(_gave_up(url, part, dropped)) from dropped
+                raise InputError(_failure_text(url, part, dropped)) from dropped
             time.sleep(PAUSES[failures - 1])
 
 
-def _attempt(url: str, part: PartFile, *, timeout: float) -> None:
-    """Opens one connection and appends what comes.
-
-    Raises:
-        DroppedError: The part is not whole yet.
-    """
+def _download(url: str, part: PartFile, *, timeout: float) -> None:
+    """Opens one connection and appends what it sends; raises `DroppedError` unless the file is complete then."""
     known = part.version()
     if known is not None and (known.url != url or known.validator is None):
-        known = None  # nothing says that the rest would fit
-    with _worded_faults(url), requests.get(url, headers=_headers(part, known), stream=True, timeout=timeout) as answer:
-        if answer.status_code == NOT_SATISFIABLE and known is not None:
-            _expect_whole(answer, part, known)
-            return
-        _expect_file(answer, url)
-        version = _version(answer, url)
-        if answer.status_code == OK:  # all of it: nothing was there, the server's file is new, or it cannot resume
-            part.begin(version)
-        else:
-            _expect_rest(answer, part, known, version)
-        _expect_room(part, version)
-        _append(answer, part, version.size)
-    _expect_length(part, version.size)
-
-
-def _headers(part: PartFile, known: Version | None) -> dict[str, str]:
-    headers = {"Accept-Encoding": "identity"}  # a compressed transfer has other lengths than the file
+        known = None  # the rest might belong to another file
+    headers = {"Accept-Encoding": "identity"}  # a compressed transfer has another length than the file
     if known is not None and known.validator is not None:
         headers |= {"Range": f"bytes={part.size()}-", "If-Range": known.validator}
-    return headers
+    with _translated_errors(url), requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
+        content_range = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if answer.status_code == NOT_SATISFIABLE and known is not None:
+            size = content_range["size"] if content_range else str(known.size)
+            _require(size == str(part.size()), part, "the file on the server has become shorter")
+            return
+        _require_file(answer, url)
+        version = _version(answer, url, content_range)
+        if answer.status_code == OK:  # the whole file: the download is new, the file changed, or ranges do not work
+            part.begin(version)
+        else:
+            # Some servers ignore `If-Range` and would append the end of a new file to the beginning of an old one.
+            continues = known is not None and content_range is not None and content_range["start"] == str(part.size())
+            fits = continues and not (known and known.differs(version))
+            _require(fits, part, "the file on the server has changed")
+        _require_room(part, version)
+        _append(answer, part, version.size)
+    if version.size is not None and part.size() != version.size:
+        text = f"the server announced {version.size} bytes and sent {part.size()}"
+        _require(part.size() < version.size, part, text)
+        raise DroppedError(text)
 
 
-def _append(answer: Any, part: PartFile, size: int | None) -> None:
-    with part.path.open("ab") as file, byte_bar("fetching", total=size, done=part.size()) as advance:
-        for block in answer.iter_content(BLOCK):
-            file.write(block)
-            advance(len(block))
+def _require(fits: bool, part: PartFile, text: str) -> None:
+    """Discards a part that cannot be continued."""
+    if not fits:
+        part.discard()
+        raise DroppedError(text)
 
 
-def _version(answer: Any, url: str) -> Version:
-    """Reads from the headers which file is being sent, and its whole length."""
-    headers = answer.headers
-    found = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-    size = found["size"] if found and answer.status_code == PARTIAL else headers.get("Content-Length", "")
-    encoded = headers.get("Content-Encoding", "identity") != "identity"
-    known_size = int(size) if size.isdecimal() and not encoded else None
-    return Version(url, headers.get("ETag"), headers.get("Last-Modified"), known_size)
-
-
-def _expect_file(answer: Any, url: str) -> None:
-    status = f"{answer.status_code} {answer.reason}"
-    if answer.status_code in PASSING:
-        raise DroppedError(f"the server answers {status}")
+def _require_file(answer: Any, url: str) -> None:
+    status = f"the server answers {answer.status_code} {answer.reason}"
+    if answer.status_code in TEMPORARY_FAILURES:
+        raise DroppedError(status)
     if answer.status_code not in (OK, PARTIAL):
-        raise InputError(f"{url}: the server answers {status}; check server=..., or download it by hand")
+        raise InputError(f"{url}: {status}; check server=..., or download it by hand")
 
 
-def _expect_whole(answer: Any, part: PartFile, known: Version) -> None:
-    """Tells a part that needs no more from one that is longer than the server's file is now."""
-    found = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    size = int(found["size"]) if found and found["size"].isdecimal() else known.size
-    if part.size() != size:
-        part.discard()
-        raise DroppedError("the file on the server has become shorter")
+def _version(answer: Any, url: str, content_range: re.Match[str] | None) -> Version:
+    headers = answer.headers
+    whole = content_range["size"] if content_range and answer.status_code == PARTIAL else headers.get("Content-Length")
+    encoded = headers.get("Content-Encoding", "identity") != "identity"
+    size = int(whole) if whole and whole.isdecimal() and not encoded else None
+    return Version(url, headers.get("ETag"), headers.get("Last-Modified"), size)
 
 
-def _expect_rest(answer: Any, part: PartFile, known: Version | None, version: Version) -> None:
-    """Checks that what is sent goes on exactly where the part ends, in the same version of the file.
-
-    Some servers pass over `If-Range`, and would glue the end of a new file to the beginning of an old one.
-    """
-    found = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    fits = known is not None and found is not None and found["start"] == str(part.size())
-    if not fits or (known is not None and _differ(known, version)):
-        part.discard()
-        raise DroppedError("the file on the server has changed")
-
-
-def _differ(known: Version, version: Version) -> bool:
-    pairs = ((known.etag, version.etag), (known.modified, version.modified), (known.size, version.size))
-    return any(None not in pair and pair[0] != pair[1] for pair in pairs)
-
-
-def _expect_room(part: PartFile, version: Version) -> None:
-    """Checks the disk now rather than after gigabytes."""
+def _require_room(part: PartFile, version: Version) -> None:
     free, missing = shutil.disk_usage(part.path.parent).free, (version.size or 0) - part.size()
     if missing > free:
         raise InputError(
-            f"{part.target.name} needs {readable(missing)} more, but the disk of {part.path.parent} has only "
-            f"{readable(free)} free; make room, or give another data.root"
+            f"{part.target.name} needs {decimal(missing)} more, but the disk of {part.path.parent} has only "
+            f"{decimal(free)} free; make room, or give another data.root"
         )
 
 
-def _expect_length(part: PartFile, size: int | None) -> None:
-    if size is None or part.size() == size:
-        return
-    found = part.size()
-    if found > size:  # no continuing would mend that
-        part.discard()
-    raise DroppedError(f"the server announced {size} bytes and {found} have come")
+def _append(answer: Any, part: PartFile, size: int | None) -> None:
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    bar = Progress(TextColumn("fetching"), *columns, transient=True, disable=not sys.stdout.isatty())
+    with part.path.open("ab") as file, bar:
+        task = bar.add_task("", total=size, completed=part.size())
+        for block in answer.iter_content(BLOCK):
+            file.write(block)
+            bar.advance(task, len(block))
 
 
 @contextmanager
-def _worded_faults(url: str) -> Iterator[None]:
-    """Tells dropped connections, which are worth another try, from addresses that cannot work."""
-    passing = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+def _translated_errors(url: str) -> Iterator[None]:
+    """Tells dropped connections, which are retried, from addresses that cannot work."""
     try:
         yield
-    except passing as error:
+    except DROPS as error:
         raise DroppedError(str(_innermost(error))) from error
     except requests.RequestException as error:
         raise InputError(f"{url} cannot be fetched: {error}; check server=...") from error
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Returns the first cause, such as 'Connection refused'; requests wraps it in lines about its own pools."""
+    """Returns the first cause, such as 'Connection refused', without the lines that requests wraps around it."""
     inner = error.__cause__ or error.__context__
     return error if inner is None else _innermost(inner)
 
 
-def _gave_up(url: str, part: PartFile, reason: DroppedError) -> str:
-    kept = f"; {readable(part.size())} are kept in {part.path}" if part.size() else ""
+def _failure_text(url: str, part: PartFile, reason: DroppedError) -> str:
+    kept = f"; {decimal(part.size())} are kept in {part.path}" if part.size() else ""
     return (
-        f"{url} did not come, even after {len(PAUSES)} more tries: {reason}{kept}. Check the network and server=..., "
-        "and run the same command again: it goes on where it stopped"
+        f"{url} could not be fetched in {len(PAUSES) + 1} tries: {reason}{kept}. Check the network and server=..., "
+        "and run the same command again; it resumes the download"
     )

@@ -4,10 +4,10 @@ import functools
 import logging
 from collections.abc import Sequence
 
-from lesionseg.data.archive_ids import archive_image
 from lesionseg.data.cache import PixelCache
 from lesionseg.data.digests import digests_of
 from lesionseg.data.duplicates import AGREEING, SAME, Duplicate, clusters, find_duplicates
+from lesionseg.data.names import archive_image
 from lesionseg.data.sample import Sample
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lesionseg.data.archive import Archive
 from lesionseg.data.pairing import Pairing, pair_by_stem
 from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
 from lesionseg.errors import InputError
@@ -14,9 +13,9 @@ Folders = Mapping[Part, tuple[str, str]]
 """Folder of images and folder of masks of each published part."""
 
 
-def archives(year: int, folders: Folders) -> tuple[Archive, ...]:
-    """Names a challenge's archives: each official folder is a zip file of the same name."""
-    return tuple(Archive(f"{year}/{name}.zip", name) for pair in folders.values() for name in pair)
+def archives(year: int, folders: Folders) -> tuple[str, ...]:
+    """Returns the paths of a challenge's archives; each official folder is a zip file of the same name."""
+    return tuple(f"{year}/{name}.zip" for pair in folders.values() for name in pair)
 
 
 @dataclass(frozen=True, kw_only=True)

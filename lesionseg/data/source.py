@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from lesionseg.data.archive import Archive
 from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import Sample
 from lesionseg.errors import InputError, raise_all
@@ -97,8 +96,8 @@ class Source(ABC):
             (or, if the test part has them, from validation too), or `allow` them. Recorded in every checkpoint.
     """
 
-    ARCHIVES: ClassVar[tuple[Archive, ...]] = ()
-    """What `lesionseg.download` fetches."""
+    ARCHIVES: ClassVar[tuple[str, ...]] = ()
+    """Zip files that `lesionseg.download` fetches, each of one folder of its name, as paths on the server."""
     HOW_TO_GET: ClassVar[str] = ""
     """What a user does to have the data."""
     OFFICIAL_COUNTS: ClassVar[Mapping[Part, int]] = {}

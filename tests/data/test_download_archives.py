@@ -152,7 +152,7 @@ def test_an_image_without_mask_is_named(run: Run, server: Any, zipped: Any) -> N
 
 def test_a_missing_package_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "lesionseg.data.download_fetch", raising=False)
-    monkeypatch.setitem(sys.modules, "pooch", None)
+    monkeypatch.setitem(sys.modules, "requests", None)
     with pytest.raises(InputError, match=r"pip install 'lesionseg\[download\]'"):
         run()
 

@@ -80,7 +80,7 @@ def test_a_bomb_is_refused_unopened(archive: Path, folder: Path, monkeypatch: py
     monkeypatch.setattr(unpacking, "BOMB_SIZE", 10**6)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr("zeros.jpg", bytes(2 * 10**6))  # deflates to a thousandth
-    with pytest.raises(InputError, match=r"2 kB would become 2 MB"):
+    with pytest.raises(InputError, match=r"kB would become 2.0 MB"):
         unpack(archive, folder)
     assert not folder.exists()
 
@@ -97,7 +97,7 @@ def test_a_disk_too_small_keeps_the_archive(
 ) -> None:
     archive.write_bytes(zipped({"a.jpg": bytes(5000)}))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**6, 10**6, 4000))
-    with pytest.raises(InputError, match=r"needs 5 kB to unpack.* 4 kB free"):
+    with pytest.raises(InputError, match=r"needs 5.0 kB to unpack.* 4.0 kB free"):
         unpack(archive, folder)
     assert list(archive.parent.iterdir()) == [archive]
 
@@ -156,14 +156,14 @@ def test_an_interruption_leaves_no_half_folder(
     archive: Path, folder: Path, zipped: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive.write_bytes(zipped({"a.jpg": b"A", "b.jpg": b"B"}))
-    extract = unpacking._extract_member
+    copy = shutil.copyfileobj
 
-    def stop(opened: Any, member: zipfile.ZipInfo, path: Path, advance: Any) -> None:
-        if member.filename == "b.jpg":
+    def stop(packed: Any, file: Any) -> None:
+        if file.name.endswith("b.jpg"):
             raise KeyboardInterrupt
-        extract(opened, member, path, advance)
+        copy(packed, file)
 
-    monkeypatch.setattr(unpacking, "_extract_member", stop)
+    monkeypatch.setattr(shutil, "copyfileobj", stop)
     with pytest.raises(KeyboardInterrupt):
         unpack(archive, folder)
     assert list(archive.parent.iterdir()) == [archive]

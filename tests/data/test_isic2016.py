@@ -90,7 +90,5 @@ def test_a_missing_mask_is_named_in_any_spelling(root: Path, isic2016: Open) -> 
 
 
 def test_the_four_official_archives_and_numbers_are_known() -> None:
-    assert {archive.path for archive in Isic2016.ARCHIVES} == {
-        f"2016/{name}.zip" for folders in FOLDERS.values() for name in folders
-    }
+    assert set(Isic2016.ARCHIVES) == {f"2016/{name}.zip" for folders in FOLDERS.values() for name in folders}
     assert Isic2016.OFFICIAL_COUNTS == {"train": 900, "test": 379}

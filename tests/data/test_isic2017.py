@@ -140,9 +140,7 @@ def test_an_image_of_two_parts_is_named(root: Path, isic2017: Open) -> None:
 
 
 def test_the_six_official_archives_and_numbers_are_known() -> None:
-    assert {archive.path for archive in Isic2017.ARCHIVES} == {
-        f"2017/{name}.zip" for folders in FOLDERS.values() for name in folders
-    }
+    assert set(Isic2017.ARCHIVES) == {f"2017/{name}.zip" for folders in FOLDERS.values() for name in folders}
     assert Isic2017.OFFICIAL_COUNTS == {"train": 2000, "validation": 150, "test": 600}
 
 

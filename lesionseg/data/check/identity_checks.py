@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lesionseg.data.archive_ids import archive_image
 from lesionseg.data.check.examination import Examination
 from lesionseg.data.check.finding import Finding
 from lesionseg.data.digests import changes, digests_of
+from lesionseg.data.names import archive_image
 from lesionseg.data.source import Source
 from lesionseg.data.split import read_digests
 

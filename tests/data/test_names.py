@@ -2,7 +2,7 @@
 
 import pytest
 
-from lesionseg.data.archive_ids import archive_group, archive_image
+from lesionseg.data.names import archive_group, archive_image
 
 
 @pytest.mark.parametrize(
