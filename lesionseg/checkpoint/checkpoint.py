@@ -32,6 +32,7 @@ from lesionseg.checkpoint.pickle_scan import check_pickle
 from lesionseg.checkpoint.safe_build import build_stored, build_strictly
 from lesionseg.checkpoint.weights import weights_for
 from lesionseg.checkpoint.zip_archive import open_archive
+from lesionseg.config.old_names import current_settings
 from lesionseg.data.descriptor import Descriptor
 from lesionseg.data.source import Source
 from lesionseg.errors import InputError
@@ -88,6 +89,7 @@ def read(path: Path) -> dict[str, Any]:
         check_contents(checkpoint)
     except InputError as error:
         raise InputError(f"{path}: cannot be opened: {error}") from error
+    checkpoint["lesionseg"]["config"] = current_settings(checkpoint["lesionseg"]["config"])
     return checkpoint
 
 

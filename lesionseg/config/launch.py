@@ -16,6 +16,7 @@ import lesionseg
 from lesionseg.config.help_page import for_example, help_page, root_comments
 from lesionseg.config.literal_words import literal_words
 from lesionseg.config.near_keys import near_keys
+from lesionseg.config.old_names import current_words, rename_targets
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import FaultError, InputError, InterruptionError
 from lesionseg.system.disk_faults import disk_fault_of
@@ -70,6 +71,7 @@ def launch(
         nonlocal composed
         composed = True
         try:
+            rename_targets(cfg)
             _check_given(config_name, cfg)
             return verb(cfg)
         except InputError as error:
@@ -80,7 +82,8 @@ def launch(
             end_fault(error)
 
     try:
-        sys.argv[1:] = arguments(literal_words(sys.argv[1:]))
+        given = literal_words(current_words(config_name, sys.argv[1:]))
+        sys.argv[1:] = current_words(config_name, arguments(given))  # a resumed sweep's own words may be old
     except InputError as error:
         end(error)
     try:

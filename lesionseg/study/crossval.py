@@ -15,6 +15,7 @@ from lesionseg.check import check
 from lesionseg.checkpoint.checkpoint import read
 from lesionseg.config.launch import explain
 from lesionseg.config.named_checkpoint import announced_checkpoint
+from lesionseg.config.old_names import rename_targets
 from lesionseg.config.quoting import quoted
 from lesionseg.errors import FaultError, InputError, InterruptionError
 from lesionseg.metrics.definitions import METRICS
@@ -84,6 +85,7 @@ def _composed(cfg: DictConfig, training: Training) -> DictConfig:
         composed = hydra.compose("train", [*training.words, f"run_dir={quoted(str(training.folder))}"])
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(explain(error)) from error
+    rename_targets(composed)
     if cfg.folds is not None and str(composed.data.split).endswith(".json"):
         raise InputError(f"data.split={composed.data.split} says who validates; folds need a rule, such as auto")
     check(composed)

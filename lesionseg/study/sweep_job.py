@@ -9,6 +9,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from lesionseg.config.old_names import current_words
 from lesionseg.config.quoting import quoted
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
 from lesionseg.metrics.delivered import objective
@@ -50,7 +51,7 @@ def _earlier(folder: Path, overrides: Sequence[str]) -> RunRecord | None:
         InputError: It was another job.
     """
     record = read_record(folder)
-    if record is not None and record.overrides != list(overrides):
+    if record is not None and current_words("train", record.overrides) != list(overrides):
         raise InputError(
             f"{folder} has another job, {' '.join(record.overrides)}; give the sweep a folder of its own "
             "(hydra.sweep.dir=...)"

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.checkpoint.checkpoint import read
 from lesionseg.config.flat import flat
+from lesionseg.config.old_names import current_settings
 from lesionseg.data.digests import require_unchanged
 from lesionseg.errors import InputError, raise_all
 from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS
@@ -57,7 +58,7 @@ def stored_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.yaml"
     try:
-        stored: Any = OmegaConf.to_container(OmegaConf.load(path))
+        stored: Any = current_settings(OmegaConf.to_container(OmegaConf.load(path)))
         if not isinstance(stored, dict) or not isinstance(stored.get("run_dir"), str):
             raise ValueError("it has no run_dir")
     except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:  # ValueError: also what is no UTF-8

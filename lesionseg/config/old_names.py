@@ -1,0 +1,108 @@
+"""Names that have changed: the old ones keep working for one version."""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lesionseg.system.process_rank import is_first_process
+
+TARGETS: Mapping[str, str] = {
+    "lesionseg.augmentation.hair.Hair": "lesionseg.data.augmentation.hair.Hair",
+    "lesionseg.augmentation.pipeline.Augmentation": "lesionseg.data.augmentation.pipeline.Augmentation",
+    "lesionseg.callbacks.best_checkpoint.BestCheckpoint": "lesionseg.training.best_checkpoint.BestCheckpoint",
+    "lesionseg.callbacks.confusion_matrix.ConfusionMatrixPicture": (
+        "lesionseg.training.confusion_matrix_picture.ConfusionMatrixPicture"
+    ),
+    "lesionseg.callbacks.curves.Curves": "lesionseg.training.curves.Curves",
+    "lesionseg.callbacks.ema.Ema": "lesionseg.training.ema.Ema",
+    "lesionseg.callbacks.finite_loss.FiniteLoss": "lesionseg.training.finite_loss.FiniteLoss",
+    "lesionseg.callbacks.last_checkpoint.LastCheckpoint": "lesionseg.training.last_checkpoint.LastCheckpoint",
+    "lesionseg.callbacks.model_summary.ModelSummary": "lesionseg.training.model_summary.ModelSummary",
+    "lesionseg.callbacks.pace.Pace": "lesionseg.training.pace.Pace",
+    "lesionseg.callbacks.progress.Progress": "lesionseg.training.progress.Progress",
+    "lesionseg.callbacks.progressive_size.ProgressiveSize": "lesionseg.training.progressive_size.ProgressiveSize",
+    "lesionseg.callbacks.pruning.Pruning": "lesionseg.training.pruning.Pruning",
+    "lesionseg.callbacks.sample_masks.SampleMasks": "lesionseg.training.sample_masks.SampleMasks",
+    "lesionseg.decision.settings.FittingSettings": "lesionseg.postprocessing.settings.FittingSettings",
+    "lesionseg.logger.csv.CsvLogger": "lesionseg.training.csv_logger.CsvLogger",
+    "lesionseg.scheduler.cosine.cosine": "lesionseg.training.cosine.cosine",
+    "lesionseg.scheduler.none.none": "lesionseg.training.constant.none",
+    "lesionseg.scheduler.onecycle.onecycle": "lesionseg.training.onecycle.onecycle",
+    "lesionseg.scheduler.plateau.plateau": "lesionseg.training.plateau.plateau",
+    "lesionseg.scheduler.poly.poly": "lesionseg.training.poly.poly",
+}
+"""New `_target_` by the old one: whatever a user's YAML file, a run's `config.yaml` or a checkpoint may name."""
+
+KEYS: Mapping[str, Mapping[str, str]] = {}
+"""By verb: new key by the old one, such as `postprocessing` by `decision`, which stands for all keys below it too.
+
+The keys of `train` also rename the configuration in a run's folder or a checkpoint.
+"""
+
+
+def current_words(verb: str, words: Sequence[str]) -> list[str]:
+    """Renames the keys of a command line, with a warning for each that is old.
+
+    Args:
+        verb: Verb that the words are for.
+        words: Command line without the program's name.
+    """
+    return [_current_word(verb, word) for word in words]
+
+
+def rename_targets(cfg: DictConfig) -> None:
+    """Renames each old `_target_` of a composed configuration in place, with a warning for each."""
+    from lesionseg.config.arguments import target_nodes  # loads pydantic, which --help does without
+
+    for path, node in target_nodes(OmegaConf.to_container(cfg, resolve=False), ""):
+        old = node["_target_"]
+        if old in TARGETS:
+            _warn(old, TARGETS[old])
+            OmegaConf.update(cfg, f"{path}._target_", TARGETS[old])
+
+
+def current_settings(stored: Any) -> Any:
+    """Renames keys and targets of a training's configuration that was stored in a file; returns a copy."""
+    settings = _with_current_targets(stored)
+    for old, new in KEYS.get("train", {}).items():
+        if (value := _removed(settings, old.split("."))) is not None:
+            *parents, last = new.split(".")
+            place = settings
+            for name in parents:
+                place = place.setdefault(name, {})
+            place.setdefault(last, value)
+    return settings
+
+
+def _current_word(verb: str, word: str) -> str:
+    for old, new in KEYS.get(verb, {}).items():
+        if found := re.match(rf"([+~]*){re.escape(old)}(?=[.=@/]|$)", word):
+            _warn(old, new)
+            return f"{found[1]}{new}{word[found.end() :]}"
+    return word
+
+
+def _with_current_targets(stored: Any) -> Any:
+    if isinstance(stored, Mapping):
+        return {
+            key: TARGETS.get(value, value)
+            if key == "_target_" and isinstance(value, str)
+            else _with_current_targets(value)
+            for key, value in stored.items()
+        }
+    return [_with_current_targets(value) for value in stored] if isinstance(stored, list) else stored
+
+
+def _removed(settings: Any, keys: Sequence[str]) -> Any:
+    """Takes a nested value out of its mapping; returns None if there is none."""
+    for key in keys[:-1]:
+        settings = settings.get(key) if isinstance(settings, dict) else None
+    return settings.pop(keys[-1], None) if isinstance(settings, dict) else None
+
+
+def _warn(old: str, new: str) -> None:
+    if is_first_process():
+        print(f"Warning: {old} is now called {new}; the old name works in this version only.", file=sys.stderr)
