@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lesionseg.checkpoint.checkpoint import read, segmenter_of, temperature_of
-from lesionseg.data.drawn import trains_on_drawn_images
+from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
 from lesionseg.model.engine import ModelFacts, file_digest, id_digest
 from lesionseg.system.device import describe_device, pick_device

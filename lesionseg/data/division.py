@@ -27,8 +27,8 @@ from typing import Any
 
 from lesionseg.data.digests import Digests, require_unchanged
 from lesionseg.data.facts import Facts
+from lesionseg.data.names import examples
 from lesionseg.data.source import PARTS, Listing, Part, Source
-from lesionseg.data.spelling import examples
 from lesionseg.data.split import cut, fold_of, manifest, read_digests, read_manifest
 from lesionseg.errors import InputError, raise_all
 

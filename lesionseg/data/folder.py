@@ -15,11 +15,11 @@ from lesionseg.data.folder_messages import (
     passed_over_texts,
     with_explanations,
 )
-from lesionseg.data.groups import with_groups
 from lesionseg.data.layout import Place, find_places
 from lesionseg.data.naming import Affix, AffixNaming, Naming, PatternNaming
 from lesionseg.data.pairing import Pairing, pair_by_naming
 from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
+from lesionseg.data.table import with_groups
 from lesionseg.errors import InputError
 
 

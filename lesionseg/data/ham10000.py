@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lesionseg.data.groups import with_groups
 from lesionseg.data.pairing import image_files, pair_files
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import Listing, Part, Source, existing_root
+from lesionseg.data.table import with_groups
 from lesionseg.errors import InputError
 
 MASKS = "HAM10000_segmentations_lesion_tschandl"

@@ -1,6 +1,8 @@
-"""Synthetic dermoscopy: images the project draws itself, so that everything runs before any download."""
+"""Synthetic dermoscopy: drawn images, with which everything runs before any download."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +13,25 @@ from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 
 MOST = 100_000
-"""Images of a part: a checkpoint's own source is listed when it is scored, and a file may ask for any number."""
+"""Images of a part. A checkpoint's own source is listed when it is scored, and its file may ask for any number."""
 SMALLEST, LARGEST = 32, 4096
 """Sides in pixels."""
 
 
 @dataclass(frozen=True)
 class SyntheticSample(Sample):
-    """A drawn image, fixed by its seed."""
+    """A drawn image, determined by its seed."""
 
     seed: int
     size: int
 
     def image(self) -> NDArray[np.uint8]:
         """Draws the image; see `draw_dermoscopy`."""
-        return draw_dermoscopy(self.seed, self.size)[0]
+        return self.read()[0]
 
     def mask(self) -> NDArray[np.uint8]:
         """Draws the mask; see `draw_dermoscopy`."""
-        return draw_dermoscopy(self.seed, self.size)[1]
+        return self.read()[1]
 
     def read(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Draws both at once."""
@@ -40,11 +42,11 @@ class SyntheticSample(Sample):
 class Synthetic(Source):
     """Drawn dermoscopic images with exact masks.
 
-    A stand-in for real data in tests, demonstrations and first runs: results on it say nothing about patients.
-    Licence: the project's own. Parts never share an image: each sample's seed is derived from its part and number.
+    They stand in for real data in tests, demonstrations and first runs; results on them say nothing about patients.
+    Parts share no image, because the seed of each sample is derived from its part and number. Licence: the project's.
 
     Attributes:
-        seed: Another seed gives other images.
+        seed: Seed of all images.
         size: Height and width in pixels.
         train: Number of training images.
         validation: Number of validation images.
@@ -60,7 +62,7 @@ class Synthetic(Source):
     def __post_init__(self) -> None:
         """Checks the numbers."""
         super().__post_init__()
-        counts = {"train": self.train, "validation": self.validation, "test": self.test}
+        counts = self._counts()
         too_few = self.train < 1 or self.validation < 1 or self.test < 0
         if too_few or max(counts.values()) > MOST or not SMALLEST <= self.size <= LARGEST:
             raise InputError(
@@ -73,11 +75,26 @@ class Synthetic(Source):
             )
 
     def listing(self) -> Listing:
-        """Lists the parts' samples, `train_0000` and so on."""
-        counts: dict[Part, int] = {"train": self.train, "validation": self.validation, "test": self.test}
-        parts = {part: [self._sample(part, number) for number in range(count)] for part, count in counts.items()}
+        """Lists the samples of each part, `train_0000` and so on."""
+        parts = {part: [self._sample(part, number) for number in range(n)] for part, n in self._counts().items()}
         return Listing(parts, official=True)
+
+    def _counts(self) -> dict[Part, int]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def _sample(self, part: Part, number: int) -> SyntheticSample:
         seed = np.random.SeedSequence([self.seed, PARTS.index(part), number]).generate_state(1)[0]
         return SyntheticSample(f"{part}_{number:04d}", int(seed), self.size)
+
+
+def trains_on_drawn_images(node: Any) -> bool:
+    """Tells whether a configured source trains on drawn images alone, also if it combines several sources.
+
+    Args:
+        node: Configuration of a source as plain values, of any form in a stranger's checkpoint.
+    """
+    combined = node.get("train") if isinstance(node, Mapping) else None
+    sources = list(combined.values()) if isinstance(combined, Mapping) else [node]
+    used = [source for source in sources if source is not None]
+    target = f"{Synthetic.__module__}.{Synthetic.__qualname__}"
+    return bool(used) and all(isinstance(source, Mapping) and source.get("_target_") == target for source in used)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.metadata import read_metadata
+from lesionseg.data.table import read_metadata
 from lesionseg.evaluation.strata import UNKNOWN
 
 MOST_NUMBERS = 8
@@ -25,7 +25,7 @@ def read_strata(
     its least and greatest number: `35 to 50`.
 
     Args:
-        path: See `lesionseg.data.metadata.read_metadata`.
+        path: See `lesionseg.data.table.read_metadata`.
         id_column: Likewise.
         columns: The columns to read; None for all that divide these images into 2 to 12 groups.
         ids: The images.

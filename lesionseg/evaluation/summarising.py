@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.descriptor import LookAlike
-from lesionseg.data.spelling import examples
+from lesionseg.data.names import examples
 from lesionseg.evaluation.alarms import alarms
 from lesionseg.evaluation.metadata import read_strata
 from lesionseg.evaluation.probabilities import ProbabilityCounts

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import lesionseg
 from lesionseg.checkpoint.checkpoint import temperature_of
-from lesionseg.data.drawn import trains_on_drawn_images
+from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.exporting.embedded_facts import FORMAT, EmbeddedFacts
 from lesionseg.model.engine import file_digest, id_digest
 from lesionseg.postprocessing.postprocessing import Decision

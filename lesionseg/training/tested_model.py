@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from lesionseg.checkpoint.checkpoint import descriptors_of, has_decision, read, segmenter_of, source_of
 from lesionseg.data.descriptor import Descriptor
-from lesionseg.data.drawn import trains_on_drawn_images
 from lesionseg.data.source import Source
+from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
 from lesionseg.exporting.exported_opening import EXPORTED_SUFFIXES, open_exported
 from lesionseg.model.engine import Engine, id_digest

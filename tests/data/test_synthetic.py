@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from lesionseg.config.build import build
 from lesionseg.data.source import PARTS
-from lesionseg.data.synthetic import Synthetic
+from lesionseg.data.synthetic import Synthetic, trains_on_drawn_images
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 
@@ -108,3 +108,27 @@ def test_the_disk_cache_is_refused_because_it_knows_images_by_their_files(synthe
 
 def test_the_size_is_the_networks_unless_said_otherwise(compose: Callable[[list[str]], DictConfig]) -> None:
     assert build("data", compose(["data=synthetic", "image_size=64"]).data).size == 64
+
+
+DRAWN = {"_target_": f"{Synthetic.__module__}.{Synthetic.__qualname__}", "train": 320}
+PHOTOGRAPHS = {"_target_": "lesionseg.data.folder.Folder", "root": "a"}
+
+
+def combined(**train: object) -> dict[str, object]:
+    return {"_target_": "lesionseg.data.combined.Combined", "train": train, "test": {"a": PHOTOGRAPHS}}
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        (DRAWN, True),
+        (PHOTOGRAPHS, False),
+        (combined(a=DRAWN, b=None), True),
+        (combined(a=DRAWN, b=PHOTOGRAPHS), False),
+        (combined(a=None), False),
+        (None, False),
+        ("text", False),
+    ],
+)
+def test_only_what_is_drawn_throughout_counts(node: object, expected: bool) -> None:
+    assert trains_on_drawn_images(node) is expected
