@@ -16,7 +16,8 @@ from lesionseg.exporting.embedded_facts import EmbeddedFacts
 from lesionseg.exporting.exported_file import INPUT
 from lesionseg.exporting.exported_opening import ExportedEngine
 from lesionseg.exporting.onnx_format import embed
-from lesionseg.metrics.overlap import count, overlap_scores
+from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.image_scores import count
 
 QUANTISED = ("Conv", "ConvTranspose", "Add", "Concat", "MaxPool", "Relu", "Resize")
 """Operators between the first convolution and the last, so that values stay in 8 bits from one to the next."""
@@ -77,7 +78,7 @@ def _dice(engine: ExportedEngine, sample: Sample) -> float:
     full_size = functional.interpolate(probability, size=target.shape, mode="bilinear")[0, 0].numpy()
     decision = engine.facts.decision
     prediction = decision.regions_of(full_size > np.float32(decision.threshold)).view(np.uint8)
-    return overlap_scores(count(prediction, target))["dice"]
+    return float(Dice().score(count(prediction, target)))
 
 
 def _outside_of_network(float_file: Path) -> list[str]:

@@ -1,17 +1,15 @@
-"""What an evaluation knows of one image."""
+"""What an evaluation knows about one image."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-class Counts(NamedTuple):
-    """Pixels of one image; positive means lesion."""
+from lesionseg.metrics.formula import Counts
 
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-    true_negatives: int
+Mask = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class ImageScores:
         height: Of the ground truth in pixels.
         width: Of the ground truth in pixels.
         counts: Pixel counts.
-        scores: By name, one for each of `lesionseg.metrics.definitions.METRICS` and in its order.
+        scores: Score by name, in the order of tables.
         traits: Numbers that describe the image, for example `lesion_share`; None where unknown.
         strata: Which group of each stratum the image is in, for example `{"lesion size": "small (under 5 %)"}`.
         target_sha256: Of the ground truth's size and pixels.
@@ -63,6 +61,19 @@ class ImageScores:
     def missed(self) -> bool:
         """Whether there is a lesion and nothing of it was found."""
         return self.counts.true_positives == 0 and self.counts.false_negatives > 0
+
+
+def count(prediction: Mask, target: Mask) -> Counts:
+    """Counts the pixels of two (H, W) uint8 masks in {0, 1}.
+
+    Raises:
+        ValueError: Their shapes differ.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(f"the prediction is {prediction.shape} and the target {target.shape}; allowed: one shape")
+    both = cv2.countNonZero(cv2.bitwise_and(prediction, target))
+    predicted, lesion = cv2.countNonZero(prediction), cv2.countNonZero(target)
+    return Counts(both, predicted - both, lesion - both, target.size - predicted - lesion + both)
 
 
 def worst_first(images: Iterable[ImageScores]) -> list[ImageScores]:

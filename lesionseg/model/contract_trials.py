@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from lesionseg.config.contracts import CONTRACTS
 from lesionseg.errors import first_line
+from lesionseg.metrics.formula import Counts, Formula
+from lesionseg.metrics.formula_metric import FormulaMetric
 from lesionseg.model.segmenter import stride_of
 
 PACKAGE = "lesionseg."
@@ -67,13 +69,22 @@ def metric_faults(metrics: Mapping[str, Any]) -> Iterator[str]:
         if metric is None or not is_foreign(metric):
             continue
         try:
-            metric.update(_mask().bool(), _mask())
-            value = metric.compute()
+            value = _tried_metric(metric)
         except Exception as error:
             yield f"metrics.{name}: {_name(metric)} cannot score: {_failure(error)}; {allowed}"
             continue
         if not isinstance(value, Tensor):
             yield f"metrics.{name}: {_name(metric)} computes {_described(value)}; {allowed}"
+
+
+def _tried_metric(metric: Any) -> Any:
+    """Computes a metric of masks; a formula also as evaluations and reports use it."""
+    if isinstance(metric, Formula):
+        if not metric.is_pooled:
+            _ = metric.definition, float(metric.score(Counts(1, 2, 3, 4)))
+        metric = FormulaMetric(metric)
+    metric.update(_mask().bool(), _mask())
+    return metric.compute()
 
 
 def augmentation_faults(augment: Any) -> Iterator[str]:

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.metrics.image_scores import Counts
-from lesionseg.metrics.overlap import overlap_scores
+from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.formula import Counts, Formula, mean_scores, total
+from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.postprocessing.postprocessing import Decision, Views
 from lesionseg.postprocessing.settings import FittingSettings
 from lesionseg.postprocessing.temperature import NEUTRAL
 from lesionseg.postprocessing.truth import Truth
 
+CRITERIA: Mapping[str, Formula] = {"jaccard": Jaccard(), "dice": Dice()}
+"""What the decision is chosen by, and what is shown beside it."""
 Maps = NDArray[np.float32]
 """Probabilities of all images at the network's size, (images, S, S) in [0, 1]."""
 
@@ -80,7 +83,11 @@ class FittedDecision:
 
 
 def fit_decision(
-    start: Decision, settings: FittingSettings, truths: Sequence[Truth], probabilities: Callable[[Views], Maps]
+    start: Decision,
+    settings: FittingSettings,
+    truths: Sequence[Truth],
+    probabilities: Callable[[Views], Maps],
+    formulas: Mapping[str, Formula],
 ) -> FittedDecision:
     """Adds options to a decision, one after another in the order of its steps, as long as they pay.
 
@@ -93,11 +100,13 @@ def fit_decision(
         settings: What may be tried.
         truths: Of the validation part, at least one.
         probabilities: Predicts the same images in the same order; called once or twice for each of the views.
+        formulas: What the fitted decision is scored by.
     """
 
     @cache
     def scores(decision: Decision) -> tuple[float, float]:
-        return mean_scores(decision, probabilities(decision.views), truths)
+        means = mean_scores(CRITERIA, counts_of(decision, probabilities(decision.views), truths))
+        return means["jaccard"], means["dice"]
 
     decision, trials = start, []
     for option, values in _options(start, settings):
@@ -105,29 +114,17 @@ def fit_decision(
         trials.append(trial)
         if trial.kept:
             decision = replace(decision, **{option: trial.best.value})
-    found = validation_scores(decision, probabilities(decision.views), truths)
-    return FittedDecision(decision, len(truths), settings.min_gain, trials, *found)
+    counts = counts_of(decision, probabilities(decision.views), truths)
+    means = mean_scores(formulas, counts)
+    return FittedDecision(decision, len(truths), settings.min_gain, trials, means, total(counts))
 
 
-def mean_scores(decision: Decision, probabilities: Maps, truths: Sequence[Truth]) -> tuple[float, float]:
-    """Returns the means over images of Jaccard index and Dice, each image at its ground truth's own size."""
-    means, _ = validation_scores(decision, probabilities, truths)
-    return means["jaccard"], means["dice"]
-
-
-def validation_scores(
-    decision: Decision, probabilities: Maps, truths: Sequence[Truth]
-) -> tuple[dict[str, float], Counts]:
-    """Returns the means over images of every overlap score, each at its ground truth's own size, and all pixels."""
-    counts = [
+def counts_of(decision: Decision, probabilities: Maps, truths: Sequence[Truth]) -> list[Counts]:
+    """Counts the pixels of each image at its ground truth's own size."""
+    return [
         truth.counts(decision.runs(probability, truth.shape))
         for probability, truth in zip(probabilities, truths, strict=True)
     ]
-    found = [overlap_scores(one) for one in counts]
-    means = {name: float(np.mean([scores[name] for scores in found])) for name in found[0] if name != "failure"}
-    total = Counts(*(sum(column) for column in zip(*counts, strict=True)))
-    pooled = overlap_scores(total)
-    return means | {f"pooled_{name}": pooled[name] for name in ("dice", "jaccard")}, total
 
 
 def _options(start: Decision, settings: FittingSettings) -> Iterator[tuple[str, Sequence[Any]]]:

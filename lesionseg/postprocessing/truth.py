@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.metrics.image_scores import Counts
+from lesionseg.metrics.formula import Counts
 from lesionseg.postprocessing.run_length import Integers, Runs, runs_of
 
 

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.postprocessing.fitting import FittedDecision, fit_decision
 from lesionseg.postprocessing.postprocessing import Decision, Views
 from lesionseg.postprocessing.settings import FittingSettings
@@ -34,7 +35,7 @@ def fitted(maps: Images | dict[str, Images], *, start: Decision = START, **chang
     def probabilities(views: Views) -> Any:
         return np.stack(by_views[views]).astype(np.float32)
 
-    return fit_decision(start, FittingSettings(**(SETTINGS | changes)), truths, probabilities)
+    return fit_decision(start, FittingSettings(**(SETTINGS | changes)), truths, probabilities, standard_formulas())
 
 
 def test_nothing_is_kept_where_nothing_helps() -> None:
@@ -114,7 +115,7 @@ def test_images_are_scored_at_their_own_size() -> None:
     large = np.kron(lesion(), np.ones((7, 9), np.uint8))
     truths = [Truth.of(large)]
     sharp = np.kron(lesion() * 0.9, np.ones((4, 4)))[None].astype(np.float32)
-    found = fit_decision(START, FittingSettings(**SETTINGS), truths, lambda views: sharp)
+    found = fit_decision(START, FittingSettings(**SETTINGS), truths, lambda views: sharp, standard_formulas())
     assert found.trials[0].without.jaccard > 0.95
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionseg.metrics.overlap import count
+from lesionseg.metrics.image_scores import count
 from lesionseg.postprocessing.run_length import runs_of
 from lesionseg.postprocessing.truth import Truth
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lesionseg.checkpoint.checkpoint import read
-from lesionseg.metrics.definitions import METRICS, definitions
+from lesionseg.metrics.definitions import definitions_of, definitions_record, standard_formulas
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.scored_run import Run
 from lesionseg.study.sweep import Sweep, read_sweep
@@ -19,6 +19,7 @@ from lesionseg.system.run_record import RunRecord, write_record
 MakeJob = Callable[..., Path]
 MakeSweep = Callable[..., Sweep]
 START = "2030-01-01T10:00:00+00:00"
+METRICS = definitions_of(standard_formulas())
 RunOf = Callable[..., Run]
 TrainingOf = Callable[..., Training]
 
@@ -52,9 +53,10 @@ def run_of() -> RunOf:
     """Makes an evaluation with these Jaccard indices by id; all other scores are the same: `run_of({"a": 0.5})`."""
 
     def make(jaccard: Mapping[str, float], folder: Path = Path("nowhere")) -> Run:
+        definitions = definitions_record(standard_formulas(), boundary_tolerance=0.75)
         scores = np.array([[jaccard[id_] for id_ in sorted(jaccard)]] * len(METRICS))
         targets = {id_: f"truth of {id_}" for id_ in sorted(jaccard)}
-        return Run(folder, "method", {}, {"seed": 4}, "sha", definitions(0.75), targets, scores, 1_000.0)
+        return Run(folder, "method", {}, {"seed": 4}, "sha", definitions, targets, scores, 1_000.0)
 
     return make
 

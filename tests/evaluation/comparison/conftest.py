@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from lesionseg.metrics.definitions import METRICS, definitions
+from lesionseg.metrics.definitions import definitions_of, definitions_record, standard_formulas
 
 WriteRun = Callable[..., Path]
+METRICS = definitions_of(standard_formulas())
 
 COUNTS = ("height", "width", "true_positives", "false_positives", "false_negatives", "true_negatives")
 
@@ -42,7 +43,7 @@ def write_run(tmp_path: Path) -> WriteRun:
             "facts": dict(facts or {}),
             "images": len(ids),
             "test_set_sha256": test_set or f"{truth}:{'/'.join(sorted(ids))}",
-            "definitions": definitions(tolerance),
+            "definitions": definitions_record(standard_formulas(), boundary_tolerance=tolerance),
             "config": config,
         }
         (place / "summary.json").write_text(json.dumps(summary))
