@@ -68,8 +68,9 @@ class FormulaMetric(Metric):
         """Scores each image seen so far.
 
         Returns:
-            Scores (N,) float32, or a matrix's (2, 2, N) int64, in the order seen: this process's images, or inside `sync_context` those of all. In a
-            `MetricCollection`, take the metric with `collection["dice"]`, which hands it the shared counts.
+            Scores (N,) float32, or a matrix's (2, 2, N) int64, in the order seen: this process's images, or inside
+            `sync_context` those of all. In a `MetricCollection`, take the metric with `collection["dice"]`, which hands
+            it the shared counts.
         """
         return _as_tensor(self.formula.score(Counts(*self.image_counts().unbind(1))))
 
