@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.postprocessing.regions import with_regions
-from lesionseg.postprocessing.run_length import Runs, runs_above, runs_of
+from lesionseg.postprocessing.run_length import RunLengthMask, mask_above
 
 Views = Literal["none", "flips", "turns", "sizes"]
 """Orientations and sizes that the network sees an image in, see `lesionseg.model.tta`."""
@@ -60,21 +60,21 @@ class Decision:
         """Whether there is anything to do in the third step."""
         return self.largest_component or self.fill_holes
 
-    def runs(self, probability: NDArray[np.float32], shape: tuple[int, int]) -> Runs:
+    def mask(self, probability: NDArray[np.float32], shape: tuple[int, int]) -> RunLengthMask:
         """Does the second and the third step.
 
         Args:
             probability: (h, w) in [0, 1], at the network's size.
             shape: (H, W) of the mask in pixels.
         """
-        return self._with_regions(runs_above(probability, self.threshold, shape))
+        return self._with_regions(mask_above(probability, self.threshold, shape))
 
     def regions_of(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Does the third step alone: (H, W) bool -> the same; where there is nothing to do, the mask itself."""
-        return self._with_regions(runs_of(mask)).mask().view(np.bool_) if self.changes_regions else mask
+        return self._with_regions(RunLengthMask.of(mask)).pixels().view(np.bool_) if self.changes_regions else mask
 
-    def _with_regions(self, runs: Runs) -> Runs:
-        return with_regions(runs, largest_component=self.largest_component, fill_holes=self.fill_holes)
+    def _with_regions(self, mask: RunLengthMask) -> RunLengthMask:
+        return with_regions(mask, largest_component=self.largest_component, fill_holes=self.fill_holes)
 
     def settings(self) -> dict[str, Any]:
         """Returns the settings as plain values by name."""

@@ -13,11 +13,10 @@ from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import loader
 from lesionseg.metrics.formula import Formula
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.fitting import FittedDecision, Maps, fit_decision
+from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings, Maps, fit_decision
 from lesionseg.postprocessing.postprocessing import Views
-from lesionseg.postprocessing.settings import FittingSettings
+from lesionseg.postprocessing.run_length import Truth
 from lesionseg.postprocessing.temperature import fit_temperature
-from lesionseg.postprocessing.truth import Truth
 from lesionseg.system.cores import usable_cores
 
 BATCH = 16

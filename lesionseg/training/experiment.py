@@ -26,8 +26,7 @@ from lesionseg.metrics.delivered import AS_DELIVERED
 from lesionseg.metrics.formula import Formula
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import build_segmenter
-from lesionseg.postprocessing.fitting import FittedDecision
-from lesionseg.postprocessing.settings import FittingSettings
+from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings
 from lesionseg.report.scores_terminal import print_alarms
 from lesionseg.system.atomic_files import write_json, write_whole
 from lesionseg.system.device import limit_threads

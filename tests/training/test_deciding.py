@@ -12,8 +12,8 @@ from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.sample import Array, Sample
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.postprocessing.fitting import FittingSettings
 from lesionseg.postprocessing.postprocessing import Decision
-from lesionseg.postprocessing.settings import FittingSettings
 from lesionseg.training.deciding import decide
 
 SIZE = 32
