@@ -17,11 +17,11 @@ class Picture:
     """What the gallery shows of one image.
 
     Attributes:
-        width: In pixels.
-        height: In pixels.
-        photograph: A WebP file's bytes of (height, width), or None where there is no photograph.
-        target: Outline of the ground truth as SVG path data in these pixels, `M1 2L3 4...Z`; empty for no lesion.
-        prediction: Outline of the prediction likewise.
+        width: Width in pixels.
+        height: Height in pixels.
+        photograph: Bytes of a WebP file of (height, width), or None without a photograph.
+        target: Outline of the ground truth as SVG path data in these pixels, `M1 2L3 4...Z`; empty without a lesion.
+        prediction: Outline of the prediction in the same form.
     """
 
     width: int
@@ -36,15 +36,15 @@ class ImageScores:
     """One image's scores.
 
     Attributes:
-        id: Unique within the evaluation.
-        height: Of the ground truth in pixels.
-        width: Of the ground truth in pixels.
+        id: Name, unique within the evaluation.
+        height: Height of the ground truth in pixels.
+        width: Width of the ground truth in pixels.
         counts: Pixel counts.
         scores: Score by name, in the order of tables.
-        traits: Numbers that describe the image, for example `lesion_share`; None where unknown.
-        strata: Which group of each stratum the image is in, for example `{"lesion size": "small (under 5 %)"}`.
-        target_sha256: Of the ground truth's size and pixels.
-        picture: For the gallery; None where none was asked for.
+        traits: Numbers that describe the image, for example `lesion_share`; None if unknown.
+        strata: Group of the image by stratum, for example `{"lesion size": "small (under 5 %)"}`.
+        target_sha256: SHA-256 of the ground truth's size and pixels.
+        picture: Picture for the gallery, or None.
     """
 
     id: str
@@ -59,7 +59,7 @@ class ImageScores:
 
     @property
     def missed(self) -> bool:
-        """Whether there is a lesion and nothing of it was found."""
+        """Whether there is a lesion of which nothing was found."""
         return self.counts.true_positives == 0 and self.counts.false_negatives > 0
 
 
@@ -77,5 +77,5 @@ def count(prediction: Mask, target: Mask) -> Counts:
 
 
 def worst_first(images: Iterable[ImageScores]) -> list[ImageScores]:
-    """Sorts by Jaccard index, the lowest first; by id where it is the same."""
+    """Sorts images by Jaccard index, lowest first, then by id."""
     return sorted(images, key=lambda image: (image.scores["jaccard"], image.id))

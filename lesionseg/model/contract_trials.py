@@ -1,4 +1,4 @@
-"""Trying out parts that are not lesionseg's own on tiny inputs, so that a broken contract is told before any work."""
+"""Trials of user-defined parts on tiny inputs, so that a broken contract is reported before any work."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,15 +19,15 @@ SIDE = 32
 
 
 def is_foreign(part: Any) -> bool:
-    """Tells parts that anybody has written from lesionseg's own, which its tests have tried."""
+    """Whether a part is not lesionseg's own; its own parts are covered by its tests."""
     return not type(part).__module__.startswith(PACKAGE)
 
 
 def network_faults(network: nn.Module, image_size: int) -> Iterator[str]:
-    """Tries a network on two images, as it trains and as it predicts; its output must be logits of the image's size.
+    """Tries a network on two images in training and in evaluation mode; its output must be logits of the image's size.
 
     Args:
-        network: On the CPU, with memory of its own; its statistics are changed.
+        network: A network on the CPU; its running statistics change.
         image_size: Height and width in pixels; the next multiple of the network's stride is tried.
     """
     stride = stride_of(network)

@@ -82,7 +82,7 @@ class RunLengthMask:
 
     @property
     def touches_border(self) -> bool:
-        """Whether a lesion pixel lies in the image's outermost rows or columns: the lesion may go on outside."""
+        """Whether the lesion touches the image's outermost rows or columns, so that it may continue outside."""
         height, width = self.shape
         box = self.box
         return box is not None and (box.left == 0 or box.top == 0 or box.right == width - 1 or box.bottom == height - 1)
@@ -106,9 +106,9 @@ class Truth:
 
     Attributes:
         shape: (H, W) in pixels.
-        starts: (runs + 1,) positions row * W + column, rising; in front a run without pixels at 0.
-        before: (runs + 1,) lesion pixels in front of each start.
-        lengths: (runs + 1,) pixels of each run.
+        starts: (runs + 1,) rising positions row * W + column; the first run is empty and at 0.
+        before: (runs + 1,) number of lesion pixels before each start.
+        lengths: (runs + 1,) number of pixels of each run.
     """
 
     shape: tuple[int, int]
@@ -118,7 +118,7 @@ class Truth:
 
     @classmethod
     def of(cls, mask: NDArray[np.uint8]) -> Self:
-        """Takes in a mask: (H, W) uint8 in {0, 1}."""
+        """Encodes a mask (H, W) uint8 in {0, 1}."""
         encoded = RunLengthMask.of(mask.view(np.bool_))
         starts, stops = encoded.flat()
         lengths = np.concatenate([[0], stops - starts])
@@ -133,7 +133,7 @@ class Truth:
         return Counts(both, predicted - both, lesion - both, height * width - predicted - lesion + both)
 
     def _lesion_before(self, positions: Integers) -> Integers:
-        """Counts the lesion pixels in front of each position."""
+        """Counts the lesion pixels before each position."""
         run = np.searchsorted(self.starts, positions, side="right") - 1
         counted: Integers = self.before[run] + np.minimum(positions - self.starts[run], self.lengths[run])
         return counted
@@ -188,7 +188,7 @@ def mask_above(probability: NDArray[np.float32], threshold: float, shape: tuple[
 
 
 def _surroundings(excess: Floats) -> tuple[tuple[int, int], Floats]:
-    """Cuts out what is above 0, with one row and column more on each side if there are; its corner, and the part."""
+    """Crops to the values above 0 and one more row and column on each side; returns corner and crop."""
     rows, columns = (np.flatnonzero((excess > 0).any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         return (0, 0), excess[:0]
@@ -197,16 +197,16 @@ def _surroundings(excess: Floats) -> tuple[tuple[int, int], Floats]:
 
 
 def _enlarged_rows(part: Floats, top: int, network_height: int, height: int) -> tuple[int, Floats]:
-    """Interpolates between a part's rows; the network's first and last go on unchanged outside their centres.
+    """Interpolates between rows; outside their centres, the network's first and last row continue unchanged.
 
     Args:
         part: (h, w), the network's rows from `top` on.
-        top: In the network's rows.
-        network_height: Rows that the network has in all.
-        height: Rows that the image has in all.
+        top: Index of the first row among the network's rows.
+        network_height: Number of the network's rows.
+        height: Number of the image's rows.
 
     Returns:
-        The first of the image's rows that these rows decide, and (rows, w).
+        The index of the first of the image's rows that these rows determine, and the interpolated rows (rows, w).
     """
     position = np.clip((np.arange(height) + 0.5) * network_height / height - 0.5, 0, network_height - 1) - top
     rows = np.flatnonzero((position >= 0) & (position <= len(part) - 1))
@@ -219,14 +219,14 @@ def _enlarged_rows(part: Floats, top: int, network_height: int, height: int) -> 
 
 
 def _crossings(enlarged: Floats, rows: Integers, columns: Integers, left: int, scale: float) -> Floats:
-    """Places where rows cross 0 between columns - 1 and columns, in the image's pixels; at the edges anywhere.
+    """Locates where rows cross 0 between columns - 1 and columns, in the image's pixels; at the edges anywhere.
 
     Args:
         enlarged: (rows, w), the network's columns from `left` on.
         rows: (crossings,)
         columns: (crossings,), 0 to w.
-        left: In the network's columns.
-        scale: The image's pixels for one of the network's columns.
+        left: Index of the first column among the network's columns.
+        scale: Image pixels per column of the network.
     """
     last = enlarged.shape[1] - 1
     before = np.clip(columns - 1, 0, last)
