@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lesionseg.config.launch import launch
 
@@ -11,22 +12,41 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 WOULD_BE_WRONG = 1
-"""Exit code when something in the data would make results wrong."""
+"""Exit code if something in the data would make results wrong."""
 
 
 def check_data(cfg: DictConfig) -> dict[str, int]:
-    """Examines a data source as `cfg` says, see `conf/check_data.yaml`; writes `check.json` and `check.html`.
+    """Examines a data source as described in `conf/check_data.yaml`; writes `check.json` and `check.html`.
 
     Returns:
-        The number of findings of each severity: `error`, `warning` and `note`.
+        The number of findings of each severity; those in the repaired copy if `fix` asks for one.
 
     Raises:
-        InputError: A setting is wrong, or the data are not there.
+        InputError: A setting is wrong, or the data are missing.
     """
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
-    from lesionseg.data.check.checking import visit
+    from omegaconf import OmegaConf
 
-    return visit(cfg)
+    from lesionseg.check import check
+    from lesionseg.config.build import build
+    from lesionseg.data.check.diagnosis import diagnose
+    from lesionseg.data.check.repair import check_target, repair, repaired_source
+    from lesionseg.report.data_check import print_repair, report_diagnosis
+
+    check(cfg)
+    settings: Any = OmegaConf.to_container(cfg.data, resolve=True)
+    if cfg.fix is not None:
+        check_target(Path(cfg.fix), settings)
+    source = build("data", cfg.data)
+    diagnosis = diagnose(source)
+    report_diagnosis(diagnosis, settings, Path(cfg.run_dir))
+    if cfg.fix is not None:
+        done = repair(diagnosis, Path(cfg.fix))
+        diagnosis = diagnose(repaired_source(done, source))
+        print_repair(done, diagnosis)
+    elif diagnosis.counts["error"] and any(examination.sample.files for examination in diagnosis.examinations):
+        print("repair them    the same command with fix=FOLDER writes a copy without these errors", flush=True)
+    return {str(severity): count for severity, count in diagnosis.counts.items()}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""One image's probabilities, counted in a million steps, and finer ones at 0 and 1, where networks crowd them."""
+"""One image's probabilities, counted in a million levels, with finer ones at 0 and 1, where networks crowd them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,22 +8,18 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.metrics.dice import Dice
-from lesionseg.metrics.formula import Counts as PixelCounts
-from lesionseg.metrics.jaccard import Jaccard
-
 THRESHOLDS = 100
 """Steps of the threshold from 0 to 1."""
 BINS = 10
-"""Of the reliability diagram, equally wide."""
+"""Equally wide bins of the reliability diagram."""
 BLOCK = 1 << 20
-"""Pixels counted at a time: however large the image, no more memory is needed."""
+"""Pixels counted at a time, which bounds the memory for large images."""
 STEPS = 1 << 20
-"""So many equal steps from 0 to 1, about a millionth each, tell levels apart between the ends."""
+"""Equal steps from 0 to 1 that separate levels between the ends, about a millionth each."""
 END = 2.0**-10
-"""Nearer to 0 or 1 levels are finer."""
+"""Distance from 0 or 1 within which levels are finer."""
 DETAIL = 11
-"""Binary digits of a probability below END that tell levels apart: one part in 2,048."""
+"""Binary digits that separate levels below END: one part in 2,048."""
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -31,30 +27,30 @@ Counts = NDArray[np.int64]
 Levels = NDArray[np.int32]
 
 _DROPPED = np.uint32(23 - DETAIL)
-"""Binary digits of float32's fraction that are."""
+"""Binary digits of the fraction of a float32 that are dropped."""
 _NORMAL = 1 << DETAIL
-"""What is left of float32's smallest normal number, 2**-126; what is smaller shares the lowest level with 0."""
+"""The smallest normal float32, 2**-126, without the dropped digits; smaller numbers share the lowest level with 0."""
 _SMALL = (116 << DETAIL) + 1
-"""Levels below END: 116 powers of two, and the lowest."""
+"""Number of levels below END: 116 powers of two, and the lowest."""
 _NEAR_ONE = 1 << 24
-"""Steps of float32 between 0.5 and 1 have the size of 1 / this: all of those above 1 - END are levels."""
+"""Steps of float32 between 0.5 and 1 have the size 1 / _NEAR_ONE; each step above 1 - END is a level."""
 _LARGE = int(END * _NEAR_ONE)
 LEVELS = _SMALL + (STEPS - 2 * int(END * STEPS) + 1) + _LARGE
 
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """What is counted of pixels of one class.
+    """Counts of pixels of one class.
 
     Attributes:
         kind: 0 for skin, 1 for lesion.
-        levels: (n,) of `levels_of`, rising: those that occur.
-        pixels: (n,) number of pixels.
-        lowest: (n,) the smallest probability of each level.
-        highest: (n,) the largest likewise.
-        above: (THRESHOLDS + 1,) pixels above each threshold from 0 to 1.
-        bins: (BINS,) pixels of each bin.
-        bin_sums: (BINS,) sum of their probabilities.
+        levels: (n,) rising levels that occur, see `levels_of`.
+        pixels: (n,) number of pixels of each level.
+        lowest: (n,) smallest probability of each level.
+        highest: (n,) largest probability of each level.
+        above: (THRESHOLDS + 1,) number of pixels above each threshold from 0 to 1.
+        bins: (BINS,) number of pixels of each bin.
+        bin_sums: (BINS,) sum of the probabilities of each bin.
         squares: Sum over pixels of the squared difference between probability and class.
     """
 
@@ -70,7 +66,7 @@ class ClassCounts:
 
     @classmethod
     def of(cls, values: Floats32, kind: int) -> Self:
-        """Counts probabilities, (n,) in [0, 1], which are sorted in place."""
+        """Counts probabilities, (n,) in [0, 1], and sorts them in place."""
         values.sort()
         levels = levels_of(values)
         starts = np.flatnonzero(np.concatenate([[True], levels[1:] != levels[:-1]]))
@@ -95,7 +91,7 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class ImageProbabilities:
-    """What is counted of one image, in parts of one class each."""
+    """Counts of one image, in parts that hold one class each."""
 
     parts: Sequence[ClassCounts]
 
@@ -114,20 +110,20 @@ class ImageProbabilities:
         return cls([ClassCounts.of(*block) for block in _blocks(probability.ravel(), target.ravel())])
 
     def overlap(self) -> tuple[Floats, Floats]:
-        """Computes Dice and Jaccard at each threshold, (THRESHOLDS + 1,) each; 1 where both masks are empty."""
+        """Computes Dice and Jaccard at each threshold, (THRESHOLDS + 1,) each, 1 where both masks are empty."""
         above = np.zeros((2, THRESHOLDS + 1), np.int64)
         for part in self.parts:
             above[part.kind] += part.above
-        skin, lesion = (sum(int(part.pixels.sum()) for part in self.parts if part.kind == kind) for kind in (0, 1))
-        counts = PixelCounts(above[1], above[0], lesion - above[1], skin - above[0])
-        return Dice().score(counts), Jaccard().score(counts)
+        union = above[0] + sum(int(part.pixels.sum()) for part in self.parts if part.kind == 1)
+        jaccard = np.where(union > 0, above[1] / np.maximum(union, 1), 1.0)
+        return 2 * jaccard / (1 + jaccard), jaccard
 
 
 def levels_of(values: Floats32) -> Levels:
-    """Numbers the level of each probability: (n,) rising in [0, 1] -> (n,) rising from 0 to LEVELS - 1.
+    """Returns the level of each probability: (n,) rising in [0, 1] -> (n,) rising from 0 to LEVELS - 1.
 
-    Between END and 1 - END, levels are 1 / STEPS wide. Below, they are float32's own notation, shortened to DETAIL
-    digits behind its power of two. Above, every number that float32 has there is a level of its own.
+    Between END and 1 - END, levels are 1 / STEPS wide. Below, a level is a power of two with DETAIL binary digits, read
+    from the bits of the float32. Above, every float32 is a level.
     """
     first, last = np.searchsorted(values, [np.float32(END), np.nextafter(np.float32(1 - END), np.float32(1))])
     small = (values[:first].view(np.uint32) >> _DROPPED).view(np.int32)
@@ -142,14 +138,14 @@ def _check(probability: Floats32, target: NDArray[np.uint8]) -> None:
     if probability.shape != target.shape or target.size == 0:
         raise ValueError(f"probability is {probability.shape}, target {target.shape}; allowed: one shape with pixels")
     lowest, highest = float(probability.min()), float(probability.max())
-    if not (lowest >= 0 and highest <= 1):  # so that NaN is caught
+    if not (lowest >= 0 and highest <= 1):  # also catches NaN
         raise ValueError(f"probabilities are {lowest:g} to {highest:g}; allowed: 0 to 1")
     if target.max() > 1:
         raise ValueError(f"the target has values up to {target.max()}; allowed: 0 and 1")
 
 
 def _blocks(values: Floats32, target: NDArray[np.uint8]) -> Iterator[tuple[Floats32, int]]:
-    """Copies the probabilities of each class, some at a time; -0.0 becomes 0.0, whose notation is that of 0."""
+    """Copies the probabilities of each class block by block; -0.0 becomes 0.0, because levels depend on the bits."""
     for start in range(0, len(values), BLOCK):
         block, lesion = np.abs(values[start : start + BLOCK]), target[start : start + BLOCK].view(np.bool_)
         for kind, chosen in enumerate((block[~lesion], block[lesion])):

@@ -1,4 +1,4 @@
-"""Pictures for the gallery: a small photograph, and the two outlines as drawings that can be shown or hidden."""
+"""Pictures for the gallery: a small photograph, and two outlines that can be shown or hidden."""
 
 import io
 
@@ -15,26 +15,26 @@ OUTLINE_SIZE = 384
 """Longer side in pixels where there is no photograph."""
 QUALITY = 72
 METHOD = 2
-"""WebP's effort: on dermoscopic images 4, the default, takes 2.3 times as long and saves 7 % of the bytes."""
+"""Effort of WebP; 4, the default, takes 2.3 times as long on dermoscopic images and saves 7 % of the bytes."""
 TOLERANCE = 0.4
-"""An outline is simplified by at most this many pixels of the picture, which no eye sees."""
+"""Largest error of a simplified outline in pixels of the picture, which is invisible."""
 COARSEST = 4.0
 LONGEST = 6_000
-"""Characters; a frayed outline that needs more is simplified further, down to `COARSEST`."""
+"""Characters above which a frayed outline is simplified further, up to an error of `COARSEST`."""
 MOST_PIECES = 200
-"""Of more pieces and holes, as a model makes them that has learnt nothing yet, the longest are drawn."""
+"""Pieces and holes that are drawn, the longest ones; a model that has learnt nothing makes more."""
 SPECK = 2.0
-"""Anything smaller is drawn as a square of this side, or it would vanish."""
+"""Side of the square that stands for anything smaller, which would vanish."""
 
 
 def make_picture(image: Array | None, prediction: Array, target: Array, *, size: int) -> Picture:
-    """Draws what the gallery shows of one image, in the ground truth's aspect ratio.
+    """Draws the gallery's picture of one image in the ground truth's aspect ratio.
 
     Args:
-        image: (h, w, 3) RGB 0..255 at any size and aspect ratio; it is stretched over the picture. None for none.
+        image: (h, w, 3) RGB 0..255 at any size and aspect ratio, stretched over the picture; None for none.
         prediction: (H, W) in {0, 1}.
         target: (H, W) in {0, 1}.
-        size: Longer side of the picture in pixels, though never more than the ground truth's; 0 for outlines alone.
+        size: Longer side of the picture in pixels, at most the ground truth's; 0 for outlines alone.
 
     Returns:
         The picture. An outline runs through the centres of the outermost lesion pixels, around holes too, and is empty
@@ -63,7 +63,7 @@ def _encode(image: Array, width: int, height: int) -> bytes:
 
 
 def _outline(mask: Array, width: int, height: int) -> str:
-    """Traces a mask (H, W) in {0, 1} at its own size, as small parts would be lost in a smaller one."""
+    """Traces a mask (H, W) in {0, 1} at its own size, because a smaller one would lose small parts."""
     left, top, lesion_width, lesion_height = cv2.boundingRect(mask)
     if lesion_width == 0:
         return ""

@@ -1,10 +1,9 @@
-"""What the probabilities of all pixels say, counted so that memory does not grow with the number of pixels."""
+"""Curves and calibration of the probabilities of all pixels, in memory that does not grow with their number."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
 from typing import Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
@@ -21,63 +20,40 @@ from lesionseg.evaluation.image_probabilities import (
 from lesionseg.evaluation.summary import CalibrationBin, Curves
 
 MOST_POINTS = 300
-"""Of a stored curve."""
+"""Points of a stored curve."""
 DEVIATION = 0.0005
-"""How far a stored curve may lie from the full one: half a pixel of a drawing 1,000 pixels wide."""
+"""Distance of a stored curve from the full one: half a pixel of a drawing 1,000 pixels wide."""
+SUMMED = ("images", "pixels", "bins", "bin_sums", "squares", "dice", "jaccard")
 
 
-def _counts() -> Counts:
-    return np.zeros((2, LEVELS), np.int64)
-
-
-def _lowest() -> Floats32:
-    return np.full(LEVELS, np.inf, np.float32)
-
-
-def _highest() -> Floats32:
-    return np.full(LEVELS, -np.inf, np.float32)
-
-
-def _over_thresholds() -> Floats:
-    return np.zeros(THRESHOLDS + 1)
-
-
-def _bins() -> Counts:
-    return np.zeros((2, BINS), np.int64)
-
-
-def _bin_sums() -> Floats:
-    return np.zeros(BINS)
-
-
-@dataclass
 class ProbabilityCounts:
     """Histogram of the pixels' probabilities by true class, and scores of the images at each threshold.
 
-    Images are counted in any thread (`ImageProbabilities.of`) and added up here. Counts are integers, so that neither
-    the images' order nor who adds them changes an area. It can be pickled to travel between processes.
+    Images are counted in any thread (`ImageProbabilities.of`) and added up here. Counts are integers, so areas depend
+    neither on the order of the images nor on who adds them. It can be pickled to travel between processes.
 
     Attributes:
         images: Number of images.
         pixels: (2, LEVELS) number of pixels; skin first, lesion second.
-        lowest: (LEVELS,) the smallest probability of each level; infinity where there is none.
-        highest: (LEVELS,) the largest likewise; minus infinity where there is none.
-        bins: (2, BINS) pixels of each bin of the reliability diagram, by class.
-        bin_sums: (BINS,) sum of their probabilities.
+        lowest: (LEVELS,) smallest probability of each level; infinity where there is none.
+        highest: (LEVELS,) largest probability of each level; minus infinity where there is none.
+        bins: (2, BINS) number of pixels of each bin of the reliability diagram, by class.
+        bin_sums: (BINS,) sum of the probabilities of each bin.
         squares: Sum over pixels of the squared difference between probability and class.
         dice: (THRESHOLDS + 1,) sum over images at each threshold from 0 to 1.
-        jaccard: Likewise.
+        jaccard: (THRESHOLDS + 1,) sum over images at each threshold from 0 to 1.
     """
 
-    images: int = 0
-    pixels: Counts = field(default_factory=_counts)
-    lowest: Floats32 = field(default_factory=_lowest)
-    highest: Floats32 = field(default_factory=_highest)
-    bins: Counts = field(default_factory=_bins)
-    bin_sums: Floats = field(default_factory=_bin_sums)
-    squares: float = 0.0
-    dice: Floats = field(default_factory=_over_thresholds)
-    jaccard: Floats = field(default_factory=_over_thresholds)
+    def __init__(self) -> None:
+        self.images = 0
+        self.pixels: Counts = np.zeros((2, LEVELS), np.int64)
+        self.lowest: Floats32 = np.full(LEVELS, np.inf, np.float32)
+        self.highest: Floats32 = np.full(LEVELS, -np.inf, np.float32)
+        self.bins: Counts = np.zeros((2, BINS), np.int64)
+        self.bin_sums: Floats = np.zeros(BINS)
+        self.squares = 0.0
+        self.dice: Floats = np.zeros(THRESHOLDS + 1)
+        self.jaccard: Floats = np.zeros(THRESHOLDS + 1)
 
     @classmethod
     def of_images(cls, *images: ImageProbabilities) -> Self:
@@ -88,7 +64,7 @@ class ProbabilityCounts:
         return counts
 
     def add(self, image: ImageProbabilities) -> None:
-        """Adds one more image; only one thread at a time may do so."""
+        """Adds one image; only one thread at a time may call it."""
         dice, jaccard = image.overlap()
         self.images += 1
         self.dice += dice
@@ -102,32 +78,27 @@ class ProbabilityCounts:
             self.squares += part.squares
 
     def merge(self, other: "ProbabilityCounts") -> None:
-        """Adds another's images, for example those of another process."""
-        self.images += other.images
-        self.pixels += other.pixels
+        """Adds the images of another object, for example from another process."""
+        for name in SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.lowest = np.minimum(self.lowest, other.lowest)
         self.highest = np.maximum(self.highest, other.highest)
-        self.bins += other.bins
-        self.bin_sums += other.bin_sums
-        self.squares += other.squares
-        self.dice += other.dice
-        self.jaccard += other.jaccard
 
     def examples(self) -> tuple[Counts, Floats32, Floats]:
-        """Lists class, probability and number of pixels, (n,) each, of every level that occurs, for TensorBoard."""
+        """Returns class, probability and number of pixels, (n,) each, of every level that occurs, for TensorBoard."""
         truth, level, weight = self._examples()
         return truth, self.highest[level], weight
 
     def _examples(self) -> tuple[Counts, Counts, Floats]:
-        """Lists class, level and number of pixels likewise, as scikit-learn wants them."""
+        """Returns class, level and number of pixels of every level that occurs, as scikit-learn takes them."""
         levels = np.flatnonzero(self.pixels.any(axis=0))
         return np.repeat([0, 1], len(levels)), np.tile(levels, 2), self.pixels[:, levels].ravel().astype(float)
 
     def curves(self) -> Curves:
-        """Computes every curve and number; the areas with scikit-learn from the levels, weighted by their pixels.
+        """Computes every curve and number, the areas with scikit-learn from levels weighted by their pixels.
 
-        Where the truth is all lesion or all skin, ROC and precision-recall curve are empty and their areas None.
-        A recall that no probability reaches has the precision 1, as scikit-learn defines it.
+        Where the truth is all lesion or all skin, the ROC and precision-recall curves are empty and their areas None.
+        A recall that no probability reaches has precision 1, as in scikit-learn.
 
         Raises:
             ValueError: There is no image.
@@ -159,9 +130,9 @@ class ProbabilityCounts:
         return bool(self.pixels.any(axis=1).all())
 
     def _roc(self) -> tuple[Floats, float | None, float | None]:
-        """Computes the ROC curve, (2, points), the area below it, and how far that may be from the single pixels'.
+        """Computes the ROC curve, (2, points), the area below it, and the largest error of the area.
 
-        Pairs of skin and lesion in one level count half in the area; they should count something from 0 to 1.
+        Pairs of skin and lesion in one level count half; with single pixels, they would count from 0 to 1.
         """
         if not self._has_both_classes:
             return np.empty((2, 0)), None, None
@@ -172,10 +143,10 @@ class ProbabilityCounts:
         return thinned(np.array([rising, rates])), float(auc(rising, rates)), error
 
     def _precision_recall(self) -> tuple[Floats, float | None, float | None]:
-        """Computes precision over rising recall, (2, points), the average precision, and how far that may be off.
+        """Computes precision over rising recall, (2, points), the average precision, and its largest error.
 
-        scikit-learn takes all pixels of a level for equal, which is right where they are. Elsewhere the precision at
-        each of its lesion pixels is put right, as if skin and lesion were evenly mixed.
+        scikit-learn treats all pixels of a level as equal. Where they are not, the precision at its lesion pixels is
+        corrected as if skin and lesion were evenly mixed.
         """
         if not self._has_both_classes:
             return np.empty((2, 0)), None, None
@@ -190,16 +161,16 @@ class ProbabilityCounts:
 
     @property
     def _unsure(self) -> NDArray[np.bool_]:
-        """Finds the levels in which the order of skin and lesion is lost: (LEVELS,)."""
+        """Marks the levels in which the order of skin and lesion is lost: (LEVELS,)."""
         return (self.lowest < self.highest) & self.pixels.all(axis=0)
 
     def _precisions_within(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         """Computes the mean precision at the lesion pixels of each unsure level under four assumptions.
 
         Returns:
-            (n,) each: the level's lesion pixels, and their mean precision if all of the level's pixels are equal, if
-            skin and lesion are evenly mixed, at least (all skin before all lesion) and at most. Along the level the
-            precision is a concave curve: its mean is at least that of its ends, and Simpson's rule is good for it.
+            (n,) each: the lesion pixels of the level, and their mean precision if all of its pixels are equal, if skin
+            and lesion are evenly mixed, if all skin comes first (the least), and if all lesion comes first. Along the
+            level the precision is a concave curve: its mean is at least that of its ends, and Simpson's rule fits it.
         """
         chosen = self._unsure[::-1]  # the most probable level first
         counts = self.pixels[:, ::-1].astype(float)
@@ -220,7 +191,7 @@ class ProbabilityCounts:
         return lesion, precision(lesion, skin), evenly, low, precision(lesion, 0 * skin)
 
     def _calibration(self) -> list[CalibrationBin]:
-        """Lists the bins that have pixels, each with its upper end and without its lower one, as in Guo et al. 2017."""
+        """Lists the bins that have pixels; a bin holds its upper end but not its lower one, as in Guo et al. 2017."""
         totals = self.bins.sum(axis=0)
         return [
             CalibrationBin(
@@ -236,42 +207,27 @@ class ProbabilityCounts:
 
 
 def _calibration_error(calibration: Sequence[CalibrationBin]) -> float:
-    """Averages how far frequency and confidence are apart, over pixels."""
+    """Averages the distance between frequency and confidence over pixels."""
     total = sum(part.pixels for part in calibration)
     return sum(part.pixels * abs(part.confidence - part.frequency) for part in calibration) / total
 
 
 def thinned(points: Floats) -> Floats:
-    """Leaves out points of a line that nobody would miss: the rest, joined, runs where all did.
-
-    Starts with both ends and takes the point that is farthest from the line in, until none is farther than DEVIATION
-    or there are MOST_POINTS (Ramer 1972, Douglas & Peucker 1973).
+    """Leaves out points of a curve so that the rest, joined by lines, runs as before (Douglas & Peucker 1973).
 
     Args:
         points: (2, n) coordinates about 0 to 1, n at least 1.
 
     Returns:
-        (2, m), in order, m at most MOST_POINTS.
+        (2, m), in order, m at most MOST_POINTS, within DEVIATION of the curve where so many points are enough.
     """
-    kept = {0, points.shape[1] - 1}
-    gaps: list[tuple[float, int, int, int]] = []
-    _measure(gaps, points, 0, points.shape[1] - 1)
-    while gaps and len(kept) < MOST_POINTS:
-        _, first, farthest, last = heappop(gaps)
-        kept.add(farthest)
-        _measure(gaps, points, first, farthest)
-        _measure(gaps, points, farthest, last)
-    return points[:, sorted(kept)]
+    deviation = DEVIATION
+    kept = _simplified(points, deviation)
+    while len(kept) > MOST_POINTS:
+        deviation *= 1.2
+        kept = _simplified(points, deviation)
+    return kept.T.round(6)
 
 
-def _measure(gaps: list[tuple[float, int, int, int]], points: Floats, first: int, last: int) -> None:
-    """Notes which point is farthest from the line between two others, if far enough; the farthest of all pops first."""
-    if last - first < 2:
-        return
-    offsets = points[:, first + 1 : last] - points[:, [first]]
-    along = points[:, last] - points[:, first]
-    share = np.clip(along @ offsets / max(float(along @ along), 1e-300), 0, 1)  # ends may coincide
-    distances = np.hypot(*(offsets - along[:, np.newaxis] * share))
-    farthest = int(distances.argmax())
-    if distances[farthest] > DEVIATION:
-        heappush(gaps, (-float(distances[farthest]), first, first + 1 + farthest, last))
+def _simplified(points: Floats, deviation: float) -> Floats:
+    return cv2.approxPolyDP(points.T.astype(np.float32)[:, np.newaxis], deviation, False)[:, 0].astype(float)

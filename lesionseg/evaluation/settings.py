@@ -1,4 +1,4 @@
-"""The settings of an evaluation; their values and units stand in `conf/evaluation/default.yaml`."""
+"""Settings of an evaluation, whose values and units are in `conf/evaluation/default.yaml`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +8,15 @@ from lesionseg.errors import raise_all
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """How masks are scored and reported.
+    """Settings of scoring and reporting masks.
 
     Attributes:
-        resamples: Of each interval, at least 100.
-        seed: Of the intervals; the same one gives the same intervals.
+        resamples: Resamples of each interval, at least 100.
+        seed: Seed of the intervals.
         boundary_tolerance: Distance in % of the image's diagonal up to which outline points agree, above 0.
         metadata: A CSV file with a row for each image, whose columns become strata; None for none.
-        metadata_id: Its column with the image's id.
-        metadata_columns: The columns to use; None for all that divide the images into a few groups.
+        metadata_id: Column of the table with the image's id.
+        metadata_columns: Columns to use; None for all that divide the images into a few groups.
         picture_size: Longer side of the report's pictures in pixels; 0 for outlines without photographs.
         worst: Number of worst cases in TensorBoard.
 
@@ -34,7 +34,7 @@ class EvaluationSettings:
     worst: int
 
     def __post_init__(self) -> None:
-        """Checks the numbers; touches no file."""
+        """Checks the numbers."""
         lowest = {"resamples": 100, "seed": 0, "picture_size": 0, "worst": 0}
         faults = [
             f"evaluation.{name} is {getattr(self, name)}; allowed: at least {low}"

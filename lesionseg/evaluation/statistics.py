@@ -1,4 +1,4 @@
-"""How sure a mean over images is, and whether two methods differ by more than chance."""
+"""Intervals of means over images, and tests of whether two methods differ by more than chance."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -11,29 +11,29 @@ from scipy import stats
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
 Ends = tuple[float, float]
-"""The worst and the best, or the best and the worst, that an image can score; the smaller number first."""
+"""Least and greatest value of an image."""
 
 HOW = (
     "95 % intervals over the images: of means by the Bayesian bootstrap, with half an image more at either end of the "
     "scale for what has not been seen; of rates, such as that of failures, Wilson's"
 )
-"""For every place that shows intervals; what stands behind it is said by `mean_intervals`."""
+"""Sentence for every place that shows intervals; `mean_intervals` says more."""
 HALF = 0.5
-"""Of an image, at either end of the scale."""
+"""Weight of the additional image at either end of the scale."""
 DECIMALS = 12
-"""Sums in another order differ in the sixteenth digit; rounded, equal values are equal and ties are counted as ties."""
+"""Digits to which values are rounded, so that ties are ties although sums in another order differ in the last digit."""
 BATCH_ELEMENTS = 1_000_000
-"""Images times resamples that are drawn at once: some 10 MB."""
+"""Images times resamples that are drawn at once, about 10 MB."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far the first of two methods lies above the second on the same images.
+    """Difference between two methods on the same images, first minus second.
 
     Attributes:
-        mean: Over images.
-        low: Lower end of its 95 % interval; None for one image.
-        high: Upper end likewise.
+        mean: Mean over images.
+        low: Lower end of the 95 % interval; None for one image.
+        high: Upper end of the 95 % interval; None for one image.
     """
 
     mean: float
@@ -42,23 +42,23 @@ class Difference:
 
 
 def mean_intervals(values: Array, *, ends: Sequence[Ends], resamples: int, seed: int) -> list[Interval | None]:
-    """Computes 95 % intervals of means over images, made to hold for few images too.
+    """Computes 95 % intervals of means over images that also hold for few images.
 
-    The Bayesian bootstrap (Rubin, Annals of Statistics 9, 1981) draws weights of the images instead of images. A
-    bootstrap of either kind knows only of what the sample has: in 20 images a failure that comes once in 20 is missing
-    every third time, and the interval is too narrow. So half an image more lies at either end of the scale. Of scores
-    that are 0 or 1 this makes the interval of Jeffreys' prior; for many images it changes nothing. A mean of 0 or 1
-    scores is a rate, and has Wilson's interval (JASA 22, 1927), which Brown, Cai & DasGupta recommend (Statistical
-    Science 16, 2001). `benchmarks/interval_coverage.py` measures how often the intervals hold the truth.
+    The Bayesian bootstrap (Rubin, Annals of Statistics 9, 1981) draws weights of the images instead of images. Like any
+    bootstrap, it only knows the sample: a failure rate of one in 20 is missing in a third of all samples of 20 images,
+    and the interval is then too narrow. Therefore half an image is added at either end of the scale. For scores of 0
+    and 1, this gives the interval of Jeffreys' prior; for many images, it changes nothing. A mean of such scores is a
+    rate and gets Wilson's interval (JASA 22, 1927), recommended by Brown, Cai & DasGupta (Statistical Science 16,
+    2001). `benchmarks/interval_coverage.py` measures how often the intervals hold the truth.
 
     Args:
         values: (M, N), a row for each metric and a column for each image.
-        ends: Of each metric's scale.
-        resamples: Of the weights.
-        seed: The same one draws the same weights; every row sees the same.
+        ends: Ends of the scale of each metric.
+        resamples: Number of resamples of the weights.
+        seed: Seed of the weights, which are the same for every row.
 
     Returns:
-        For each row its interval, which holds the mean; None where N is 1.
+        The interval of each row, which holds the mean; None where N is 1.
     """
     intervals = _intervals(values, np.ones_like(values), ends, resamples=resamples, seed=seed)
     for row, one in enumerate(values):
@@ -70,39 +70,38 @@ def mean_intervals(values: Array, *, ends: Sequence[Ends], resamples: int, seed:
 def ratio_intervals(numerators: Array, denominators: Array, *, resamples: int, seed: int) -> list[Interval | None]:
     """Computes 95 % intervals of pooled scores, sum of numerators / sum of denominators, as `mean_intervals` does.
 
-    An image is weighted with its numerator and its denominator; the half images that score 0 and 1 have the mean
-    denominator.
+    An image is weighted with both its numerator and its denominator. The half images, which score 0 and 1, have the
+    mean denominator.
 
     Args:
         numerators: (M, N), a row for each score and a column for each image.
         denominators: (M, N), at least 0.
-        resamples: Of the weights.
-        seed: The same one draws the same weights.
+        resamples: Number of resamples of the weights.
+        seed: Seed of the weights.
 
     Returns:
-        For each row its interval; None where N is 1 or all denominators are 0.
+        The interval of each row; None where N is 1 or all denominators are 0.
     """
     ends = [(0.0, 1.0)] * len(numerators)
     return _intervals(numerators, denominators, ends, resamples=resamples, seed=seed)
 
 
 def paired_difference(first: Array, second: Array, *, resamples: int, seed: int) -> Difference:
-    """Computes the mean of first - second with its 95 % interval; images are weighted with both their scores.
+    """Computes the mean of first - second with its 95 % interval as `mean_intervals` does.
 
-    As `mean_intervals` does, with half an image at either end of what differences there are: the largest one seen, in
-    both directions; or 1 and -1, where all scores are 0 or 1.
+    The half images lie at the largest difference in both directions, or at 1 and -1 where all scores are 0 or 1.
 
     Args:
         first: (N,) scores of one method.
         second: (N,) scores of the other on the same images in the same order.
-        resamples: Of the weights.
-        seed: The same one draws the same weights.
+        resamples: Number of resamples of the weights.
+        seed: Seed of the weights.
     """
     return paired_differences([(first, second)], resamples=resamples, seed=seed)[0]
 
 
 def paired_differences(pairs: Sequence[tuple[Array, Array]], *, resamples: int, seed: int) -> list[Difference]:
-    """Does as `paired_difference` for many pairs of the same images at once, which takes hardly longer than for one."""
+    """Computes `paired_difference` for many pairs at once, all of the same images, which takes hardly longer."""
     if not pairs:
         return []
     differences = np.stack([np.round(first - second, DECIMALS) for first, second in pairs])
@@ -118,7 +117,7 @@ def signed_rank_p(first: Array, second: Array) -> float:
     """Returns the two-sided p-value of Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945).
 
     Images where both methods score the same are dropped before ranking, as Wilcoxon did (`zero_method="wilcox"`);
-    differences below 1e-12 are rounding and count as none. Where no image is left, p is 1.
+    differences below 1e-12 count as rounding. Where no image is left, p is 1.
 
     Args:
         first: (N,) scores of one method.
@@ -128,7 +127,7 @@ def signed_rank_p(first: Array, second: Array) -> float:
     if not differences.any():
         return 1.0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few images or ties: the normal approximation is rough, which users know
+        warnings.simplefilter("ignore")  # that the normal approximation is rough for few images or ties
         return float(stats.wilcoxon(differences, zero_method="wilcox", alternative="two-sided").pvalue)
 
 
@@ -136,10 +135,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusts p-values for their number with Holm's step-down method (Scand. J. Statistics 6, 1979).
 
     The smallest of m is multiplied by m, the next by m - 1 and so on; none falls below the one before it or exceeds 1.
-    Comparing the results with 0.05 keeps the chance of any false finding at 5 %, dependent tests or not.
+    Comparing the results with 0.05 keeps the chance of any false finding at 5 %, also for dependent tests.
 
     Returns:
-        In the order given.
+        Adjusted p-values in the order given.
     """
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(p_values), 0, -1)
@@ -151,7 +150,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _intervals(
     numerators: Array, denominators: Array, ends: Sequence[Ends], *, resamples: int, seed: int
 ) -> list[Interval | None]:
-    """Computes the intervals of weighted sums' ratios; see `ratio_intervals`."""
+    """Computes the intervals of ratios of weighted sums; see `ratio_intervals`."""
     count = numerators.shape[1]
     if count < 2:
         return [None] * len(numerators)
@@ -162,7 +161,7 @@ def _intervals(
         drawn = np.concatenate([(above @ w) / (below @ w) for w in _weights(count, resamples, seed)], axis=1)
         means = numerators.sum(axis=1) / denominators.sum(axis=1)
     low, high = np.round(np.quantile(drawn, (0.025, 0.975), axis=1), DECIMALS)
-    # Where nothing but an end of the scale has been seen, the half image at the other end moves both bounds.
+    # Where all images lie at one end of the scale, the half image at the other end moves both bounds.
     return [_interval(*row) for row in zip(np.minimum(low, means), np.maximum(high, means), strict=True)]
 
 
@@ -172,7 +171,7 @@ def _weights(count: int, resamples: int, seed: int) -> Iterator[Array]:
     batch = max(1, BATCH_ELEMENTS // count)
     for start in range(0, resamples, batch):
         drawn = min(batch, resamples - start)
-        # Gamma's shape is the number of images: 1 each, whose distribution is the exponential one, and the halves.
+        # The shape of the gamma distribution is the number of images: 1 (the exponential distribution), and 0.5.
         images, halves = generator.standard_exponential((count, drawn)), generator.standard_gamma(HALF, (2, drawn))
         yield np.concatenate([images, halves])
 

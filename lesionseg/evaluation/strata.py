@@ -1,12 +1,19 @@
-"""Groups of like images, whose scores are told apart.
+"""Groups of like images whose scores are reported apart, from traits of the images and from a table.
 
-The limits are fixed, so that the groups of two data sets mean the same. Those of contrast and hair were chosen on the
-2000 training images of ISIC 2017: contrast divides them into 754, 535 and 711; less than 1 % of the skin (72 % of the
-images) is a scale bar or a hair or two, and from 4 % on (9 %) most of the skin is crossed by hair.
+The limits of the traits are fixed, so that groups of two data sets mean the same. Those of contrast and hair were
+chosen on the 2000 training images of ISIC 2017: contrast divides them into 754, 535 and 711; less than 1 % of the skin
+(72 % of the images) is a scale bar or a hair or two, and from 4 % on (9 %) most of the skin is crossed by hair.
 """
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionseg.data.table import read_metadata
 
 SMALL, MEDIUM, LARGE = 0.05, 0.25, 0.5
 """Limits of `lesion_share`."""
@@ -15,7 +22,11 @@ LOW_CONTRAST, HIGH_CONTRAST = 20, 30
 SOME_HAIR, MUCH_HAIR = 0.01, 0.04
 """Limits of `hair`, as a share of the skin."""
 UNKNOWN = "unknown"
-"""The group of images of which a table says nothing."""
+"""Group of images without an entry in the table."""
+MOST_NUMBERS = 8
+"""Distinct numbers above which a column is cut into quartiles."""
+FEWEST_GROUPS, MOST_GROUPS = 2, 12
+"""Numbers of groups between which a column is worth a table of its own."""
 
 GROUP_ORDER: dict[str, tuple[str, ...]] = {
     "lesion size": (
@@ -29,18 +40,15 @@ GROUP_ORDER: dict[str, tuple[str, ...]] = {
     "contrast": ("low (Delta E under 20)", "medium (Delta E 20 to 30)", "high (Delta E 30 and more)"),
     "hair (estimated)": ("none", "some", "much"),
 }
-"""Each stratum's groups in their natural order."""
+"""Groups of each stratum in their natural order."""
 
 
 def strata_of(traits: Mapping[str, float | None], *, image_id: str) -> dict[str, str]:
-    """Puts an image into its groups.
+    """Returns the group of an image in each stratum.
 
     Args:
-        traits: As `lesionseg.evaluation.traits` names them; where one is missing or None, its stratum is left out.
-        image_id: With the source before a slash, `ph2/IMD002`, where sources are combined; else there is no source.
-
-    Returns:
-        Stratum to group.
+        traits: Traits of `lesionseg.evaluation.traits`; the stratum of one that is missing or None is left out.
+        image_id: Id that names its source before a slash where sources are combined: `ph2/IMD002`.
     """
     numbers = {
         "lesion size": _lesion_size(traits.get("lesion_share")),
@@ -53,17 +61,44 @@ def strata_of(traits: Mapping[str, float | None], *, image_id: str) -> dict[str,
     return strata | ({"source": source} if slash and source else {})
 
 
-def order_groups(name: str, labels: Iterable[str]) -> list[str]:
-    """Puts a stratum's labels in their natural order.
+def read_strata(
+    path: Path, *, id_column: str, columns: Sequence[str] | None, ids: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Reads the groups of each image from a table, in which a cell is a group.
 
-    Groups of `GROUP_ORDER` come first; others follow by the alphabet, numbers in them by value; `unknown` comes last.
+    Columns with more than 8 distinct numbers are cut into quartiles of these images, named by their least and greatest
+    number: `35 to 50`.
+
+    Args:
+        path: Table, see `lesionseg.data.table.read_metadata`.
+        id_column: Column with the ids.
+        columns: Columns to read; None for all that divide these images into 2 to 12 groups.
+        ids: Ids of the images.
+
+    Returns:
+        Groups by column, for each id that the table has; `unknown` where a cell is empty.
+
+    Raises:
+        InputError: See `read_metadata`.
+    """
+    rows = read_metadata(path, id_column=id_column, columns=columns, ids=ids)
+    found = list(dict.fromkeys(column for row in rows.values() for column in row))
+    groups = {column: _groups([row[column] or UNKNOWN for row in rows.values()]) for column in found}
+    kept = [column for column in found if columns is not None or _divides(groups[column])]
+    return {id_: {column: groups[column][place] for column in kept} for place, id_ in enumerate(rows)}
+
+
+def order_groups(name: str, labels: Iterable[str]) -> list[str]:
+    """Sorts the labels of a stratum.
+
+    Groups of `GROUP_ORDER` come first; others follow by alphabet, with numbers by value; `unknown` comes last.
     """
     known = GROUP_ORDER.get(name, ())
     return sorted(labels, key=lambda label: _place(label, known))
 
 
 def _lesion_size(share: float | None) -> int | None:
-    """Numbers the groups; just 5 % is medium, just 25 % large, and just 50 % not yet very large."""
+    """Numbers the groups: 5 % is medium, 25 % is large, and 50 % is not yet very large."""
     if share is None:
         return None
     return (share > 0) + (share >= SMALL) + (share >= MEDIUM) + (share > LARGE)
@@ -76,7 +111,42 @@ def _third(value: float | None, low: float, high: float) -> int | None:
 def _place(label: str, known: tuple[str, ...]) -> tuple[int, int, list[tuple[bool, float, str]], str]:
     if label in known:
         return 0, known.index(label), [], label
-    # Odd parts are numbers; a number comes before text, and text is compared without regard to case.
+    # Odd parts are numbers, which come before text; text is compared without regard to case.
     parts = re.split(r"((?:(?<![\w.])-)?\d+(?:\.\d+)?)", label)
     natural = [(False, float(part), "") if odd % 2 else (True, 0.0, part.casefold()) for odd, part in enumerate(parts)]
     return 2 if label == UNKNOWN else 1, 0, [part for part in natural if part != (True, 0.0, "")], label
+
+
+def _groups(cells: list[str]) -> list[str]:
+    """Returns the cells of a column, or their quartiles where there are many numbers."""
+    known = {cell for cell in cells if cell != UNKNOWN}
+    numbers = {cell: number for cell in known if (number := _as_number(cell)) is not None}
+    if len(numbers) < len(known) or len(set(numbers.values())) <= MOST_NUMBERS:
+        return cells
+    return _quartiles([numbers.get(cell) for cell in cells])
+
+
+def _as_number(cell: str) -> float | None:
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _quartiles(numbers: Sequence[float | None]) -> list[str]:
+    """Names the quartile of each number; equal numbers stay together, so there may be fewer than four."""
+    known = np.array([number for number in numbers if number is not None])
+    limits = np.quantile(known, (0.25, 0.5, 0.75))
+    places = np.searchsorted(limits, known)  # a limit belongs to the quartile below it
+    names = {place: _span(known[places == place]) for place in set(places.tolist())}
+    return [UNKNOWN if number is None else names[int(np.searchsorted(limits, number))] for number in numbers]
+
+
+def _span(numbers: NDArray[np.float64]) -> str:
+    low, high = float(numbers.min()), float(numbers.max())
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _divides(groups: Iterable[str]) -> bool:
+    return FEWEST_GROUPS <= len(set(groups) - {UNKNOWN}) <= MOST_GROUPS

@@ -1,4 +1,4 @@
-"""Numbers that describe an image and its lesion, to see on what kind of image a method does well."""
+"""Numbers that describe an image and its lesion, which show on what kind of image a method does well."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -9,25 +9,25 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.uint8]
 LONGER_SIDE = 256
-"""Colours are compared and hairs looked for at this size; all lengths below are pixels at it."""
+"""Size in pixels at which colours are compared and hairs found; all lengths below are pixels at this size."""
 RING = (5, 26)
-"""How far from the lesion its surroundings begin and end: past the blurred border, before the next structure."""
+"""Distances at which the lesion's surroundings begin and end: past the blurred border, before the next structure."""
 DARKEST_SKIN = 30
-"""Pixels whose R, G and B are all below it are the camera's black surround."""
+"""Grey level below which a pixel, in R, G and B alike, is the camera's black surround."""
 LEAST_SKIN = 0.05
-"""Share of the image; in less skin than this no hair is looked for."""
+"""Share of the image below which there is too little skin to find hair in."""
 HAIR_CONTRAST = 12
 """Grey levels by which a hair is darker than the skin on both sides, but not than itself further along."""
 HAIR_WIDTH = 7
-"""A dark line as wide as this is a pen's or the lesion's border."""
+"""Width from which a dark line is drawn by a pen or is the lesion's border."""
 HAIR_EXTENT = 25
-"""Diagonal of a hair's bounding box, at least."""
+"""Least diagonal of a hair's bounding box."""
 MARGIN = 5
-"""The frame in which an image's edge may look like a line."""
+"""Width of the frame in which the image's edge may look like a line."""
 
 
 def _lines(length: int, count: int) -> list[Array]:
-    """Draws lines (length, length) through the centre in so many directions, evenly over half a turn."""
+    """Draws lines (length, length) through the centre in `count` directions, evenly over half a turn."""
     lines = []
     for angle in np.arange(count) * np.pi / count:
         step = (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
@@ -56,13 +56,13 @@ def image_traits(image: Array, target: Array) -> dict[str, float | None]:
     """Describes a photograph.
 
     Args:
-        image: (h, w, 3) RGB 0..255, best with a longer side of 256 pixels; a larger one is reduced to that.
+        image: (h, w, 3) RGB 0..255; larger ones are reduced to a longer side of 256 pixels.
         target: (h, w) in {0, 1}.
 
     Returns:
         `contrast`, the distance in CIE Lab (Delta E 1976, 0 to about 100) of the median colours of the lesion and of a
         ring around it; None where there is no lesion or no skin around it. `hair`, the estimated share of the skin
-        around the lesion that thin dark lines cover, 0..1; None where hardly any skin is to be seen.
+        around the lesion that thin dark lines cover, 0..1; None where there is hardly any skin.
     """
     image, target = _reduce(image, target)
     return {"contrast": _contrast(image, target), "hair": _hair(image, target)}
@@ -91,17 +91,17 @@ def _contrast(image: Array, target: Array) -> float | None:
 
 
 def _median_colour(image: Array, where: cv2.typing.MatLike) -> list[int]:
-    """Takes the lower median of each channel; from a histogram, since sorting takes ten times as long."""
+    """Returns the lower median of each channel from histograms; sorting would take ten times as long."""
     counts = [cv2.calcHist([image], [channel], where, [256], [0, 256]).cumsum() for channel in range(3)]
     return [int(np.searchsorted(count, count[-1] / 2)) for count in counts]
 
 
 def _hair(image: Array, target: Array) -> float | None:
-    """Looks for hair outside the lesion, whose own network of pigment cannot be told from it.
+    """Finds hair outside the lesion, whose network of pigment looks like hair.
 
-    The idea is that of DullRazor (Lee et al., Computers in Biology and Medicine 27, 1997): closing with a line fills a
-    dark hair that crosses it. Here a hair must also stay dark along some direction, which grain and dots do not. Scale
-    bars and the outlines of stickers count too (a bar is about 0.8 %); white hair and dense mats are missed.
+    As in DullRazor (Lee et al., Computers in Biology and Medicine 27, 1997), closing with a line fills a dark hair that
+    crosses it. Here a hair must also stay dark along some direction, unlike grain and dots. Scale bars and the outlines
+    of stickers count too (a bar is about 0.8 %); white hair and dense mats are missed.
     """
     skin = _skin(target)
     if skin.mean() < LEAST_SKIN:
@@ -112,12 +112,12 @@ def _hair(image: Array, target: Array) -> float | None:
     hairs = cv2.bitwise_and(cv2.subtract(long, wide), skin)
     boxes = cv2.connectedComponentsWithStats(hairs)[2]
     extents = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
-    areas = boxes[1:, cv2.CC_STAT_AREA]  # 0 is what is no hair
+    areas = boxes[1:, cv2.CC_STAT_AREA]  # label 0 is the background
     return float(areas[extents[1:] >= HAIR_EXTENT].sum() / cv2.countNonZero(skin))
 
 
 def _skin(target: Array) -> Array:
-    """Marks (h, w) the pixels away from lesion and image edges with 1."""
+    """Marks pixels (h, w) away from the lesion and from the image's edges with 1."""
     skin = np.asarray(cv2.erode(1 - target, THICK), np.uint8)
     skin[:MARGIN] = skin[-MARGIN:] = 0
     skin[:, :MARGIN] = skin[:, -MARGIN:] = 0
@@ -125,7 +125,7 @@ def _skin(target: Array) -> Array:
 
 
 def _dark_lines(grey: Array) -> Array:
-    """Marks (h, w) pixels with 1 that are dark against one direction and not against another."""
+    """Marks pixels (h, w) with 1 that are dark against one direction and not against another."""
     depths = [np.asarray(cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, line), np.uint8) for line in ACROSS]
     contrast = cv2.subtract(_largest(depths), reduce(np.minimum, depths))
     dark = cv2.threshold(contrast, HAIR_CONTRAST, 1, cv2.THRESH_BINARY)[1]

@@ -1,13 +1,13 @@
-"""The input of every loss: one row of float32 pixels per image."""
+"""What every loss is given: one row of float32 pixels per image."""
 
 from torch import Tensor
 
 
 def pixel_rows(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Checks one batch and lays each image out as a row of pixels.
+    """Check one batch and lay each image out as a row of pixels.
 
-    The rows are float32 because in bfloat16 a sum over the 65,536 pixels of a 256 x 256 image keeps only two or three
-    digits.
+    The float32 comes from here: sums over 65536 pixels of a 256 x 256 image lose everything but the first two or three
+    digits in bfloat16, whose neighbour of 256 is 258.
 
     Args:
         logits: Unbounded scores (B, 1, H, W), any floating point dtype.

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
+from rich.text import Text
 
 from lesionseg.report.table import Table
 
@@ -23,13 +24,19 @@ def console(log_width: int = LOG_WIDTH) -> Console:
     return terminal if terminal.is_terminal else Console(width=log_width)
 
 
-def print_tables(*tables: Table, log_width: int = LOG_WIDTH) -> None:
-    """Prints tables one below the other, each with its notes."""
+def print_tables(*tables: Table, styles: Mapping[str, str] | None = None, log_width: int = LOG_WIDTH) -> None:
+    """Prints tables one below the other, each with its notes.
+
+    Args:
+        tables: Tables to print.
+        styles: rich styles of cells by their text.
+        log_width: Width in characters where there is no terminal.
+    """
     screen = console(log_width)
     for table in tables:
         if table.title:  # rich would wrap its own title to the width of the table
             screen.print(table.title, style="italic", markup=False, highlight=False)
-        screen.print(terminal_table(table), "")
+        screen.print(_layout(table, styles or {}), "")
         print_notes(table.notes, screen)
 
 
@@ -37,23 +44,6 @@ def print_notes(notes: Iterable[str], screen: Console | None = None) -> None:
     """Prints sentences in a quiet colour."""
     for note in notes:
         (screen or console()).print(note, style="dim", markup=False, highlight=False)
-
-
-def terminal_table(table: Table) -> rich_table.Table:
-    """Lays a table out without a frame. Text and ranges may take several lines where space is short, numbers may not.
-
-    A column of single numbers is as narrow as they are; its heading breaks after blanks, dots and slashes.
-    """
-    layout = empty_table("")
-    for column, heading in enumerate(table.headings):
-        is_number = table.holds_numbers(column)
-        width = max((len(row[column]) for row in table.rows), default=0)
-        is_single = is_number and not any(" " in row[column] for row in table.rows)
-        text = _broken(heading, width) if is_single else heading
-        layout.add_column(escape(text), justify="right" if is_number else "left", overflow="fold", no_wrap=is_single)
-    for row in table.rows:
-        layout.add_row(*map(escape, row))
-    return layout
 
 
 def empty_table(title: str) -> rich_table.Table:
@@ -84,6 +74,23 @@ def short(path: Path) -> str:
     """Returns the absolute path, or the path from the current folder where that is shorter."""
     absolute = str(path.absolute())
     return min(absolute, os.path.relpath(absolute), key=len)
+
+
+def _layout(table: Table, styles: Mapping[str, str]) -> rich_table.Table:
+    """Lays a table out without a frame. Text and ranges may take several lines where space is short, numbers may not.
+
+    A column of single numbers is as narrow as they are; its heading breaks after blanks, dots and slashes.
+    """
+    layout = empty_table("")
+    for column, heading in enumerate(table.headings):
+        is_number = table.holds_numbers(column)
+        width = max((len(row[column]) for row in table.rows), default=0)
+        is_single = is_number and not any(" " in row[column] for row in table.rows)
+        text = _broken(heading, width) if is_single else heading
+        layout.add_column(escape(text), justify="right" if is_number else "left", overflow="fold", no_wrap=is_single)
+    for row in table.rows:
+        layout.add_row(*(Text(cell, styles.get(cell, "")) for cell in row))
+    return layout
 
 
 def _broken(heading: str, width: int) -> str:

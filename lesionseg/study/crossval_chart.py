@@ -7,7 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lesionseg.metrics.definitions import METRICS
 from lesionseg.report.chart import keep_apart
+from lesionseg.study.comparison_tables import titled
 from lesionseg.study.crossval_results import CrossvalResults, PartResults, Scored
 from lesionseg.study.scored_run import Run
 
@@ -35,7 +37,7 @@ def draw_crossval(
         out_of_fold: Whose images are drawn, training by training.
         test: Likewise; empty without a test part.
         ensemble: Its test; None where there is none.
-        metric: Name of the metric that is drawn.
+        metric: A name of `METRICS`.
     """
     panels = 2 if test else 1
     figure = Figure(figsize=(panels * (2.4 + 0.5 * len(out_of_fold)) + 0.6, 4.4), layout="constrained")
@@ -45,9 +47,9 @@ def draw_crossval(
     if results.test is not None:
         _draw_part(axes[1], "test part", test, results.test, metric)
         if ensemble is not None:
-            _draw_ensemble(axes[1], len(test), ensemble.of(metric))
+            _draw_ensemble(axes[1], len(test), _scores(ensemble, metric))
     keep_apart(axes[0], "y", lowest=0.0)
-    axes[0].set_ylabel(results.titles[metric].heading)
+    axes[0].set_ylabel(titled(metric))
     return figure
 
 
@@ -57,7 +59,7 @@ def _draw_part(axes: Axes, title: str, scored: Sequence[Scored], part: PartResul
         axes.axhspan(overall.low, overall.high, color=MEAN, alpha=0.15, linewidth=0)
     axes.axhline(overall.value, color=MEAN, linewidth=1)
     for place, (_, run) in enumerate(scored):
-        _draw_box(axes, place, run.of(metric), MEAN)
+        _draw_box(axes, place, _scores(run, metric), MEAN)
     axes.set_xticks(range(len(scored)), [training.name.replace("_seed", "\nseed") for training, _ in scored])
     axes.tick_params(axis="x", rotation=0 if len(scored) < 6 else 90)
     axes.set_title(title, fontsize=10)
@@ -89,3 +91,8 @@ def _draw_box(axes: Axes, place: int, values: Array, colour: str) -> None:
         capprops={"color": "0.45"},
     )
     axes.plot([place], [values.mean()], marker="D", markersize=6, color=colour, zorder=3)
+
+
+def _scores(run: Run, metric: str) -> Array:
+    scores: Array = run.scores[list(METRICS).index(metric)]
+    return scores

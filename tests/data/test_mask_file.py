@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lesionseg.data.check.examination import examine
-from lesionseg.data.check.mask_checks import check_mask
+from lesionseg.data.check.sample_checks import check_mask
 from lesionseg.data.image_file import read_image
 from lesionseg.data.mask_file import read_grey, read_mask, read_white_mask
 from lesionseg.data.sample import FilePair

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from lesionseg.errors import InputError
-from lesionseg.evaluation.mask_folders import MaskPair, pair_masks, read_decision
-from lesionseg.evaluation.mask_orientation import orientation_notes
+from lesionseg.evaluation.mask_folders import MaskPair, orientation_notes, pair_masks, read_decision
 
 
 def save(path: Path, *, size: tuple[int, int] = (6, 4), value: int = 255, mode: str = "L") -> None:
@@ -181,13 +180,14 @@ def test_masks_that_fit_in_no_way_are_named_with_their_orientation(folders: tupl
 
 
 def test_notes_tell_where_a_tag_makes_a_difference() -> None:
-    ids = [f"im{number}" for number in range(7)]
-    notes = list(orientation_notes(ids, [(6, 6), (1, 1), *[(6, 1)] * 5], {"im2"}))
+    file, orientations = Path("a.png"), [(6, 6), (1, 1), *[(6, 1)] * 5]
+    pairs = [MaskPair(f"im{n}", file, file, None, pair, upright=n == 2) for n, pair in enumerate(orientations)]
+    notes = list(orientation_notes(pairs))
     assert notes[0].startswith("4 predictions whose EXIF orientation is not their ground truth's (im3: 6 and 1")
     assert "as the ISIC challenge's scorer does" in notes[0]
     assert notes[1].startswith("1 predictions")
     assert "im2: 6 and 1" in notes[1]
-    assert list(orientation_notes(["a", "b"], [(6, 6), (1, 1)], set())) == []
+    assert list(orientation_notes(pairs[:2])) == []
 
 
 # Pictures that cannot be read

@@ -259,6 +259,6 @@ def test_a_thinned_line_runs_where_the_full_one_did():
 
 
 def test_a_jagged_line_keeps_the_most_points():
-    jagged = np.array([np.linspace(0, 1, 1001), np.arange(1001) % 2])
+    jagged = np.array([np.linspace(0, 1, 1001), np.random.default_rng(0).random(1001)])
 
-    assert thinned(jagged).shape[1] == MOST_POINTS
+    assert MOST_POINTS / 2 < thinned(jagged).shape[1] <= MOST_POINTS

@@ -1,7 +1,6 @@
-"""The whole examination of a data source: every file looked at, every check applied."""
+"""The whole examination of a data source: reads every file and applies every check."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from rich.progress import track
 
 from lesionseg.data.check.duplicate_checks import check_copies, check_groups, find_copies, picture_of
 from lesionseg.data.check.examination import Examination, examine
-from lesionseg.data.check.finding import Finding
-from lesionseg.data.check.identity_checks import check_archive_images, check_files
-from lesionseg.data.check.image_checks import check_image
-from lesionseg.data.check.kinds import KINDS, SEVERITIES, Severity
-from lesionseg.data.check.mask_checks import check_mask
+from lesionseg.data.check.findings import KINDS, SEVERITIES, Finding, Severity
+from lesionseg.data.check.sample_checks import check_image, check_mask
 from lesionseg.data.check.set_checks import (
+    check_archive_images,
     check_colours,
+    check_files,
     check_fit,
     check_lesion_sizes,
     check_listing,
@@ -31,35 +29,39 @@ from lesionseg.system.cores import usable_cores
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the doctor found.
+    """The doctor's findings.
 
     Attributes:
         examinations: Every sample as examined.
-        findings: All, the worst first.
-        layout: How images and masks lie and are named, a line a source, where that was found out.
+        findings: Every finding, the worst first.
+        layout: A line for each source whose folders and names were found out.
     """
 
     examinations: Sequence[Examination]
     findings: Sequence[Finding]
     layout: Sequence[str] = ()
 
-    def count(self, severity: Severity) -> int:
-        """Counts the findings of a severity."""
-        return sum(finding.kind.severity == severity for finding in self.findings)
+    @property
+    def counts(self) -> dict[Severity, int]:
+        """Number of findings of each severity."""
+        return {severity: sum(one.kind.severity == severity for one in self.findings) for severity in SEVERITIES}
 
     def by_kind(self) -> dict[str, list[Finding]]:
-        """Groups the findings, the worst kinds first."""
-        return {name: [f for f in self.findings if f.name == name] for name in Counter(f.name for f in self.findings)}
+        """Groups the findings by the name of their kind, the worst first."""
+        groups: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            groups.setdefault(finding.name, []).append(finding)
+        return groups
 
 
 def diagnose(source: Source) -> Diagnosis:
-    """Examines a source's samples, by the parts that training would use, and the source as a whole.
+    """Examines the samples of a source and the source as a whole.
 
-    Parts are the published ones, or a manifest's; what training would cut itself is looked at as one part, since cuts
-    keep together what shows one lesion.
+    Parts are the published ones or those of a manifest. Where training would split the images itself, they are examined
+    as one part, because such splits keep pictures of one lesion together.
 
     Raises:
-        InputError: The data are not there.
+        InputError: The data are missing.
     """
     listing = source.listing()
     examinations = _examine_all(list(_samples(source, listing)))
@@ -77,10 +79,9 @@ def diagnose(source: Source) -> Diagnosis:
 
 
 def _samples(source: Source, listing: Listing) -> Iterator[tuple[Sample, Part]]:
-    """Lists samples with their part; those that a manifest leaves out are not looked at."""
-    published = {part: listing.parts[part] for part in PARTS}
+    """Lists samples with their part, without those that a manifest leaves out."""
     if not source.split.endswith(".json"):
-        yield from ((sample, part) for part in PARTS for sample in published[part])
+        yield from ((sample, part) for part in PARTS for sample in listing.parts[part])
         return
     at_hand = {sample.id: sample for sample in listing.samples()}
     parts = read_manifest(Path(source.split), sorted(at_hand))
@@ -88,9 +89,8 @@ def _samples(source: Source, listing: Listing) -> Iterator[tuple[Sample, Part]]:
 
 
 def _examine_all(samples: Sequence[tuple[Sample, Part]]) -> list[Examination]:
-    """Examines on all cores, with a progress bar."""
+    """Examines on all cores, with a progress bar on a terminal."""
     with ThreadPoolExecutor(usable_cores()) as threads:
         results = threads.map(lambda pair: examine(*pair), samples)
         hidden = not sys.stdout.isatty()
-        text = f"examining {len(samples)} pairs"
-        return list(track(results, text, total=len(samples), transient=True, disable=hidden))
+        return list(track(results, f"examining {len(samples)} pairs", len(samples), transient=True, disable=hidden))

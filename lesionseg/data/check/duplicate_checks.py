@@ -1,4 +1,4 @@
-"""Checks for one picture, or one lesion, that is in the data more than once."""
+"""Checks for pictures and lesions that occur more than once."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
-from lesionseg.data.check.finding import Finding
+from lesionseg.data.check.findings import Finding
 from lesionseg.data.combined import source_name
 from lesionseg.data.duplicates import clusters, digest, duplicates_among
 
 SAME_TRUTH = 0.8
-"""Intersection over union from which two masks of one picture agree; near copies may be cropped a little."""
+"""Intersection over union from which two masks of one picture agree; near copies may be slightly cropped."""
 
 
 class Copy(NamedTuple):
@@ -33,7 +33,7 @@ def find_copies(examinations: Sequence[Examination]) -> list[Copy]:
 
 
 def _through_others(copies: Sequence[Copy]) -> Iterator[Copy]:
-    """Pairs each version of a picture that is in another part too, but is linked with that through others alone."""
+    """Pairs versions of a picture in different parts that are linked only through a third version."""
     paired = {examination.id for copy in copies if copy.first.part != copy.second.part for examination in copy[:2]}
     pictures = picture_of(copies)
     versions: defaultdict[int, dict[str, Examination]] = defaultdict(dict)
@@ -48,7 +48,7 @@ def _through_others(copies: Sequence[Copy]) -> Iterator[Copy]:
 
 
 def picture_of(copies: Sequence[Copy]) -> dict[str, int]:
-    """Numbers the pictures that are there several times, by the ids of all their versions."""
+    """Numbers the pictures that occur several times, by the ids of their versions."""
     ids = sorted({examination.id for copy in copies for examination in copy[:2]})
     row = {id_: number for number, id_ in enumerate(ids)}
     labels = clusters(len(ids), [(row[copy.first.id], row[copy.second.id]) for copy in copies])
@@ -56,19 +56,18 @@ def picture_of(copies: Sequence[Copy]) -> dict[str, int]:
 
 
 def check_copies(copies: Sequence[Copy]) -> Iterator[Finding]:
-    """Yields every pair: a leak where the parts differ, else a thing to know."""
+    """Yields every pair of copies: a leak where the parts differ, otherwise a warning."""
     for first, second, likeness, is_straight in copies:
-        names = "copy" if likeness == 1.0 else "near_copy"
-        ids = (first.id, second.id)
+        name, ids = "copy" if likeness == 1.0 else "near_copy", (first.id, second.id)
         how = "the same pixels" if likeness == 1.0 else f"likeness {likeness:.2f}"
         if first.part != second.part:
             text = f"{first.id} ({first.part}) and {second.id} ({second.part}) show one lesion ({how})"
-            yield Finding(f"{names}_in_other_part", ids, text)
+            yield Finding(f"{name}_in_other_part", ids, text)
         else:
-            yield Finding(f"{names}_in_part", ids, f"{first.id} and {second.id}, both {first.part}: {how}")
+            yield Finding(f"{name}_in_part", ids, f"{first.id} and {second.id}, both {first.part}: {how}")
         if source_name(first.id) != source_name(second.id):
             yield Finding("copy_in_other_source", ids, f"{first.id} and {second.id} come from two sources ({how})")
-        if is_straight:  # else the masks are turned too
+        if is_straight:  # otherwise the masks are turned too
             yield from _truths(first, second)
 
 
@@ -85,7 +84,7 @@ def _truths(first: Examination, second: Examination) -> Iterator[Finding]:
 
 
 def check_groups(examinations: Sequence[Examination]) -> Iterator[Finding]:
-    """Yields lesions or patients, by the metadata, that are in several parts."""
+    """Yields lesions or patients of the metadata that are in several parts."""
     members: defaultdict[str, list[Examination]] = defaultdict(list)
     for examination in examinations:
         if examination.sample.group is not None:

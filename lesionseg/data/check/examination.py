@@ -1,4 +1,4 @@
-"""Looking at one sample's files and writing down what the checks need, without judging."""
+"""Facts about one sample's files that the checks judge."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,23 +19,22 @@ from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
 SMALL = 96
-"""Height and width in pixels of what is kept of an image and of a mask."""
+"""Height and width in pixels of the copy that is kept of an image and of a mask."""
 LARGE = 1024
-"""Pixels a side."""
+"""Longer side in pixels from which regions are counted in a smaller copy."""
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a file is.
+    """Format and shape of a file.
 
     Attributes:
-        format: Pillow's name, for example `JPEG`; None for a computed sample.
+        format: Pillow's name of the format, for example `JPEG`; None for a computed sample.
         mode: Pillow's mode as stored, for example `RGB`.
-        suffix: Of its name, in lower case.
-        orientation: EXIF's number; 1 is upright.
-        shape: (H, W), upright.
-        digest: Of its bytes.
-        profile: Name of its ICC profile, where that changes colours.
+        suffix: Suffix of the name in lower case.
+        orientation: EXIF orientation; 1 is upright.
+        shape: (H, W) once it is turned upright.
+        profile: Name of the ICC profile if it changes colours.
     """
 
     format: str | None
@@ -43,13 +42,12 @@ class FileFacts:
     suffix: str
     orientation: int
     shape: tuple[int, int]
-    digest: bytes
     profile: str | None = None
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is in an image: its file, (SMALL, SMALL, 3) uint8 RGB of it, and what it is compared with others by."""
+    """File of an image, a (SMALL, SMALL, 3) uint8 RGB copy, and the portrait that finds copies of it."""
 
     file: FileFacts
     small: Array
@@ -58,16 +56,16 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What is in a mask.
+    """Contents of a mask.
 
     Attributes:
-        file: Its file.
+        file: File of the mask.
         levels: (256,) number of pixels of each grey level.
-        coloured: Whether its channels differ.
-        small: (SMALL, SMALL) uint8 in {0, 1}, lesion by the rule of `read_mask`.
-        share: Of its pixels that is lesion.
+        coloured: Whether the channels differ.
+        small: (SMALL, SMALL) uint8 in {0, 1}.
+        share: Share of the pixels that is lesion, 0 to 1.
         pieces: Number of connected regions.
-        content: Digest of which pixels are lesion.
+        content: Digest of the lesion's pixels.
     """
 
     file: FileFacts
@@ -81,7 +79,7 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class FileFault:
-    """Why a file could not be read: `unreadable`, `truncated` or `empty`, and in words."""
+    """Reason why a file cannot be read: `unreadable`, `truncated` or `empty`, and a sentence."""
 
     kind: str
     text: str
@@ -89,7 +87,7 @@ class FileFault:
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found in one sample; facts are None where the file could not be read."""
+    """Facts about one sample, or faults where a file cannot be read."""
 
     sample: Sample
     part: Part
@@ -98,20 +96,18 @@ class Examination:
 
     @property
     def id(self) -> str:
-        """The sample's."""
+        """Id of the sample."""
         return self.sample.id
 
 
 def examine(sample: Sample, part: Part) -> Examination:
-    """Reads a sample's files whole; never raises for what is wrong with them."""
+    """Reads a sample's files whole; returns faults instead of raising."""
     if isinstance(sample, FilePair):
         return Examination(sample, part, _image_file(sample.image_path), examine_mask(sample.mask_path))
     image, mask = sample.read()
     shape = image.shape[0], image.shape[1]
-    image_facts = ImageFacts(
-        FileFacts(None, "RGB", "", UPRIGHT, shape, b""), resize_image(image, SMALL), portrait(image)
-    )
-    mask_facts = _mask_facts(FileFacts(None, "L", "", UPRIGHT, shape, b""), mask * np.uint8(255), coloured=False)
+    image_facts = ImageFacts(FileFacts(None, "RGB", "", UPRIGHT, shape), resize_image(image, SMALL), portrait(image))
+    mask_facts = _mask_facts(FileFacts(None, "L", "", UPRIGHT, shape), mask * np.uint8(255), coloured=False)
     return Examination(sample, part, image_facts, mask_facts)
 
 
@@ -125,7 +121,7 @@ def _image_file(path: Path) -> ImageFacts | FileFault:
 
 
 def examine_mask(path: Path) -> MaskFacts | FileFault:
-    """Reads a mask's file whole; never raises for what is wrong with it."""
+    """Reads a mask's file whole; returns a fault instead of raising."""
     try:
         file = _file_facts(path)
         grey = read_grey(path)
@@ -136,19 +132,18 @@ def examine_mask(path: Path) -> MaskFacts | FileFault:
 
 
 def _file_facts(path: Path) -> FileFacts:
-    """Reads a file's header and bytes; the shape of an image on its side is that of the upright one.
+    """Reads a file's header.
 
     Raises:
         InputError: It is no image.
     """
     with opened_image(path) as image:
-        digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
         orientation = exif_orientation(image)
         width, height = image.size
-        # Of a TIFF, Pillow tells the upright size at once.
+        # Pillow already returns the upright size of a TIFF.
         turned = orientation in ON_ITS_SIDE and image.format != "TIFF"
         shape = (width, height) if turned else (height, width)
-        return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, digest, profile_name(image))
+        return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, profile_name(image))
 
 
 def _mask_facts(file: FileFacts, grey: Array, *, coloured: bool) -> MaskFacts:
@@ -167,7 +162,7 @@ def _mask_facts(file: FileFacts, grey: Array, *, coloured: bool) -> MaskFacts:
 
 
 def _pieces(lesion: Array) -> int:
-    """Counts regions; in a large mask on a smaller copy, since labelling takes longer than reading."""
+    """Counts regions, in a smaller copy of a large mask because labelling takes longer than reading."""
     small = lesion if max(lesion.shape) <= LARGE else resize_mask(lesion, LARGE)
     return cv2.connectedComponents(small, connectivity=8)[0] - 1
 

@@ -1,4 +1,4 @@
-"""What training says of masks that the doctor would call wrong, from what it has read anyway and a few files."""
+"""A warning at the start of a training about masks that the doctor would call wrong."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,8 @@ from typing import Any
 from lesionseg.config.quoting import override
 from lesionseg.data.cache import PixelCache
 from lesionseg.data.check.examination import Examination, FileFault, examine_mask
-from lesionseg.data.check.kinds import KINDS
-from lesionseg.data.check.mask_checks import check_mask, is_inverted
+from lesionseg.data.check.findings import KINDS
+from lesionseg.data.check.sample_checks import check_mask, is_inverted
 from lesionseg.data.sample import FilePair
 from lesionseg.system.process_rank import is_first_process
 
@@ -18,19 +18,19 @@ log = logging.getLogger(__name__)
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
 LOOKED_INTO = 64
-"""Mask files that are read whole, evenly over all: grey masks are seldom alone, and reading all would take minutes."""
+"""Mask files that are read whole, evenly spread; reading all would take minutes, and grey masks are seldom alone."""
 EXAMPLES = 3
-"""Masks named of each kind."""
+"""Masks that are named for each kind."""
 SETTINGS = ("root", "images", "masks", "mask_suffix", "mask_prefix", "mask_pattern")
-"""Of a source, which the doctor needs to see the same data."""
+"""Settings of a source that the doctor needs to see the same data."""
 
 
 def warn_of_masks(cache: PixelCache, settings: Mapping[str, Any]) -> None:
     """Logs one line about masks that would make results wrong, if there are any, with the doctor's command.
 
     Args:
-        cache: Prepared; what it has kept is not read again.
-        settings: The data's.
+        cache: Prepared cache, whose masks are not read again.
+        settings: Settings of the data source.
     """
     if not is_first_process():
         return
@@ -47,7 +47,7 @@ def warn_of_masks(cache: PixelCache, settings: Mapping[str, Any]) -> None:
 
 
 def _doubts(cache: PixelCache) -> Iterator[tuple[str, int]]:
-    """Yields what is wrong with the mask of which row, each thing once."""
+    """Yields pairs of a fault and the row of its mask, each once."""
     pairs = {row: sample for row, sample in enumerate(cache.samples) if isinstance(sample, FilePair)}
     found: dict[tuple[str, int], None] = {}
     for row, pair in pairs.items():
@@ -64,13 +64,13 @@ def _doubts(cache: PixelCache) -> Iterator[tuple[str, int]]:
 
 
 def _wrong(pair: FilePair) -> list[str]:
-    """Names what the doctor calls an error in one mask file."""
+    """Names the doctor's errors in one mask file."""
     examination = Examination(pair, "train", FileFault("unreadable", "not looked at"), examine_mask(pair.mask_path))
     return [finding.name for finding in check_mask(examination) if finding.kind.severity == "error"]
 
 
 def _command(settings: Mapping[str, Any]) -> str:
-    """Words the doctor's command for the same data; of combined sources only how it begins."""
+    """Writes the doctor's command for the same data; for combined sources only its beginning."""
     name = Path(str(settings["_target_"]).replace(".", "/")).parent.name
     given = [override(f"data.{key}", str(settings[key])) for key in SETTINGS if settings.get(key) is not None]
     return " ".join(

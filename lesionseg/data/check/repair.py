@@ -1,34 +1,56 @@
-"""A repaired copy of a data set: what is right stays, what can be mended is, and the rest is left out and named."""
+"""A repaired copy of a data set: right files stay, some faults are mended, and the rest is left out and named."""
 
 import csv
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from PIL import Image
 from rich.progress import track
 
 from lesionseg.data.check.diagnosis import Diagnosis
-from lesionseg.data.check.examination import ImageFacts, MaskFacts
-from lesionseg.data.check.mask_repair import cleaned, is_clean
-from lesionseg.data.check.treatment import LOOSE, Treatment, treatments
+from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
+from lesionseg.data.check.findings import Finding
+from lesionseg.data.check.mask_cleaning import cleaned, faults_in_words, is_clean
 from lesionseg.data.folder import Folder
 from lesionseg.data.names import as_read
 from lesionseg.data.sample import FilePair
-from lesionseg.data.source import Source
+from lesionseg.data.source import PARTS, Source
 from lesionseg.errors import InputError
 from lesionseg.system.cores import usable_cores
 
-LOG = "fixes.csv"
-GROUPS = "groups.csv"
+LOG, GROUPS = "fixes.csv", "groups.csv"
 COLUMNS = ("id", "part", "image", "mask", "what was wrong", "what was done")
+LEFT_OUT = "left out"
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "TIFF": ".tif", "BMP": ".bmp", "GIF": ".gif", "WEBP": ".webp"}
-"""Of formats whose files are found under another one's name."""
+"""Right suffixes of formats that occur under other names."""
+FATAL = ("no_pairs", "masks_named_otherwise", "pairs_do_not_fit")
+"""Faults of the whole set, after which no copy of it would be right."""
+BEYOND_REPAIR = (
+    *("unreadable_image", "truncated_image", "empty_image_file", "tiny_image", "blank_image"),
+    *("unreadable_mask", "truncated_mask", "empty_mask_file", "mask_of_other_size", "turned_mask"),
+    *("photograph_as_mask", "class_mask"),
+)
+IN_PARTS = ("copy_in_other_part", "near_copy_in_other_part", "group_in_two_parts", "id_in_two_parts")
+LOOSE = ("image_without_mask", "mask_without_image", "images_of_one_name", "masks_of_one_name", "unused_picture")
+"""Findings about files that are in no sample."""
+
+Key = tuple[str, str]
+"""Id and part of a sample."""
+
+
+class Treatment(NamedTuple):
+    """A sample, the kinds of its findings, and the reason why it is left out, if it is."""
+
+    examination: Examination
+    kinds: frozenset[str]
+    left_out: str | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +58,7 @@ class Repair:
     """What was written.
 
     Attributes:
-        folder: Where.
+        folder: Folder of the copy.
         copied: Number of pairs that were right.
         mended: Number of pairs that were repaired.
         left_out: Number of pairs and loose files that were not written.
@@ -51,11 +73,14 @@ class Repair:
 
 
 def check_target(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Refuses a folder that has anything in it, or that the data are in, or that is in the data.
+    """Refuses a folder that is not empty, that the data are in, or that is in the data.
 
     Args:
-        folder: For the copy.
-        settings: The data's; every `root` in them counts.
+        folder: Folder for the copy.
+        settings: Settings of the data source; every `root` in them counts.
+
+    Raises:
+        InputError: The folder is refused.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"fix={folder}: is there and not empty; give a new folder, nothing is ever replaced")
@@ -65,16 +90,8 @@ def check_target(folder: Path, settings: Mapping[str, Any]) -> None:
             raise InputError(f"fix={folder}: lies in the data ({root}) or around them; give a folder elsewhere")
 
 
-def _roots(settings: Mapping[str, Any]) -> Iterator[Path]:
-    for key, value in settings.items():
-        if key == "root" and value is not None:
-            yield Path(value).resolve()
-        elif isinstance(value, Mapping):
-            yield from _roots(value)
-
-
 def repair(diagnosis: Diagnosis, folder: Path) -> Repair:
-    """Writes the copy and its log, as a whole or not at all.
+    """Writes the copy and its log, whole or not at all.
 
     The copy has `images` and `masks`, in `train`, `validation` and `test` where there are parts, and `groups.csv` where
     lesions or patients are known.
@@ -95,9 +112,68 @@ def repair(diagnosis: Diagnosis, folder: Path) -> Repair:
     return done
 
 
+def repaired_source(done: Repair, source: Source) -> Folder:
+    """Opens the copy with the settings of the original source, except for how it is split."""
+    settings: dict[str, Any] = {field.name: getattr(source, field.name) for field in fields(Source)}
+    settings |= {"split": "auto", "fold": None, "images": None, "masks": None, "mask_suffix": ""}
+    groups = GROUPS if done.has_groups else None
+    return Folder(root=done.folder, groups=groups, group_id_column="image_id", group_column="lesion_id", **settings)
+
+
+def treatments(diagnosis: Diagnosis) -> list[Treatment]:
+    """Decides about every sample.
+
+    Samples are left out that cannot be read or understood. Of copies in one part the first is kept, or none where their
+    masks differ. Of one lesion or name in several parts, the last of these parts keeps it.
+
+    Raises:
+        InputError: The set as a whole is wrong.
+    """
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
+    reasons: dict[Key, str] = {}
+    by_id: defaultdict[str, list[Examination]] = defaultdict(list)
+    for examination in diagnosis.examinations:
+        by_id[examination.id].append(examination)
+    for finding in diagnosis.findings:
+        if finding.name in FATAL:
+            raise InputError(f"{finding.text}. {finding.kind.title}: no copy is written. {finding.kind.advice}")
+        for id_ in finding.ids:
+            kinds[id_].add(finding.name)
+            if finding.name in BEYOND_REPAIR:
+                reasons.update({(id_, examination.part): finding.text for examination in by_id[id_]})
+    for examination, reason in _repeated(diagnosis.findings, by_id, reasons):
+        reasons.setdefault((examination.id, examination.part), reason)
+    return [Treatment(one, frozenset(kinds[one.id]), reasons.get((one.id, one.part))) for one in diagnosis.examinations]
+
+
+def _repeated(
+    findings: Sequence[Finding], by_id: Mapping[str, Sequence[Examination]], gone: Mapping[Key, str]
+) -> Iterator[tuple[Examination, str]]:
+    """Yields samples whose picture or lesion is also kept elsewhere; `gone` grows meanwhile."""
+    other_truths = {frozenset(finding.ids) for finding in findings if finding.name == "other_truth"}
+    for finding in findings:
+        members = [one for id_ in finding.ids for one in by_id.get(id_, ()) if (one.id, one.part) not in gone]
+        if finding.name in IN_PARTS and members:
+            last = max(PARTS.index(one.part) for one in members)
+            yield from ((one, finding.text) for one in members if PARTS.index(one.part) < last)
+        elif finding.name == "copy_in_part" and len(members) > 1:
+            differ = frozenset(finding.ids) in other_truths
+            reason = f"{finding.text}{', with different masks' if differ else ''}"
+            yield from ((one, reason) for one in members[0 if differ else 1 :])
+
+
+def _roots(settings: Mapping[str, Any]) -> Iterator[Path]:
+    for key, value in settings.items():
+        if key == "root" and value is not None:
+            yield Path(value).resolve()
+        elif isinstance(value, Mapping):
+            yield from _roots(value)
+
+
 def _write(decided: Sequence[Treatment], temporary: Path, folder: Path, diagnosis: Diagnosis) -> Repair:
-    has_parts = len({treatment.examination.part for treatment in decided if treatment.left_out is None}) > 1
-    names = _names([treatment for treatment in decided if treatment.left_out is None])
+    kept = [treatment.examination for treatment in decided if treatment.left_out is None]
+    has_parts = len({examination.part for examination in kept}) > 1
+    names = _names(kept)
     places = {key: temporary / key[1] if has_parts else temporary for key in names}
     for place in dict.fromkeys(places.values()):
         for kind in ("images", "masks"):
@@ -110,32 +186,28 @@ def _write(decided: Sequence[Treatment], temporary: Path, folder: Path, diagnosi
     with ThreadPoolExecutor(usable_cores()) as threads:
         text, hidden = f"copying {len(decided)} pairs", not sys.stdout.isatty()
         rows = list(track(threads.map(treat, decided), text, total=len(decided), transient=True, disable=hidden))
-    left_out = [row for row in rows if row and row["what was done"] == "left out"]
-    if len(left_out) == len(decided):
+    written = [one for one, row in zip(decided, rows, strict=True) if not row or row["what was done"] != LEFT_OUT]
+    if not written:
         raise InputError(f"fix={folder}: nothing can be repaired safely, so no copy is written; see check.html")
     loose = [
-        {"id": " ".join(finding.ids), "what was wrong": finding.text, "what was done": "left out"}
+        {"id": " ".join(finding.ids), "what was wrong": finding.text, "what was done": LEFT_OUT}
         for finding in diagnosis.findings
         if finding.name in LOOSE
     ]
-    _write_table(temporary / LOG, COLUMNS, [row for row in rows if row] + loose)
-    written = [treatment for treatment, row in zip(decided, rows, strict=True) if row not in left_out]
-    groups = [
-        {"image_id": names[e.id, e.part], "lesion_id": e.sample.group}
-        for e in (treatment.examination for treatment in written)
-        if e.sample.group is not None
-    ]
-    if groups:
+    _write_table(temporary / LOG, COLUMNS, [*filter(None, rows), *loose])
+    grouped = [one.examination for one in written if one.examination.sample.group is not None]
+    if grouped:
+        groups = ({"image_id": names[one.id, one.part], "lesion_id": one.sample.group} for one in grouped)
         _write_table(temporary / GROUPS, ("image_id", "lesion_id"), groups)
-    copied = rows.count(None)
-    return Repair(folder, copied, len(written) - copied, len(left_out) + len(loose), bool(groups))
+    copied, left_out = rows.count(None), len(decided) - len(written) + len(loose)
+    return Repair(folder, copied, len(written) - copied, left_out, bool(grouped))
 
 
-def _names(kept: Sequence[Treatment]) -> dict[tuple[str, str], str]:
-    """Names the files of each sample by its id, without folders; no two alike, in any case."""
-    names: dict[tuple[str, str], str] = {}
+def _names(kept: Iterable[Examination]) -> dict[Key, str]:
+    """Names the files of each sample after its id, without folders; no two names differ in case alone."""
+    names: dict[Key, str] = {}
     taken: set[str] = set()
-    for examination in (treatment.examination for treatment in kept):
+    for examination in kept:
         name = plain = as_read(examination.id).replace("/", "_")
         number = 2
         while name.lower() in taken:
@@ -147,27 +219,26 @@ def _names(kept: Sequence[Treatment]) -> dict[tuple[str, str], str]:
 
 def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | None:
     """Writes a sample's two files; returns its row of the log, or None if both were right."""
-    examination = treatment.examination
+    examination, kinds = treatment.examination, treatment.kinds
     sample, image, mask = examination.sample, examination.image, examination.mask
     if not isinstance(sample, FilePair):
         raise InputError("fix copies files, and these data have none; leave fix out")
     row = {"id": sample.id, "part": examination.part, "image": str(sample.image_path), "mask": str(sample.mask_path)}
     if treatment.left_out is not None or not isinstance(image, ImageFacts) or not isinstance(mask, MaskFacts):
-        return row | {"what was wrong": treatment.left_out or "cannot be read", "what was done": "left out"}
+        return row | {"what was wrong": treatment.left_out or "cannot be read", "what was done": LEFT_OUT}
     wrong, done = [], []
     target = place / "masks" / f"{name}.png"
-    if is_clean(mask) and "inverted_mask" not in treatment.kinds:
+    if is_clean(mask) and "inverted_mask" not in kinds:
         shutil.copyfile(sample.mask_path, target)
     else:
         try:
-            levels, faults = cleaned(sample.mask_path, mask, treatment.kinds)
+            Image.fromarray(cleaned(sample.mask_path, mask, kinds)).save(target)
         except InputError as error:
-            return row | {"what was wrong": str(error), "what was done": "left out"}
-        Image.fromarray(levels).save(target)
-        wrong.append(f"mask: {', '.join(faults)}")
-        done.append(f"mask {'inverted and ' if 'inverted_mask' in treatment.kinds else ''}saved as PNG of 0 and 255")
+            return row | {"what was wrong": str(error), "what was done": LEFT_OUT}
+        wrong.append(f"mask: {faults_in_words(mask, kinds)}")
+        done.append(f"mask {'inverted and ' if 'inverted_mask' in kinds else ''}saved as PNG of 0 and 255")
     suffix = sample.image_path.suffix
-    if "misnamed_image" in treatment.kinds:
+    if "misnamed_image" in kinds:
         suffix = SUFFIXES.get(image.file.format or "", suffix)
         wrong.append(f"image: {image.file.format} named {sample.image_path.suffix}")
         done.append(f"image renamed to {suffix}")
@@ -175,16 +246,8 @@ def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | Non
     return row | {"what was wrong": "; ".join(wrong), "what was done": "; ".join(done)} if done else None
 
 
-def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def repaired_source(done: Repair, source: Source) -> Folder:
-    """Opens the copy with the settings of the data that it was made of, but for how they are cut."""
-    settings: dict[str, Any] = {field.name: getattr(source, field.name) for field in fields(Source)}
-    settings |= {"split": "auto", "fold": None, "images": None, "masks": None, "mask_suffix": ""}
-    groups = GROUPS if done.has_groups else None
-    return Folder(root=done.folder, groups=groups, group_id_column="image_id", group_column="lesion_id", **settings)

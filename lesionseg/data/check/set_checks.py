@@ -1,8 +1,9 @@
-"""Checks of a data set as a whole: its parts, its sizes and whether masks belong to their images."""
+"""Checks of a data set as a whole: its parts, its lesion sizes, and whether masks belong to their images."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,28 +11,31 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
-from lesionseg.data.check.finding import Finding
+from lesionseg.data.check.findings import Finding
+from lesionseg.data.digests import changes, digests_of
+from lesionseg.data.names import archive_image
 from lesionseg.data.portrait import field_of_view
 from lesionseg.data.source import PARTS, Listing, Part, Source
+from lesionseg.data.split import read_digests
 
 FEWEST = 10
-"""Images in a part below which results on it say little."""
+"""Images in a part below which results on it mean little."""
 FEWEST_TO_COMPARE = 40
-"""Images from which sets are compared with each other; fewer would give false alarms."""
+"""Images from which sets are compared; fewer would give false alarms."""
 COARSELY = slice(1, None, 3)
-"""Every third row and column is enough for mean colours."""
+"""Selects every third row and column, which is enough for mean colours."""
 NEIGHBOURS = 8
-"""Masks of other images with which each image's own is compared."""
+"""Number of other images' masks that each image's own mask is compared with."""
 FITTING = 0.65
-"""How often an image's own mask must divide it more clearly than another's: 0.80 on ISIC 2017, 0.5 when shuffled."""
+"""Least share of comparisons in which an own mask divides its image best: 0.80 on ISIC 2017, 0.5 when shuffled."""
 SHIFT_PROBABILITY = 1e-3
-"""Of the two-sample Kolmogorov-Smirnov test, below which lesion sizes are not drawn alike,"""
+"""Probability of the two-sample Kolmogorov-Smirnov test below which lesion sizes differ."""
 SHIFT_FACTOR = 1.25
-"""if their medians differ by this factor too: with thousands of images any difference is significant."""
+"""Least factor between their medians; with thousands of images, any difference is significant."""
 
 
 def check_listing(source: Source, listing: Listing) -> Iterator[Finding]:
-    """Yields files that are not used, images without a group and parts of the wrong size."""
+    """Yields unused files, images without a group, and parts with too few or too many pairs."""
     if not listing.samples():
         yield Finding("no_pairs", (), f"{getattr(source, 'root', 'the source')} has no image with a mask")
     for fault in listing.faults:
@@ -39,7 +43,7 @@ def check_listing(source: Source, listing: Listing) -> Iterator[Finding]:
     for text in listing.passed_over:
         yield Finding("unused_picture", (), text)
     for id_ in listing.ungrouped:
-        yield Finding("image_without_group", (id_,), f"the table of lesions or patients says nothing of {id_}")
+        yield Finding("image_without_group", (id_,), f"the table of lesions or patients has no row for {id_}")
     for id_, times in Counter(sample.id for part in PARTS for sample in listing.parts[part]).items():
         if times > 1:
             parts = [part for part in PARTS if any(sample.id == id_ for sample in listing.parts[part])]
@@ -58,11 +62,11 @@ def _number(part: Part, found: int, published: int | None) -> Iterator[Finding]:
 
 
 def check_masks_repeat(examinations: Sequence[Examination], picture_of: Mapping[str, int]) -> Iterator[Finding]:
-    """Yields masks, neither empty nor full, that belong to several images.
+    """Yields masks, neither empty nor full, that different images share.
 
     Args:
-        examinations: All.
-        picture_of: A number for each id whose picture is there several times; its masks may well be equal.
+        examinations: Every sample.
+        picture_of: Number of the picture of each id that is a copy; copies may have equal masks.
     """
     users: defaultdict[bytes, list[str]] = defaultdict(list)
     for examination in examinations:
@@ -75,7 +79,7 @@ def check_masks_repeat(examinations: Sequence[Examination], picture_of: Mapping[
 
 
 def check_colours(examinations: Sequence[Examination]) -> Iterator[Finding]:
-    """Yields how many images have which profile that changes their colours."""
+    """Yields the number of images with each colour profile other than sRGB."""
     images = (examination.image for examination in examinations)
     profiles = Counter(image.file.profile for image in images if isinstance(image, ImageFacts))
     for profile, number in profiles.most_common():
@@ -84,9 +88,9 @@ def check_colours(examinations: Sequence[Examination]) -> Iterator[Finding]:
 
 
 def check_fit(examinations: Sequence[Examination]) -> Iterator[Finding]:
-    """Yields whether masks divide their own images no more clearly than other images'.
+    """Yields a finding if masks divide their own images no more clearly than other images.
 
-    That is how pairs look that were made by position in two listings, or whose masks were shuffled.
+    This happens where pairs were made by position in two listings, or where masks were shuffled.
     """
     usable = [
         (e.image.small[COARSELY, COARSELY], e.mask.small[COARSELY, COARSELY], _field(e.image.small)[COARSELY, COARSELY])
@@ -105,7 +109,7 @@ def check_fit(examinations: Sequence[Examination]) -> Iterator[Finding]:
 
 
 def contrast(images: NDArray[np.uint8], masks: NDArray[np.uint8], fields: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Measures how clearly masks divide images: distance of the mean colours inside and outside.
+    """Measures how clearly masks divide images by the distance of the mean colours inside and outside.
 
     Args:
         images: (N, H, W, 3).
@@ -128,14 +132,17 @@ def contrast(images: NDArray[np.uint8], masks: NDArray[np.uint8], fields: NDArra
 
 
 def _field(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Finds what of an (H, W, 3) image is not frame; all of it where nothing else would be left."""
+    """Marks the pixels of an (H, W, 3) image that are no frame; all of them where none would be left."""
     field = field_of_view(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8))
     return field if field.any() else np.ones_like(field)
 
 
 def check_lesion_sizes(examinations: Sequence[Examination]) -> Iterator[Finding]:
-    """Yields pairs of parts whose lesions are clearly not of one size."""
-    sizes = lesion_sizes(examinations)
+    """Yields pairs of parts whose lesion sizes clearly differ."""
+    sizes: dict[Part, list[float]] = {part: [] for part in PARTS}
+    for examination in examinations:
+        if isinstance(examination.mask, MaskFacts):
+            sizes[examination.part].append(examination.mask.share)
     for one, other in combinations([part for part in PARTS if len(sizes[part]) >= FEWEST_TO_COMPARE], 2):
         medians = np.median(sizes[one]), np.median(sizes[other])
         factor = max(medians) / max(min(medians), 1e-6)
@@ -145,10 +152,32 @@ def check_lesion_sizes(examinations: Sequence[Examination]) -> Iterator[Finding]
             yield Finding("lesion_size_shift", (), f"{text} (Kolmogorov-Smirnov p = {probability:.1g})")
 
 
-def lesion_sizes(examinations: Sequence[Examination]) -> Mapping[Part, list[float]]:
-    """Lists the share of lesion of every readable mask, by part."""
-    sizes: dict[Part, list[float]] = {part: [] for part in PARTS}
+def check_archive_images(examinations: Sequence[Examination], picture_of: Mapping[str, int]) -> Iterator[Finding]:
+    """Yields images that a public archive gave one name, for example cropped ones, and that are no copies.
+
+    Args:
+        examinations: Every sample.
+        picture_of: Number of the picture of each id that is a copy.
+    """
+    members: defaultdict[str, list[Examination]] = defaultdict(list)
     for examination in examinations:
-        if isinstance(examination.mask, MaskFacts):
-            sizes[examination.part].append(examination.mask.share)
-    return sizes
+        if name := archive_image(examination.id):
+            members[name].append(examination)
+    for name, images in members.items():
+        ids = tuple(examination.id for examination in images)
+        if len({picture_of.get(id_, id_) for id_ in ids}) == 1:
+            continue
+        places = ", ".join(f"{examination.id} ({examination.part})" for examination in images)
+        several = len({examination.part for examination in images}) > 1
+        kind = "archive_image_in_two_parts" if several else "archive_image_twice_in_part"
+        yield Finding(kind, ids, f"{name} of the archive is {places}")
+
+
+def check_files(source: Source, examinations: Sequence[Examination]) -> Iterator[Finding]:
+    """Yields samples whose files have changed since the manifest in `data.split` was written."""
+    if not source.split.endswith(".json"):
+        return
+    if then := read_digests(Path(source.split)):
+        now = digests_of([examination.sample for examination in examinations])
+        for id_, files in changes(then, now).items():
+            yield Finding("changed_file", (id_,), f"{id_}: the split was made with other files ({files})")

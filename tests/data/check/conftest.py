@@ -1,7 +1,8 @@
 """A clean data set with train, validation and test folders, to plant faults into."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 from hydra.utils import instantiate
 from PIL import Image
 
+from lesionseg.data.check import duplicate_checks, examination
+from lesionseg.data.check.examination import FileFault
+from lesionseg.data.duplicates import Duplicate
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic_image import draw_dermoscopy
 
@@ -48,3 +52,38 @@ def folder_source(compose) -> Callable[..., Source]:  # type: ignore[no-untyped-
         return source
 
     return from_root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files_are_examined_once() -> Iterator[None]:
+    """Remembers the facts of equal files: planted faults leave most files of the clean set as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_image_file", "examine_mask"):
+            patch.setattr(examination, name, _remembered(getattr(examination, name)))
+        yield
+
+
+def _remembered(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    known: dict[tuple[str, bytes], Any] = {}
+
+    def remembered(path: Path) -> Any:
+        key = path.suffix, path.read_bytes()
+        if key not in known:
+            facts = read(path)
+            if isinstance(facts, FileFault):  # it names the file
+                return facts
+            known[key] = facts
+        return known[key]
+
+    return remembered
+
+
+@pytest.fixture
+def equal_pictures_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compares pictures by their digests alone; similar ones take seconds to find."""
+
+    def duplicates(digests: Sequence[bytes], _: object) -> list[Duplicate]:
+        pairs = combinations(range(len(digests)), 2)
+        return [Duplicate(one, other, 1.0, True) for one, other in pairs if digests[one] == digests[other]]
+
+    monkeypatch.setattr(duplicate_checks, "duplicates_among", duplicates)

@@ -1,6 +1,7 @@
-"""The catalogue of what the doctor looks for: how bad it is, what it is called and what to do."""
+"""What the doctor looks for: how bad each kind of finding is, what it is called and what to do about it."""
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -15,16 +16,42 @@ class Kind(NamedTuple):
     advice: str
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong or noteworthy.
+
+    Attributes:
+        name: Key in `KINDS`.
+        ids: Images concerned; empty for the set as a whole.
+        text: Description with numbers and files.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    text: str
+
+    @property
+    def kind(self) -> Kind:
+        """Severity, title and advice."""
+        return KINDS[self.name]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        return {"kind": self.name, "severity": self.kind.severity, "ids": list(self.ids), "text": self.text}
+
+
 KINDS: dict[str, Kind] = {
     # Files that belong to no pair.
     "masks_named_otherwise": Kind(
-        "error", "masks named otherwise than the settings say", "Give the setting that is named, or null to find out."
+        "error", "masks with other names than the settings say", "Give the setting that is named, or null to find out."
     ),
     "image_without_mask": Kind("error", "image without a mask", "Add the mask, or take the image out."),
     "mask_without_image": Kind("error", "mask without an image", "Add the image, or take the mask out."),
     "images_of_one_name": Kind("error", "several images of one name", "Keep one of them."),
     "masks_of_one_name": Kind("error", "several masks of one name", "Keep one of them."),
-    "unused_picture": Kind("warning", "picture that is not used", "Convert it or put it where it belongs, if it does."),
+    "unused_picture": Kind(
+        "warning", "picture that is not used", "Convert it, or put it in its place if it belongs here."
+    ),
     # Images.
     "unreadable_image": Kind("error", "image that cannot be read", "Fetch it again, or take the pair out."),
     "truncated_image": Kind("error", "image that is cut short", "Fetch it again; the rest of the picture is missing."),
@@ -52,26 +79,26 @@ KINDS: dict[str, Kind] = {
         "error", "mask of more than two levels", "Resize with nearest neighbour or threshold it yourself."
     ),
     "dark_mask": Kind("error", "mask whose lesion is too dark", "Write the lesion as 255 (or 1), the rest as 0."),
-    "class_mask": Kind("error", "mask of class numbers", "Write the lesion as 255, and the border as either."),
-    "photograph_as_mask": Kind("error", "photograph in place of a mask", "Put the mask there."),
+    "class_mask": Kind("error", "mask of class numbers", "Write the lesion as 255, and the border as 0 or 255."),
+    "photograph_as_mask": Kind("error", "photograph in place of a mask", "Put the mask in its place."),
     "inverted_mask": Kind("error", "mask with lesion and skin exchanged", "Invert it."),
     "coloured_mask": Kind("warning", "mask in colours", "Its brightness is used; export black and white."),
-    "empty_mask": Kind("warning", "mask without any lesion", "Is there really none? Scores count agreement as 1."),
-    "full_mask": Kind("warning", "mask that is lesion everywhere", "Is the lesion really larger than the picture?"),
-    "speck_mask": Kind("warning", "mask of under 0.1 % lesion", "A click beside the lesion is often to blame."),
-    "scattered_mask": Kind("warning", "mask of many pieces", "A lesion is one region, a few at most: look at it."),
+    "empty_mask": Kind("warning", "mask without any lesion", "Check that there is none; an empty prediction scores 1."),
+    "full_mask": Kind("warning", "mask that is lesion everywhere", "Check that the lesion is larger than the picture."),
+    "speck_mask": Kind("warning", "mask of under 0.1 % lesion", "The cause is often a click beside the lesion."),
+    "scattered_mask": Kind("warning", "mask of many pieces", "Look at it: a lesion is one region, or a few."),
     "repeated_mask": Kind("warning", "one mask for different images", "Masks may have been copied or shuffled."),
     # The set as a whole.
-    "no_pairs": Kind("error", "no image with a mask", "Is data.root the right folder, with all of its folders in it?"),
+    "no_pairs": Kind("error", "no image with a mask", "Check that data.root is the right folder and is complete."),
     "pairs_do_not_fit": Kind(
-        "error", "masks that do not fit their images", "They fit no better than exchanged ones: check the names."
+        "error", "masks that do not fit their images", "They fit no better than exchanged ones; check the names."
     ),
     "id_in_two_parts": Kind("error", "one name in two parts", "Take it out of all parts but one."),
     "copy_in_other_part": Kind(
-        "error", "one picture in two parts (copy)", "data.leaks=drop leaves it out of training; or cut anew."
+        "error", "one picture in two parts (copy)", "data.leaks=drop leaves it out of training."
     ),
     "near_copy_in_other_part": Kind(
-        "error", "one lesion in two parts (near duplicate)", "data.leaks=drop leaves it out of training; or cut anew."
+        "error", "one lesion in two parts (near duplicate)", "data.leaks=drop leaves it out of training."
     ),
     "group_in_two_parts": Kind(
         "error", "one lesion or patient in two parts (metadata)", "data.leaks=drop leaves it out of training."
@@ -80,28 +107,32 @@ KINDS: dict[str, Kind] = {
         "error", "image or mask that has changed since the split was made", "Put it back, or make a new split."
     ),
     "archive_image_in_two_parts": Kind(
-        "error", "one image of a public archive in two parts", "data.leaks=drop leaves it out of training; or cut anew."
+        "error",
+        "one image of a public archive in two parts",
+        "data.leaks=drop leaves it out of training.",
     ),
     "archive_image_twice_in_part": Kind(
-        "warning", "one image of a public archive twice in a part", "It counts double; take one out."
+        "warning", "one image of a public archive twice in a part", "It counts twice; take one out."
     ),
     "image_without_group": Kind(
         "warning",
-        "image of which the table of lesions or patients says nothing",
-        "Add its row: it counts as a lesion of its own, whoever's other pictures are in another part.",
+        "image that is missing in the table of lesions or patients",
+        "Add its row: it counts as a lesion of its own, even if the same patient is in another part.",
     ),
-    "copy_in_part": Kind("warning", "one picture twice in a part (copy)", "It counts double; take one out."),
+    "copy_in_part": Kind("warning", "one picture twice in a part (copy)", "It counts twice; take one out."),
     "near_copy_in_part": Kind(
-        "warning", "one lesion twice in a part (near duplicate)", "Cuts by lesionseg keep the two together."
+        "warning", "one lesion twice in a part (near duplicate)", "Splits by lesionseg keep the two together."
     ),
     "copy_in_other_source": Kind(
         "warning", "one picture in two sources", "Leave one out of training, or combine other sources."
     ),
-    "other_truth": Kind("warning", "one picture with two different masks", "Which of the two is meant?"),
+    "other_truth": Kind("warning", "one picture with two different masks", "Keep the right one."),
     "lesion_size_shift": Kind(
-        "warning", "parts whose lesion sizes differ", "The parts were not drawn alike: results will not carry over."
+        "warning",
+        "parts whose lesion sizes differ",
+        "Results will not carry over from one to the other.",
     ),
     "missing_official_pairs": Kind("error", "fewer pairs than were published", "Download again what is missing."),
-    "unexpected_pairs": Kind("warning", "more pairs than were published", "Files of another set may have come in."),
+    "unexpected_pairs": Kind("warning", "more pairs than were published", "Look for files of another set."),
     "small_part": Kind("warning", "a part of under 10 images", "Results on so few images say little."),
 }

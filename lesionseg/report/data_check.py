@@ -1,0 +1,220 @@
+"""The doctor's report: tables on the terminal, `check.json`, and `check.html` with pictures, which opens offline."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionseg.config.quoting import override
+from lesionseg.data.check.diagnosis import Diagnosis
+from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
+from lesionseg.data.check.findings import KINDS, Finding
+from lesionseg.data.check.repair import GROUPS, LOG, Repair
+from lesionseg.data.image_file import read_photograph
+from lesionseg.data.mask_file import read_grey
+from lesionseg.data.outline_drawing import draw_contours
+from lesionseg.data.sample import FilePair, Sample
+from lesionseg.data.source import PARTS
+from lesionseg.errors import InputError
+from lesionseg.report.table import Table
+from lesionseg.report.template import render
+from lesionseg.report.terminal import console, print_lines, print_tables
+from lesionseg.system.atomic_files import write_json, write_whole
+from lesionseg.system.environment import code_version
+
+Array = NDArray[np.uint8]
+COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+MOST_IDS = 4
+"""Images that a row of the terminal's table names; check.json names all."""
+MOST_SHOWN = 24
+"""Findings of a kind that the page shows; check.json has all."""
+TILE = 240
+"""Longer side of a picture in pixels."""
+
+
+def report_diagnosis(diagnosis: Diagnosis, settings: Mapping[str, Any], folder: Path) -> None:
+    """Prints the diagnosis and writes `check.json` and `check.html`.
+
+    Args:
+        diagnosis: Diagnosis of the source.
+        settings: Settings of the source, plain values.
+        folder: Folder of the files.
+    """
+    print_diagnosis(diagnosis)
+    facts = {
+        "root": settings.get("root", "-"),
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "lesionseg": code_version()["version"],
+        **({"found": "; ".join(diagnosis.layout)} if diagnosis.layout else {}),
+    }
+    findings = [finding.to_plain() for finding in diagnosis.findings]
+    report = {"data": settings, **facts, "parts": part_rows(diagnosis), "counts": diagnosis.counts}
+    write_json(folder / "check.json", report | {"findings": findings})
+    write_whole(folder / "check.html", page(diagnosis, str(settings["_target_"]).rpartition(".")[2], facts))
+    print_lines({"with pictures": str(folder / "check.html"), "as data": str(folder / "check.json")})
+
+
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    """Prints a table of the parts and one of the findings, with a row for each kind."""
+    screen = console()
+    for line in diagnosis.layout:
+        screen.print(line, markup=False, highlight=False, soft_wrap=True)
+    print_tables(_parts_table(diagnosis))
+    if not diagnosis.findings:
+        screen.print("Nothing was found: these data can be trained on.", style="bold green")
+        return
+    print_tables(_findings_table(diagnosis), styles=COLOURS)
+    verdict = "results would be wrong" if diagnosis.counts["error"] else "nothing that would make results wrong"
+    screen.print(f"{_counted(diagnosis)}: {verdict}.", style="bold")
+
+
+def print_repair(done: Repair, copy: Diagnosis) -> None:
+    """Prints what was written, what the doctor finds in it, and the command that trains on it."""
+    groups = f" data.groups={GROUPS}" if done.has_groups else ""
+    pairs = f"{done.copied} pairs as they were, {done.mended} repaired; {done.left_out} left out"
+    kinds = [f"{KINDS[name].severity}: {KINDS[name].title} ({len(found)})" for name, found in copy.by_kind().items()]
+    print()
+    print_lines(
+        {
+            "repaired copy": f"{done.folder}: {pairs}",
+            "what was done": str(done.folder / LOG),
+            "its own check": f"\n{'':15}".join([_counted(copy), *kinds]),
+            "train on it": f"python -m lesionseg.train data=folder {override('data.root', str(done.folder))}{groups}",
+        }
+    )
+
+
+def part_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    """Describes each part that has images in plain values.
+
+    Lesion sizes are shares of the image, 0 to 1; None where no mask can be read.
+    """
+    by_part = {part: [one for one in diagnosis.examinations if one.part == part] for part in PARTS}
+    return [
+        {"part": part, "pairs": len(members), **_sizes(members), **_lesions(members)}
+        for part, members in by_part.items()
+        if members
+    ]
+
+
+def page(diagnosis: Diagnosis, title: str, facts: Mapping[str, Any]) -> str:
+    """Returns the HTML page.
+
+    Args:
+        diagnosis: Diagnosis to show.
+        title: Name of the data.
+        facts: Facts below the title, for example the date.
+    """
+    by_id = {examination.id: examination for examination in diagnosis.examinations}
+    sections = [
+        {
+            "name": name,
+            "kind": KINDS[name],
+            "count": len(findings),
+            "left_out": max(len(findings) - MOST_SHOWN, 0),
+            "findings": [(finding.text, _pictures(finding, by_id)) for finding in findings[:MOST_SHOWN]],
+        }
+        for name, findings in diagnosis.by_kind().items()
+    ]
+    values = {"title": title, "facts": facts, "parts": part_rows(diagnosis), "sections": sections}
+    return render("data_check.html.j2", values | {"counts": diagnosis.counts})
+
+
+def draw_sample(sample: Sample) -> Array | None:
+    """Draws a sample with the outline of its mask, or one of the two alone where the other cannot be read.
+
+    Returns:
+        (H, W, 3) uint8 RGB of at most TILE pixels a side, or None where neither can be read.
+    """
+    image, mask = _read(sample)
+    if image is None:
+        return None if mask is None else _fitted(np.dstack([mask] * 3))
+    tile = _fitted(image)
+    if mask is None:
+        return tile
+    lesion = cv2.resize(mask, (tile.shape[1], tile.shape[0]), interpolation=cv2.INTER_AREA)
+    target = np.asarray(lesion > (0 if mask.max() <= 1 else 128), np.uint8)
+    return draw_contours(tile, target, np.zeros_like(target), thickness=2)
+
+
+def _parts_table(diagnosis: Diagnosis) -> Table:
+    rows = []
+    for row in part_rows(diagnosis):
+        small, median, large = (row[name] for name in ("small_lesions", "median_lesion", "large_lesions"))
+        lesions = ("-", "-") if median is None else (f"{median:.1%}", f"{small:.1%} to {large:.1%}")
+        rows.append([row["part"], str(row["pairs"]), row["smallest"] or "-", row["largest"] or "-", *lesions])
+    return Table("parts", ["part", "pairs", "smallest", "largest", "median lesion", "lesions, 5 % to 95 %"], rows)
+
+
+def _findings_table(diagnosis: Diagnosis) -> Table:
+    rows = []
+    for name, findings in diagnosis.by_kind().items():
+        kind = KINDS[name]
+        which = "; ".join(" = ".join(finding.ids) or finding.text for finding in findings[:MOST_IDS])
+        more = f"; ... {len(findings) - MOST_IDS} more" if len(findings) > MOST_IDS else ""
+        rows.append([kind.severity, kind.title, str(len(findings)), which + more, kind.advice])
+    return Table("findings", ["", "what", "how many", "which", "what to do"], rows)
+
+
+def _counted(diagnosis: Diagnosis) -> str:
+    return ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in diagnosis.counts.items())
+
+
+def _sizes(members: Sequence[Examination]) -> dict[str, str | None]:
+    """Returns the smallest and the largest image by number of pixels."""
+    shapes = [one.image.file.shape for one in members if isinstance(one.image, ImageFacts)]
+    ordered = sorted(shapes, key=lambda shape: shape[0] * shape[1])
+    ends = [f"{width} x {height}" for height, width in (ordered[:1] + ordered[-1:])] or [None, None]
+    return dict(zip(("smallest", "largest"), ends, strict=True))
+
+
+def _lesions(members: Sequence[Examination]) -> dict[str, float | None]:
+    shares = [one.mask.share for one in members if isinstance(one.mask, MaskFacts)]
+    names = ("small_lesions", "median_lesion", "large_lesions")
+    if not shares:
+        return dict.fromkeys(names)
+    return {name: round(float(np.quantile(shares, q)), 6) for name, q in zip(names, (0.05, 0.5, 0.95), strict=True)}
+
+
+def _pictures(finding: Finding, by_id: Mapping[str, Examination]) -> list[dict[str, str | None]]:
+    """Returns caption and data URI of each image concerned; None where an image cannot be shown."""
+    shown = [by_id[id_] for id_ in finding.ids[:MOST_IDS] if id_ in by_id]
+    return [{"caption": f"{one.id} ({one.part})", "image": _data_uri(one.sample)} for one in shown]
+
+
+def _data_uri(sample: Sample) -> str | None:
+    drawn = draw_sample(sample)
+    if drawn is None:
+        return None
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+def _read(sample: Sample) -> tuple[Array | None, Array | None]:
+    """Reads the image and the mask's grey levels as far as they can be read."""
+    if not isinstance(sample, FilePair):
+        image, mask = sample.read()
+        return image, mask * np.uint8(255)
+    return (
+        _or_none(lambda: read_photograph(sample.image_path, for_size=TILE).pixels),
+        _or_none(lambda: read_grey(sample.mask_path)),
+    )
+
+
+def _or_none(read: Callable[[], Array]) -> Array | None:
+    try:
+        return read()
+    except InputError:
+        return None
+
+
+def _fitted(image: Array) -> Array:
+    """Resizes to TILE pixels on the longer side."""
+    scale = TILE / max(image.shape[:2])
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
