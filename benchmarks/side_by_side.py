@@ -52,7 +52,9 @@ from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.config.training_length import TrainingLength
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.data.dataset import Batch
-from lesionseg.metrics.overlap import count, overlap_scores
+from lesionseg.metrics.definitions import standard_formulas
+from lesionseg.metrics.formula import image_scores
+from lesionseg.metrics.image_scores import count
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.system.device import describe_device, limit_threads
 from lesionseg.system.precision import fastest_precision
@@ -214,7 +216,7 @@ class Validation:
     @staticmethod
     def _score(probability: Tensor, target: Any) -> dict[str, float]:
         full_size = functional.interpolate(probability[None], size=target.shape, mode="bilinear")[0, 0]
-        return overlap_scores(count((full_size > 0.5).to(torch.uint8).numpy(), target))
+        return image_scores(standard_formulas(), count((full_size > 0.5).to(torch.uint8).numpy(), target))
 
 
 def autocast() -> AbstractContextManager[Any]:

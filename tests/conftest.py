@@ -18,8 +18,9 @@ from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.isic2017 import FOLDERS
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.evaluation.summary import CalibrationBin, Curves, Estimate, Group, Stratum, Summary
-from lesionseg.metrics.definitions import METRICS, POOLED, definitions
-from lesionseg.metrics.image_scores import Counts, ImageScores, Picture
+from lesionseg.metrics.definitions import definitions_of, definitions_record, standard_formulas
+from lesionseg.metrics.formula import Counts
+from lesionseg.metrics.image_scores import ImageScores, Picture
 
 # Tests run side by side (pytest -n 2) on tensors too small to share between threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -176,6 +177,8 @@ def evaluation_settings() -> Any:
 
 
 COUNT = 12
+METRICS = definitions_of(standard_formulas())
+POOLED = ("dice", "jaccard", "precision", "recall", "specificity", "accuracy")
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +190,9 @@ def image_scores() -> list[ImageScores]:
 @pytest.fixture(scope="session")
 def summary(image_scores: list[ImageScores]) -> Summary:
     """The numbers of these images, two strata and simple curves."""
-    metrics = {name: _estimate([image.scores[name] for image in image_scores]) for name in METRICS}
+    metrics = {
+        name: _estimate([image.scores[name] for image in image_scores]) for name in definitions_of(standard_formulas())
+    }
     grid = [number / 10 for number in range(11)]
     return Summary(
         name="unet <fast>",
@@ -195,7 +200,10 @@ def summary(image_scores: list[ImageScores]) -> Summary:
         images=COUNT,
         missed=1,
         metrics=metrics,
-        pooled={name: Estimate(0.9, 0.85, 0.95) for name in POOLED},
+        pooled={
+            name: Estimate(0.9, 0.85, 0.95)
+            for name in ("dice", "jaccard", "precision", "recall", "specificity", "accuracy")
+        },
         confusion_matrix=((9_000, 400), (600, 2_000)),
         strata=[
             Stratum("lesion size", [Group("small", 7, metrics), Group("large", 5, metrics)]),
@@ -216,7 +224,7 @@ def summary(image_scores: list[ImageScores]) -> Summary:
             brier=0.042,
         ),
         test_set_sha256="0" * 64,
-        definitions=definitions(0.75),
+        definitions=definitions_record(standard_formulas(), boundary_tolerance=0.75),
         config={"seed": 0, "model": {"_target_": "lesionseg.model.unet.UNet", "base_channels": 16}},
     )
 
@@ -224,7 +232,10 @@ def summary(image_scores: list[ImageScores]) -> Summary:
 def _image(number: int) -> ImageScores:
     image, mask = draw_dermoscopy(number, 96)
     jaccard = max(0.95 - 0.08 * number, 0.0) if number < COUNT - 1 else 0.0
-    scores = dict.fromkeys(METRICS, jaccard) | {"hd95": 10.0 * (1 - jaccard), "failure": float(jaccard < 0.65)}
+    scores = dict.fromkeys(METRICS, jaccard) | {
+        "hd95": 10.0 * (1 - jaccard),
+        "failure": float(jaccard < 0.65),
+    }
     lesion = int(mask.sum())
     found = int(lesion * jaccard)
     return ImageScores(

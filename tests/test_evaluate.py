@@ -13,7 +13,6 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 from scipy import ndimage
-from torchmetrics import MetricCollection
 
 import lesionseg
 from lesionseg.checkpoint.checkpoint import read, source_of
@@ -25,6 +24,7 @@ from lesionseg.data.dataset import LesionDataset, collate
 from lesionseg.data.part_samples import own_samples
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.train import train
@@ -98,7 +98,7 @@ def test_what_is_scored_is_what_is_predicted(decided_run: Path) -> None:
     path = decided_run / "checkpoints" / "best.ckpt"
     checkpoint = read(path)
     model = open_tested(path, accelerator="cpu", decision="stored")
-    module = SegmentationModule(model.segmenter, metrics=MetricCollection({"jaccard": Jaccard()}))
+    module = SegmentationModule(model.segmenter, metrics=metric_collection({"jaccard": Jaccard()}))
     samples = own_samples(source_of(checkpoint), "test", checkpoint["lesionseg"]["split"])
     dataset = LesionDataset(NoCache(samples, 64), range(len(samples)), augment=None, full_size_masks=True)
     with torch.inference_mode():

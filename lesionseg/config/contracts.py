@@ -1,7 +1,8 @@
 """What a part of each group has to be. A part may be anybody's own class, so this is checked where it is built."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hydra.utils import get_object
@@ -15,59 +16,58 @@ class Contract:
     """Of a group.
 
     Attributes:
-        kind: The class that a part has to be of, by its dotted name; None for whatever can be called.
+        kinds: Dotted names of the classes one of which a part has to be of; none for whatever can be called.
         words: What is allowed, for a message.
         is_named: Whether the group holds parts by name, as `metrics` does.
     """
 
-    kind: str | None
+    kinds: Sequence[str]
     words: str
     is_named: bool = False
 
 
 CONTRACTS: Mapping[str, Contract] = {
     "data": Contract(
-        "lesionseg.data.source.Source",
+        ["lesionseg.data.source.Source"],
         "a lesionseg.data.source.Source, whose listing() names images and masks (see lesionseg/data/folder.py). Images "
         "of your own need no code: data=folder data.root=FOLDER",
     ),
     "augmentation": Contract(
-        None,
+        [],
         "something to call with (image (H, W, 3) uint8, mask (H, W) uint8 in {0, 1}, seed) that returns both, changed "
         "together; transforms of albumentations belong into augmentation.steps",
     ),
     "model": Contract(
-        "torch.nn.Module",
+        ["torch.nn.Module"],
         "a torch.nn.Module that maps an image (B, 3, H, W) to one tensor of logits (B, 1, H, W), where H and W are "
         f"multiples of its attribute stride, an integer from 1, or of {DEFAULT_STRIDE} where it has none",
     ),
     "loss": Contract(
-        "lesionseg.loss.combined.CombinedLoss",
+        ["lesionseg.loss.combined.CombinedLoss"],
         "lesionseg.loss.combined.CombinedLoss with terms by name, each a torch.nn.Module from (logits, mask), both "
         "(B, 1, H, W), to a scalar, and a weight for each: 'terms: {mine: {_target_: my_module.MyLoss}}' and "
         "'weights: {mine: 1.0}' (see conf/loss/dice.yaml)",
     ),
     "metrics": Contract(
-        "torchmetrics.Metric",
-        "torchmetrics.Metric by name, such as 'mine: {_target_: my_module.MyMetric}'; its update() gets prediction, "
+        ["lesionseg.metrics.formula.Formula", "torchmetrics.Metric"],  # in this order: a formula needs no torch
+        "lesionseg.metrics.formula.Formula by name (see lesionseg/metrics/dice.py), which every report shows, or "
+        "torchmetrics.Metric, such as 'mine: {_target_: my_module.MyMetric}'; the latter's update() gets prediction, "
         "bool, and mask, uint8 in {0, 1}, both (B, 1, H, W), and its compute() returns a tensor",
         is_named=True,
     ),
-    "optimizer": Contract(
-        None, "a class of torch.optim.Optimizer with '_partial_: true', since its weights come later"
-    ),
+    "optimizer": Contract([], "a class of torch.optim.Optimizer with '_partial_: true', since its weights come later"),
     "scheduler": Contract(
-        None,
+        [],
         "a function with '_partial_: true' that makes of an optimizer and a TrainingLength a list of Lightning's "
         "schedulers, [{'scheduler': ..., 'interval': 'step'}] (see lesionseg/training/cosine.py)",
     ),
     "callbacks": Contract(
-        "lightning.pytorch.Callback",
+        ["lightning.pytorch.Callback"],
         "lightning.pytorch.Callback by name, such as 'mine: {_target_: my_module.MyCallback}'",
         is_named=True,
     ),
     "logger": Contract(
-        "lightning.pytorch.loggers.Logger",
+        ["lightning.pytorch.loggers.Logger"],
         "lightning.pytorch.loggers.Logger by name, such as 'mine: {_target_: my_module.MyLogger}'",
         is_named=True,
     ),
@@ -104,13 +104,18 @@ def class_faults(name: str, target: Any) -> Iterator[str]:
     """
     contract = CONTRACTS[name.partition(".")[0]]
     found = get_object(target) if isinstance(target, str) and "." in target else None
-    is_other = isinstance(found, type) and contract.kind and not issubclass(found, get_object(contract.kind))
+    is_other = isinstance(found, type) and contract.kinds and not _any_kind(contract, partial(issubclass, found))
     if found is None or is_other:
         yield f"{name} is {target}; allowed: {contract.words}"
 
 
 def _is_of(contract: Contract, part: Any) -> bool:
-    return callable(part) if contract.kind is None else isinstance(part, get_object(contract.kind))
+    return _any_kind(contract, partial(isinstance, part)) if contract.kinds else callable(part)
+
+
+def _any_kind(contract: Contract, is_of: Callable[[type], bool]) -> bool:
+    """Imports one class after another until one fits."""
+    return any(is_of(get_object(kind)) for kind in contract.kinds)
 
 
 def _described(part: Any) -> str:

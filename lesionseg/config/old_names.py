@@ -26,7 +26,7 @@ TARGETS: Mapping[str, str] = {
     "lesionseg.callbacks.progressive_size.ProgressiveSize": "lesionseg.training.progressive_size.ProgressiveSize",
     "lesionseg.callbacks.pruning.Pruning": "lesionseg.training.pruning.Pruning",
     "lesionseg.callbacks.sample_masks.SampleMasks": "lesionseg.training.sample_masks.SampleMasks",
-    "lesionseg.decision.settings.FittingSettings": "lesionseg.postprocessing.settings.FittingSettings",
+    "lesionseg.decision.settings.FittingSettings": "lesionseg.postprocessing.fitting.FittingSettings",
     "lesionseg.logger.csv.CsvLogger": "lesionseg.training.csv_logger.CsvLogger",
     "lesionseg.scheduler.cosine.cosine": "lesionseg.training.cosine.cosine",
     "lesionseg.scheduler.none.none": "lesionseg.training.constant.none",

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from lesionseg.metrics.image_scores import Counts
-from lesionseg.metrics.overlap import overlap_scores
+from lesionseg.metrics.formula import Counts
+from lesionseg.metrics.jaccard import Jaccard
 
 MANY = 0.5
 """Share of the images from which empty or full masks are the method's fault and not that of single images."""
@@ -36,7 +36,7 @@ def _full(images: Sequence[Counts]) -> Iterator[str]:
 
 def _no_better_than_everything(images: Sequence[Counts]) -> Iterator[str]:
     """Compares with masks of the whole image, whose Jaccard index is the lesion's share of the image."""
-    reached = fmean(overlap_scores(image)["jaccard"] for image in images)
+    reached = fmean(Jaccard().score(image) for image in images)
     trivial = fmean((image.true_positives + image.false_negatives) / sum(image) for image in images)
     if reached <= trivial < 1:
         yield f"The mean Jaccard index is {reached:.4f}; marking the whole of each image would reach {trivial:.4f}."

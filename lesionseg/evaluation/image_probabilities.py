@@ -8,6 +8,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.formula import Counts as PixelCounts
+from lesionseg.metrics.jaccard import Jaccard
+
 THRESHOLDS = 100
 """Steps of the threshold from 0 to 1."""
 BINS = 10
@@ -114,9 +118,9 @@ class ImageProbabilities:
         above = np.zeros((2, THRESHOLDS + 1), np.int64)
         for part in self.parts:
             above[part.kind] += part.above
-        union = above[0] + sum(int(part.pixels.sum()) for part in self.parts if part.kind == 1)
-        jaccard = np.where(union > 0, above[1] / np.maximum(union, 1), 1.0)
-        return 2 * jaccard / (1 + jaccard), jaccard
+        skin, lesion = (sum(int(part.pixels.sum()) for part in self.parts if part.kind == kind) for kind in (0, 1))
+        counts = PixelCounts(above[1], above[0], lesion - above[1], skin - above[0])
+        return Dice().score(counts), Jaccard().score(counts)
 
 
 def levels_of(values: Floats32) -> Levels:

@@ -1,5 +1,6 @@
 """Scoring one image: overlap, outlines, traits, picture and probabilities."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.strata import strata_of
 from lesionseg.evaluation.traits import image_traits, lesion_traits
 from lesionseg.metrics.boundary import boundary_scores
-from lesionseg.metrics.image_scores import ImageScores
-from lesionseg.metrics.overlap import count, overlap_scores
+from lesionseg.metrics.formula import Formula, image_scores
+from lesionseg.metrics.image_scores import ImageScores, count
 
 Array = NDArray[np.uint8]
 TRAITS_SIZE = 256
@@ -36,6 +37,7 @@ def score_image(
     photograph: Array | None,
     probability: NDArray[np.float32] | None,
     settings: EvaluationSettings,
+    formulas: Mapping[str, Formula],
 ) -> ScoredImage:
     """Scores one image at the ground truth's own size. Safe to call from several threads.
 
@@ -46,12 +48,13 @@ def score_image(
         photograph: (h, w, 3) RGB 0..255 at any size, for picture, contrast and hair; None where there is none.
         probability: (H, W) in [0, 1]; None where only masks are known.
         settings: How.
+        formulas: What is measured, see `lesionseg.metrics.definitions.measured_formulas`.
 
     Raises:
         ValueError: Prediction and target differ in shape.
     """
     counts = count(prediction, target)
-    scores = overlap_scores(counts) | boundary_scores(prediction, target, tolerance=settings.boundary_tolerance)
+    boundary = boundary_scores(prediction, target, tolerance=settings.boundary_tolerance)
     traits = _traits(photograph, target)
     height, width = target.shape
     image = ImageScores(
@@ -59,7 +62,7 @@ def score_image(
         height=height,
         width=width,
         counts=counts,
-        scores=scores,
+        scores=image_scores(formulas, counts) | boundary,
         traits=traits,
         strata=strata_of(traits, image_id=image_id),
         target_sha256=_fingerprint(target),

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lesionseg.data.descriptor import LookAlike
 from lesionseg.data.names import examples
@@ -17,9 +16,10 @@ from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.statistics import mean_intervals, ratio_intervals
 from lesionseg.evaluation.strata import UNKNOWN, order_groups, read_strata
 from lesionseg.evaluation.summary import Estimate, Group, Stratum, Summary
-from lesionseg.metrics.definitions import METRICS, POOLED, definitions, fingerprint, scale_ends
-from lesionseg.metrics.image_scores import Counts, ImageScores
-from lesionseg.metrics.overlap import overlap_scores
+from lesionseg.metrics.confusion_matrix import ConfusionMatrix
+from lesionseg.metrics.definitions import definitions_of, definitions_record, fingerprint, scale_ends, shown
+from lesionseg.metrics.formula import Counts, Definition, Formula, Fraction, total
+from lesionseg.metrics.image_scores import ImageScores
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ def summarise(
     name: str,
     facts: Mapping[str, str],
     settings: EvaluationSettings,
+    formulas: Mapping[str, Formula],
     config: Mapping[str, Any] | None = None,
     other_metrics: Mapping[str, float] | None = None,
     known_images: Sequence[LookAlike] = (),
@@ -43,26 +44,28 @@ def summarise(
         name: What people call the method.
         facts: See `Summary`.
         settings: Resamples and seed of the intervals.
+        formulas: What was measured.
         config: See `Summary`.
         other_metrics: See `Summary`.
         known_images: See `Summary`.
     """
-    total = Counts(*(int(sum(column)) for column in zip(*(image.counts for image in images), strict=True)))
+    definitions = definitions_of(formulas)
+    counts = [image.counts for image in images]
     return Summary(
         name=name,
         facts=facts,
         images=len(images),
         missed=sum(image.missed for image in images),
-        metrics=_means(images, settings),
-        pooled=_pooled(images, total, settings),
-        confusion_matrix=((total.true_negatives, total.false_positives), (total.false_negatives, total.true_positives)),
-        strata=_strata(images, settings),
+        metrics=_means(images, definitions, settings),
+        pooled=_pooled(counts, formulas, settings),
+        confusion_matrix=ConfusionMatrix().score(total(counts)),
+        strata=_strata(images, definitions, settings),
         curves=None if probabilities is None else probabilities.curves(),
         test_set_sha256=fingerprint(sorted([image.id, image.target_sha256] for image in images)),
-        definitions=definitions(settings.boundary_tolerance),
+        definitions=definitions_record(formulas, boundary_tolerance=settings.boundary_tolerance),
         config=config,
         other_metrics=other_metrics,
-        alarms=alarms([image.counts for image in images]),
+        alarms=alarms(counts),
         known_images=known_images,
     )
 
@@ -108,54 +111,53 @@ def with_metadata(images: Sequence[ImageScores], metadata: Mapping[str, Mapping[
     return [replace(image, strata=image.strata | dict(metadata.get(image.id, {}))) for image in images]
 
 
-def _means(images: Sequence[ImageScores], settings: EvaluationSettings) -> dict[str, Estimate]:
-    values = np.array([[image.scores[name] for image in images] for name in METRICS])  # (metrics, images)
-    ends = scale_ends(float(np.mean([np.hypot(image.height, image.width) for image in images])))
+def _means(
+    images: Sequence[ImageScores], definitions: Mapping[str, Definition], settings: EvaluationSettings
+) -> dict[str, Estimate]:
+    values = np.array([[image.scores[name] for image in images] for name in definitions])  # (metrics, images)
+    ends = scale_ends(definitions, float(np.mean([np.hypot(image.height, image.width) for image in images])))
     intervals = mean_intervals(values, ends=ends, resamples=settings.resamples, seed=settings.seed)
     estimates = {}
-    for name, row, interval in zip(METRICS, values, intervals, strict=True):
+    for name, row, interval in zip(definitions, values, intervals, strict=True):
         low, high = interval or (None, None)
         deviation = float(row.std(ddof=1)) if len(row) > 1 else None
         estimates[name] = Estimate(float(row.mean()), low, high, deviation, float(np.median(row)))
     return estimates
 
 
-def _pooled(images: Sequence[ImageScores], total: Counts, settings: EvaluationSettings) -> dict[str, Estimate]:
-    counts = np.array([image.counts for image in images], float).T
-    numerators, denominators = zip(*(_fraction(name, counts) for name in POOLED), strict=True)
+def _pooled(
+    counts: Sequence[Counts], formulas: Mapping[str, Formula], settings: EvaluationSettings
+) -> dict[str, Estimate]:
+    """Pools every fraction over the pixels of all images."""
+    fractions = {name: one for name, one in shown(formulas).items() if isinstance(one, Fraction) and not one.is_pooled}
+    columns = Counts(*np.array(counts, float).T)  # (images,) each
+    numerators, denominators = zip(*(one.fraction(columns) for one in fractions.values()), strict=True)
     intervals = ratio_intervals(
         np.array(numerators), np.array(denominators), resamples=settings.resamples, seed=settings.seed
     )
-    values = overlap_scores(total)
+    pooled = total(counts)
     bounds = [interval or (None, None) for interval in intervals]
-    return {name: Estimate(values[name], low, high) for name, (low, high) in zip(POOLED, bounds, strict=True)}
-
-
-def _fraction(name: str, counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Splits a score into what is above and below its line, for each image: (N,) each."""
-    tp, fp, fn, tn = counts
-    fractions = {
-        "dice": (2 * tp, 2 * tp + fp + fn),
-        "jaccard": (tp, tp + fp + fn),
-        "precision": (tp, tp + fp),
-        "recall": (tp, tp + fn),
-        "specificity": (tn, tn + fp),
-        "accuracy": (tp + tn, tp + fp + fn + tn),
+    return {
+        name: Estimate(float(one.score(pooled)), low, high)
+        for (name, one), (low, high) in zip(fractions.items(), bounds, strict=True)
     }
-    return fractions[name]
 
 
-def _strata(images: Sequence[ImageScores], settings: EvaluationSettings) -> list[Stratum]:
+def _strata(
+    images: Sequence[ImageScores], definitions: Mapping[str, Definition], settings: EvaluationSettings
+) -> list[Stratum]:
     names = dict.fromkeys(name for image in images for name in image.strata)
-    return [_stratum(name, images, settings) for name in names]
+    return [_stratum(name, images, definitions, settings) for name in names]
 
 
-def _stratum(name: str, images: Sequence[ImageScores], settings: EvaluationSettings) -> Stratum:
+def _stratum(
+    name: str, images: Sequence[ImageScores], definitions: Mapping[str, Definition], settings: EvaluationSettings
+) -> Stratum:
     """Summarises each group; images without the trait belong to none."""
     members: dict[str, list[ImageScores]] = {}
     for image in images:
         if name in image.strata:
             members.setdefault(image.strata[name], []).append(image)
     labels = order_groups(name, list(members))
-    groups = [Group(label, len(members[label]), _means(members[label], settings)) for label in labels]
+    groups = [Group(label, len(members[label]), _means(members[label], definitions, settings)) for label in labels]
     return Stratum(name, groups)

@@ -110,13 +110,13 @@ class Summary:
             versions; in the order shown.
         images: Number of images.
         missed: Images with a lesion of which nothing was found.
-        metrics: Means over images by `METRICS` name.
-        pooled: Scores over the pixels of all images by `POOLED` name.
+        metrics: Means over images by name, in the order of tables.
+        pooled: Scores over the pixels of all images by name.
         confusion_matrix: Pixels, rows truth, columns prediction, skin before lesion.
         strata: Means by groups of images.
         curves: None where only masks were scored.
         test_set_sha256: Of every id with its ground truth's size and pixels.
-        definitions: What the numbers mean, see `lesionseg.metrics.definitions`.
+        definitions: What the numbers mean, see `lesionseg.metrics.definitions.definitions_record`.
         config: The checkpoint's training configuration; None for masks.
         other_metrics: Scores from further metrics of the configuration.
         known_images: Images that look like one of the model's training or validation images, whose scores say little.

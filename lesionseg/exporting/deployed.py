@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from lesionseg.exporting.quiet import quiet
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.postprocessing.run_length import resize_and_threshold
 
 LARGEST_SIDE = 65_536
 """Pixels that height and width may have, and images that a batch may have; the smallest number of each is 1."""
@@ -46,8 +47,8 @@ class Deployed(nn.Module):
         # With antialiasing, so that every pixel of a large photograph counts and hairs do not alias.
         resized = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
         small = self.segmenter.probability(resized)  # (B, 1, S, S)
-        probability = functional.interpolate(small, size=(height, width), mode="bilinear")[:, 0]
-        return probability, (probability > self.segmenter.threshold).to(torch.uint8)
+        probability, mask = resize_and_threshold(small, self.segmenter.threshold, (height, width))
+        return probability[:, 0], mask[:, 0].to(torch.uint8)
 
 
 def exported(deployed: Deployed) -> torch.export.ExportedProgram:

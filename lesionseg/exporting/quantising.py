@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-from torch.nn import functional
 
 from lesionseg.data.sample import Sample
 from lesionseg.exporting.embedded_facts import EmbeddedFacts
 from lesionseg.exporting.exported_file import INPUT
 from lesionseg.exporting.exported_opening import ExportedEngine
 from lesionseg.exporting.onnx_format import embed
-from lesionseg.metrics.overlap import count, overlap_scores
+from lesionseg.metrics.dice import Dice
+from lesionseg.postprocessing.run_length import Truth
 
 QUANTISED = ("Conv", "ConvTranspose", "Add", "Concat", "MaxPool", "Relu", "Resize")
 """Operators between the first convolution and the last, so that values stay in 8 bits from one to the next."""
@@ -73,11 +72,8 @@ def mean_dice(engine: ExportedEngine, samples: Sequence[Sample]) -> float:
 
 def _dice(engine: ExportedEngine, sample: Sample) -> float:
     image, target = sample.read_resized(engine.facts.image_size).image, sample.mask()
-    probability = torch.from_numpy(engine.probability(image[None]))[None]  # (1, 1, S, S)
-    full_size = functional.interpolate(probability, size=target.shape, mode="bilinear")[0, 0].numpy()
-    decision = engine.facts.decision
-    prediction = decision.regions_of(full_size > np.float32(decision.threshold)).view(np.uint8)
-    return overlap_scores(count(prediction, target))["dice"]
+    mask = engine.facts.decision.mask(engine.probability(image[None])[0], target.shape)
+    return float(Dice().score(Truth.of(target).counts(mask)))
 
 
 def _outside_of_network(float_file: Path) -> list[str]:

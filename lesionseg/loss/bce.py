@@ -23,6 +23,12 @@ class BCELoss(nn.Module):
     The gradient is (p - g) / N for w = 1, never more than 1 / N for one pixel: stable from the first step, but a small
     lesion counts as little as its pixels do. Combine with `DiceLoss` or `LovaszLoss`.
 
+    Args:
+        positive_weight: Factor on lesion pixels, above 0; 1 treats both classes alike, more favours recall.
+
+    Raises:
+        ValueError: If the weight is not a positive finite number.
+
     Example:
         >>> logits, mask = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
         >>> BCELoss(positive_weight=1.0)(logits, mask)  # log 2
@@ -32,14 +38,6 @@ class BCELoss(nn.Module):
     positive_weight: Tensor
 
     def __init__(self, *, positive_weight: float) -> None:
-        """Hold the weight where the logits are, so that no step copies it to the device.
-
-        Args:
-            positive_weight: Factor on lesion pixels, above 0; 1 treats both classes alike, more favours recall.
-
-        Raises:
-            ValueError: If the weight is not a positive finite number.
-        """
         super().__init__()
         if not 0 < positive_weight < math.inf:
             raise ValueError(f"BCELoss got positive_weight={positive_weight}; give a finite number above 0.")
@@ -47,6 +45,6 @@ class BCELoss(nn.Module):
         self.register_buffer("positive_weight", torch.tensor(float(positive_weight)), persistent=False)
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Score (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
         rows, target = pixel_rows(logits, mask)
         return binary_cross_entropy_with_logits(rows, target, pos_weight=self.positive_weight)

@@ -41,7 +41,7 @@ class BoundaryLoss(nn.Module):
     """
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Score (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
         rows, target = pixel_rows(logits, mask)
         diagonal = math.hypot(*mask.shape[-2:])
         distance = _distance_rows(mask).to(rows.device) / diagonal  # (B, H * W)
@@ -49,13 +49,13 @@ class BoundaryLoss(nn.Module):
 
 
 def _distance_rows(mask: Tensor) -> Tensor:
-    """Turn a mask (B, 1, H, W) into signed distances (B, H * W) in pixels, on the CPU."""
+    """Turns a mask (B, 1, H, W) into signed distances (B, H * W) in pixels, on the CPU."""
     lesions = (mask[:, 0] > 0.5).cpu().numpy()
     return torch.from_numpy(np.stack([signed_distance(lesion) for lesion in lesions])).flatten(1)
 
 
 def signed_distance(lesion: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Measure how far each pixel is from the contour between lesion and skin.
+    """Measures how far each pixel is from the contour between lesion and skin.
 
     The contour runs between pixels, so the pixels on its two sides are at -0.5 and 0.5 (Kervadec's code has 0 and 1).
     Distances are Euclidean, to the nearest pixel centre of the other class less half a pixel.
@@ -77,6 +77,6 @@ def signed_distance(lesion: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _distance_to_zero(pixels: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Measure the exact Euclidean distance from each pixel to the nearest False one."""
+    """Measures the exact Euclidean distance from each pixel to the nearest False one."""
     distance = cv2.distanceTransform(pixels.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(distance, np.float32)

@@ -8,13 +8,20 @@ from torch import Tensor, nn
 
 
 class CombinedLoss(nn.Module):
-    r"""Add up named losses, each with its weight.
+    r"""Adds up named losses, each with its weight.
 
     $$ L = \sum_{name} w_{name} L_{name} $$
 
     Every loss of `conf/loss` is one of these, with one term or more, so that Hydra can merge several
     (`loss=[bce,lovasz]`), change one (`loss.weights.dice=0.5`) or drop one (`loss.terms.dice=null`). Whether the
     value is per image or pooled, and what an empty mask gives, is up to the terms.
+
+    Args:
+        terms: Losses by name, each (logits, mask) -> scalar; None drops the term and ignores its weight.
+        weights: Finite factor from 0 for each name in `terms`. A weight of 0 computes the term for the log alone.
+
+    Raises:
+        ValueError: If a term is no loss, has no weight or a wrong one, a weight has no term, or no term is left.
 
     Example:
         >>> from lesionseg.loss.bce import BCELoss
@@ -30,15 +37,6 @@ class CombinedLoss(nn.Module):
     """
 
     def __init__(self, *, terms: Mapping[str, nn.Module | None], weights: Mapping[str, float | None]) -> None:
-        """Keep the terms that are not None.
-
-        Args:
-            terms: Losses by name, each (logits, mask) -> scalar; None drops the term and ignores its weight.
-            weights: Finite factor from 0 for each name in `terms`. A weight of 0 computes the term for the log alone.
-
-        Raises:
-            ValueError: If a term is no loss, has no weight or a wrong one, a weight has no term, or no term is left.
-        """
         super().__init__()
         kept = {name: term for name, term in terms.items() if term is not None}
         _check_terms(kept)
@@ -47,7 +45,7 @@ class CombinedLoss(nn.Module):
         self.terms = nn.ModuleDict(kept)
 
     def terms_of(self, logits: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Compute each term, unweighted, by name: scalars float32 with gradient.
+        """Computes each term, unweighted, by name: scalars float32 with gradient.
 
         Args:
             logits: Unbounded scores (B, 1, H, W), any floating point dtype.
@@ -56,16 +54,16 @@ class CombinedLoss(nn.Module):
         return {name: term(logits, mask) for name, term in self.terms.items()}
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """Add up what `terms_of` returned, weighted, without computing anything twice; scalar float32."""
+        """Adds up what `terms_of` returned, weighted, without computing anything twice; scalar float32."""
         return torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum()
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Score (B, 1, H, W) logits against a (B, 1, H, W) mask (see `terms_of`); scalar float32."""
+        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `terms_of`); scalar float32."""
         return self.total(self.terms_of(logits, mask))
 
 
 def _check_terms(kept: Mapping[str, object]) -> None:
-    """Raise ValueError unless there is a term and every one is a module."""
+    """Raises ValueError unless there is a term and every one is a module."""
     if not kept:
         raise ValueError("CombinedLoss got no term to train on; choose a loss, for example loss=bce_dice.")
     for name, term in kept.items():
@@ -77,7 +75,7 @@ def _check_terms(kept: Mapping[str, object]) -> None:
 
 
 def _check_names(terms: Mapping[str, object], weights: Mapping[str, object]) -> None:
-    """Raise ValueError unless the same names have a term and a weight."""
+    """Raises ValueError unless the same names have a term and a weight."""
     if unweighted := sorted(set(terms) - set(weights)):
         raise ValueError(
             f"CombinedLoss has terms without a weight: {', '.join(unweighted)}; weights are given for "
@@ -91,7 +89,7 @@ def _check_names(terms: Mapping[str, object], weights: Mapping[str, object]) -> 
 
 
 def _checked_weight(name: str, weight: float | None) -> float:
-    """Return the weight as a float, or raise ValueError unless it is a finite number from 0."""
+    """Returns the weight as a float, or raises ValueError unless it is a finite number from 0."""
     if weight is None or not 0 <= weight < math.inf:
         raise ValueError(
             f"CombinedLoss got weights.{name}={weight}; give a finite number from 0, or terms.{name}=null to drop it."

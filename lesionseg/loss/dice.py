@@ -21,6 +21,13 @@ class DiceLoss(nn.Module):
     Source: Milletari et al., V-Net, 3DV 2016, section 3, with plain sums in the denominator in place of the squares, as
     in Sudre et al., DLMIA 2017, section 2.1, on the lesion class alone.
 
+    Args:
+        smooth: Added to both sides of the fraction, in pixels, above 0 (at 0 an empty mask is 0 / 0). Large against
+            the lesion's area, it flattens the loss of small lesions.
+
+    Raises:
+        ValueError: If the smoothing is not a positive finite number.
+
     Example:
         >>> import torch
         >>> mask = torch.tensor([[1, 1], [0, 0]]).reshape(1, 1, 2, 2)
@@ -30,22 +37,13 @@ class DiceLoss(nn.Module):
     """
 
     def __init__(self, *, smooth: float) -> None:
-        """Take the smoothing.
-
-        Args:
-            smooth: Added to both sides of the fraction, in pixels, above 0 (at 0 an empty mask is 0 / 0). Large against
-                the lesion's area, it flattens the loss of small lesions.
-
-        Raises:
-            ValueError: If the smoothing is not a positive finite number.
-        """
         super().__init__()
         if not 0 < smooth < math.inf:
             raise ValueError(f"DiceLoss got smooth={smooth}; give a finite number of pixels above 0, such as 1.0.")
         self.smooth = smooth
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Score (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
         rows, target = pixel_rows(logits, mask)
         probability = rows.sigmoid()  # (B, H * W)
         overlap = (probability * target).sum(1)  # (B,)

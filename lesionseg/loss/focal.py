@@ -23,6 +23,13 @@ class FocalLoss(nn.Module):
     Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equation 5, averaged over pixels where they
     divide by the number of assigned anchors.
 
+    Args:
+        alpha: Weight of lesion pixels in [0, 1]; skin gets 1 - alpha.
+        gamma: Focus, 0 (none) and up; at 2 a pixel with probability 0.9 for its class weighs 1 / 100.
+
+    Raises:
+        ValueError: If alpha is outside [0, 1], or gamma is negative or not finite.
+
     Example:
         >>> import torch
         >>> logits, mask = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
@@ -31,15 +38,6 @@ class FocalLoss(nn.Module):
     """
 
     def __init__(self, *, alpha: float, gamma: float) -> None:
-        """Take the balance and the focus.
-
-        Args:
-            alpha: Weight of lesion pixels in [0, 1]; skin gets 1 - alpha.
-            gamma: Focus, 0 (none) and up; at 2 a pixel with probability 0.9 for its class weighs 1 / 100.
-
-        Raises:
-            ValueError: If alpha is outside [0, 1], or gamma is negative or not finite.
-        """
         super().__init__()
         if not 0 <= alpha <= 1:
             raise ValueError(f"FocalLoss got alpha={alpha}; give the lesion's weight in [0, 1], such as 0.5.")
@@ -49,7 +47,7 @@ class FocalLoss(nn.Module):
         self.gamma = gamma
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Score (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
         rows, target = pixel_rows(logits, mask)
         log_lesion, log_skin = logsigmoid(rows), logsigmoid(-rows)  # log p and log(1 - p)
         # Powers as exp(gamma * log): x ** gamma has an infinite slope at 0 for gamma < 1, and 0 * infinity is NaN.

@@ -33,7 +33,7 @@ class LovaszLoss(nn.Module):
     """
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Score (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
         rows, target = pixel_rows(logits, mask)
         error = 1 - rows * (2 * target - 1)  # (B, H * W)
         falling, order = error.sort(dim=1, descending=True)
@@ -42,7 +42,7 @@ class LovaszLoss(nn.Module):
 
 
 def jaccard_steps(target: Tensor) -> Tensor:
-    """Give the Jaccard lost by each further wrong pixel, first pixel first.
+    """Returns the Jaccard lost by each further wrong pixel, first pixel first.
 
     Args:
         target: True classes (B, N) float32 in {0, 1}, in the order in which the pixels turn wrong.

@@ -1,13 +1,13 @@
-"""What every loss is given: one row of float32 pixels per image."""
+"""The input of every loss: one row of float32 pixels per image."""
 
 from torch import Tensor
 
 
 def pixel_rows(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Check one batch and lay each image out as a row of pixels.
+    """Checks one batch and lays each image out as a row of pixels.
 
-    The float32 comes from here: sums over 65536 pixels of a 256 x 256 image lose everything but the first two or three
-    digits in bfloat16, whose neighbour of 256 is 258.
+    The rows are float32 because in bfloat16 a sum over the 65,536 pixels of a 256 x 256 image keeps only two or three
+    digits.
 
     Args:
         logits: Unbounded scores (B, 1, H, W), any floating point dtype.

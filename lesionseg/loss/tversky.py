@@ -26,6 +26,15 @@ class TverskyLoss(nn.Module):
     positives); Abraham and Khan, A novel focal Tversky loss, ISBI 2019, section 2 (they write the exponent 1 / gamma
     with gamma = 4 / 3, here gamma = 0.75, and their alpha prices false negatives).
 
+    Args:
+        alpha: Price of a false positive pixel, 0 and up.
+        beta: Price of a false negative pixel, 0 and up; above alpha favours recall.
+        gamma: Exponent above 0; 1 is plain Tversky, below 1 pulls harder on images that are nearly right.
+        smooth: Added to both sides of the fraction, in pixels, above 0 (at 0 an empty mask is 0 / 0).
+
+    Raises:
+        ValueError: If a value is outside its range, or alpha and beta are both 0 (the loss would be 0 everywhere).
+
     Example:
         >>> import torch
         >>> mask = torch.tensor([[1, 1], [0, 0]]).reshape(1, 1, 2, 2)
@@ -35,17 +44,6 @@ class TverskyLoss(nn.Module):
     """
 
     def __init__(self, *, alpha: float, beta: float, gamma: float, smooth: float) -> None:
-        """Take the prices, the focus and the smoothing.
-
-        Args:
-            alpha: Price of a false positive pixel, 0 and up.
-            beta: Price of a false negative pixel, 0 and up; above alpha favours recall.
-            gamma: Exponent above 0; 1 is plain Tversky, below 1 pulls harder on images that are nearly right.
-            smooth: Added to both sides of the fraction, in pixels, above 0 (at 0 an empty mask is 0 / 0).
-
-        Raises:
-            ValueError: If a value is outside its range, or alpha and beta are both 0 (the loss would be 0 everywhere).
-        """
         super().__init__()
         if not (0 <= alpha < math.inf and 0 <= beta < math.inf and alpha + beta > 0):
             raise ValueError(f"TverskyLoss got alpha={alpha}, beta={beta}; give finite prices from 0, not both 0.")
@@ -59,7 +57,7 @@ class TverskyLoss(nn.Module):
         self.smooth = smooth
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Score (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
         rows, target = pixel_rows(logits, mask)
         probability = rows.sigmoid()  # (B, H * W)
         true_positives = (probability * target).sum(1)  # (B,)

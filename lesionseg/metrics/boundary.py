@@ -1,4 +1,4 @@
-"""How far the outlines of two masks are apart."""
+"""Distances between the outlines of two masks."""
 
 import cv2
 import numpy as np
@@ -15,20 +15,20 @@ CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 def boundary_scores(prediction: Mask, target: Mask, *, tolerance: float) -> dict[str, float]:
     """Compares the outlines of two masks by exact Euclidean distances between pixel centres.
 
-    An outline is the lesion pixels with a neighbour, of four, that is not lesion; beyond the image nothing is lesion,
-    as in MONAI, MedPy and SciPy. HD95 is the larger of the two directions' 95th percentiles (DeepMind's
-    surface-distance, MONAI), the average surface distance is over the points of both outlines together, and boundary F1
-    is that of Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013.
+    An outline consists of the lesion pixels that have a non-lesion pixel among their four neighbours; outside the image
+    nothing is lesion, as in MONAI, MedPy and SciPy. HD95 is the larger of the two directions' 95th percentiles
+    (DeepMind's surface-distance, MONAI). The average surface distance is taken over the points of both outlines.
+    Boundary F1 is that of Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013.
 
     Args:
         prediction: (H, W) in {0, 1}.
         target: (H, W) in {0, 1}.
-        tolerance: Outline points this near to the other outline agree, in % of the diagonal sqrt(H^2 + W^2).
+        tolerance: Distance up to which outline points agree, in % of the diagonal sqrt(H^2 + W^2).
 
     Returns:
         `hd95_px` and `surface_distance_px` in pixels, `hd95` and `surface_distance` in % of the diagonal, and
-        `boundary_f1` in 0..1. Both masks empty: no distance and an F1 of 1. One empty: the whole diagonal and an F1 of
-        0, so that a missed lesion is counted and not dropped.
+        `boundary_f1` in 0..1. If both masks are empty, the distances are 0 and F1 is 1. If one is empty, the distances
+        are the whole diagonal and F1 is 0, so that a missed lesion counts.
 
     Raises:
         ValueError: The masks' shapes differ.
@@ -61,20 +61,20 @@ def _outline(mask: Mask) -> NDArray[np.int32]:
     x, y, width, height = cv2.boundingRect(mask)
     if width == 0:
         return np.empty((0, 2), np.int32)
-    lesion = mask[y : y + height, x : x + width]  # what is cut off is not lesion, like what is outside the image
+    lesion = mask[y : y + height, x : x + width]  # everything cut off is not lesion, like everything outside the image
     inside = cv2.erode(lesion, CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     points = cv2.findNonZero(cv2.subtract(lesion, inside))
     return np.asarray(points, np.int32).reshape(-1, 2) + np.array([x, y], np.int32)
 
 
 def _distances(points: NDArray[np.int32], others: NDArray[np.int32]) -> Distances:
-    """Measures each point's distance to the nearest of the others: the cost follows the outline, not the area."""
-    # None of the options changes a distance; on points spread this evenly, a simple and shallow tree is the fastest.
+    """Measures each point's distance to the nearest of the others; the cost grows with the outline, not the area."""
+    # The options do not change any distance; for points spread this evenly, a simple and shallow tree is fastest.
     tree = KDTree(others, leafsize=32, compact_nodes=False, balanced_tree=False)
     return np.asarray(tree.query(points)[0], np.float64)
 
 
 def _f1(there: Distances, back: Distances, tolerance: float) -> float:
-    """Computes F1 from the shares of both outlines' points within the tolerance in pixels; 0 where none is."""
+    """Computes F1 from the shares of both outlines' points within the tolerance in pixels; 0 if there are none."""
     precision, recall = float((there <= tolerance).mean()), float((back <= tolerance).mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

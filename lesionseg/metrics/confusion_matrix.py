@@ -1,35 +1,25 @@
 """Confusion matrix."""
 
-import torch
-from torch import Tensor
+from typing import Any
 
-from lesionseg.metrics.counts import Counts, PixelCounts
+from lesionseg.metrics.formula import Counts, Formula
 
 
-class ConfusionMatrix(PixelCounts):
-    """Pixel counts by true class (rows) and predicted class (columns), pooled over all images.
+class ConfusionMatrix(Formula):
+    """Pixel counts by true class (rows) and predicted class (columns), summed over all images.
 
-    Background first, as in scikit-learn: [[TN, FP], [FN, TP]]. (2, 2) int64, so it cannot be logged as a scalar.
-    Defined for every image, empty or not. Input: see `PixelCounts.update`. Nothing seen: all 0.
+    Background first, as in scikit-learn. It is no single number, so no table of scores has it.
 
     Example:
-        >>> metric = ConfusionMatrix()
-        >>> target = torch.tensor([[1, 1], [0, 0]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> prediction = torch.tensor([[1, 0], [0, 0]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> metric.update(prediction, target)
-        >>> metric.compute()
-        tensor([[2, 0],
-                [1, 1]])
+        >>> ConfusionMatrix().score(Counts(1, 0, 1, 2))
+        ((2, 0), (1, 1))
     """
 
+    title = "confusion matrix"
+    meaning = "Pixels by true class (rows) and predicted class (columns), background first."
     higher_is_better = None
+    is_pooled = True
 
-    def score(self, counts: Counts) -> Tensor:
-        """Arrange the counts of each of N images; (N, 2, 2) int64."""
-        truly_background = torch.stack([counts.true_negatives, counts.false_positives], 1)
-        truly_lesion = torch.stack([counts.false_negatives, counts.true_positives], 1)
-        return torch.stack([truly_background, truly_lesion], 1)
-
-    def compute(self) -> Tensor:
-        """Add up all images; (2, 2) int64."""
-        return self.per_image().sum(0)
+    def score(self, counts: Counts) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """Returns ((TN, FP), (FN, TP))."""
+        return (counts.true_negatives, counts.false_positives), (counts.false_negatives, counts.true_positives)

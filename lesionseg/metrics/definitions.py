@@ -1,41 +1,23 @@
-"""What each score of an evaluation is called, and what it means; the one place for both."""
+"""What each score of an evaluation is called and means, and which scores there are."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from functools import cache
 from hashlib import sha256
 from json import dumps
 from typing import Any
 
-THRESHOLD_JACCARD = 0.65
-"""Below it the ISIC 2018 challenge counts an image 0: a human would call the outline wrong."""
+from omegaconf import OmegaConf
+
+from lesionseg.config.build import build
+from lesionseg.config.schema import CONF
+from lesionseg.metrics.formula import Definition, Formula
+
+SYNONYMS = ("sensitivity",)
+"""Scores that repeat another one under a second name, which tables of all scores leave out."""
 
 
-@dataclass(frozen=True)
-class Definition:
-    """One score of an image; over images it is averaged.
-
-    Attributes:
-        title: For tables and axes.
-        unit: `` (a share, 0 to 1), `px` or `%` (of the image's diagonal).
-        higher_is_better: Whether a larger value is the better one.
-        meaning: The formula and what happens at 0 / 0, in a sentence.
-    """
-
-    title: str
-    unit: str
-    higher_is_better: bool
-    meaning: str
-
-
-METRICS: dict[str, Definition] = {
-    "dice": Definition("Dice (F1)", "", True, "2 TP / (2 TP + FP + FN); 1 where truth and prediction are both empty."),
-    "jaccard": Definition("Jaccard (IoU)", "", True, "TP / (TP + FP + FN); 1 where both are empty."),
-    "threshold_jaccard": Definition("threshold Jaccard", "", True, "Jaccard where it is at least 0.65, else 0."),
-    "failure": Definition("failure rate", "", False, "1 where Jaccard is below 0.65, else 0."),
-    "precision": Definition("precision", "", True, "TP / (TP + FP); prediction empty: 1 if the truth is too, else 0."),
-    "recall": Definition("recall", "", True, "TP / (TP + FN), also called sensitivity; 1 where the truth is empty."),
-    "sensitivity": Definition("sensitivity", "", True, "TP / (TP + FN), another name of recall."),
-    "specificity": Definition("specificity", "", True, "TN / (TN + FP); 1 where all of the image is lesion."),
-    "accuracy": Definition("accuracy", "", True, "(TP + TN) / all pixels."),
+BOUNDARY: Mapping[str, Definition] = {
     "hd95_px": Definition(
         "HD95", "px", False, "95th percentile of the distances between the outlines, the larger direction; see hd95."
     ),
@@ -52,34 +34,73 @@ METRICS: dict[str, Definition] = {
         "boundary F1", "", True, "F1 of outline points within the tolerance of the other outline; one empty: 0."
     ),
 }
-"""By name, in the order of every table."""
-
-POOLED = ("dice", "jaccard", "precision", "recall", "specificity", "accuracy")
-"""Scores that are also computed once from the pixels of all images together."""
+"""The scores of `lesionseg.metrics.boundary`, which need the outlines and not only pixel counts."""
 
 
-def scale_ends(diagonal: float) -> list[tuple[float, float]]:
-    """Returns the least and the greatest that an image can score, for each of METRICS and in its order.
+@cache
+def standard_formulas() -> Mapping[str, Formula]:
+    """Builds the formulas of `conf/metrics/default.yaml`, which every evaluation measures, in the order of tables."""
+    folder = CONF / "metrics"
+    names: list[str] = OmegaConf.load(folder / "default.yaml").defaults
+    nodes = OmegaConf.merge(*(OmegaConf.load(folder / f"{name}.yaml") for name in names))
+    formulas: Mapping[str, Formula] = build("metrics", nodes)
+    return formulas
+
+
+def measured_formulas(metrics: Mapping[str, Any]) -> dict[str, Formula]:
+    """Returns the standard formulas, then those that a configuration adds.
 
     Args:
-        diagonal: Mean of the images', in pixels: so far off counts a lesion that is missed.
+        metrics: Built parts of the configuration by name; those that are no formulas are left out.
+    """
+    configured = {name: part for name, part in metrics.items() if isinstance(part, Formula)}
+    return {**standard_formulas(), **configured}
+
+
+def definitions_of(formulas: Mapping[str, Formula]) -> dict[str, Definition]:
+    """Defines every score of an image, in the order of tables."""
+    return {name: one.definition for name, one in formulas.items() if not one.is_pooled} | dict(BOUNDARY)
+
+
+def own_names(definitions: Iterable[str]) -> list[str]:
+    """Returns the names of scores that are not among those of every evaluation."""
+    return [name for name in definitions if name not in standard_formulas() and name not in BOUNDARY]
+
+
+def shown(definitions: Mapping[str, Definition]) -> dict[str, Definition]:
+    """Leaves out scores that repeat another one under a second name."""
+    return {name: definition for name, definition in definitions.items() if name not in SYNONYMS}
+
+
+def scale_ends(definitions: Mapping[str, Definition], diagonal: float) -> list[tuple[float, float]]:
+    """Returns the least and the greatest value an image can have of each score.
+
+    Args:
+        definitions: The scores.
+        diagonal: Mean diagonal of the images in pixels, which a missed lesion costs.
     """
     largest = {"": 1.0, "%": 100.0, "px": diagonal}
-    return [(0.0, largest[definition.unit]) for definition in METRICS.values()]
+    return [(one.lowest, largest[one.unit]) for one in definitions.values()]
 
 
-def definitions(boundary_tolerance: float) -> dict[str, Any]:
+def definitions_record(formulas: Mapping[str, Formula], *, boundary_tolerance: float) -> dict[str, Any]:
     """Writes down everything that a number's meaning depends on, for files and for comparing runs.
 
     Args:
-        boundary_tolerance: Of boundary F1, in % of the diagonal.
+        formulas: What is measured.
+        boundary_tolerance: Tolerance of boundary F1, in % of the diagonal.
     """
     return {
         "lesion": "8-bit masks above 128; probabilities above the threshold, at the ground truth's own size",
-        "threshold_jaccard": THRESHOLD_JACCARD,
+        "threshold_jaccard": getattr(formulas["threshold_jaccard"], "threshold", None),
         "boundary_tolerance": boundary_tolerance,
-        "metrics": {name: asdict(definition) for name, definition in METRICS.items()},
+        "metrics": {name: asdict(definition) for name, definition in definitions_of(formulas).items()},
     }
+
+
+def recorded_definitions(record: Mapping[str, Any]) -> dict[str, Definition]:
+    """Reads the scores that `definitions_record` wrote down, in their order; also from files of earlier versions."""
+    return {name: Definition(**fields) for name, fields in record["metrics"].items()}
 
 
 def fingerprint(contents: Any) -> str:

@@ -1,29 +1,27 @@
 """Dice coefficient."""
 
-from torch import Tensor
+from typing import Any
 
-from lesionseg.metrics.counts import Counts, PixelCounts, ratio
+from lesionseg.metrics.formula import Counts, Fraction
 
 
-class Dice(PixelCounts):
-    r"""Twice the overlap over the sum of the areas, per image, then the mean over images.
+class Dice(Fraction):
+    r"""Twice the overlap over the sum of the areas.
 
     $$ D = \frac{2 TP}{2 TP + FP + FN} $$
 
-    Also called F1 score. Lesion class only. Range [0, 1], higher is better. Empty truth and empty prediction: 1, as the
-    ISIC challenge has it; one of the two empty: 0. Input: see `PixelCounts.update`. Nothing seen: NaN.
+    Also called F1 score. Lesion class only. Range [0, 1]. Empty truth and empty prediction: 1, as in the ISIC
+    challenge; one of the two empty: 0.
 
     Example:
-        >>> import torch
-        >>> metric = Dice()
-        >>> target = torch.tensor([[1, 1], [0, 0]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> prediction = torch.tensor([[1, 0], [0, 0]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> metric.update(prediction, target)
-        >>> metric.compute()  # 2 * 1 / (2 * 1 + 0 + 1)
-        tensor(0.6667)
+        >>> Dice().score(Counts(1, 0, 1, 2))  # 2 * 1 / (2 * 1 + 0 + 1)
+        0.6666666666666666
     """
 
-    def score(self, counts: Counts) -> Tensor:
-        """Score each of N images; (N,) float32."""
+    title = "Dice (F1)"
+    meaning = "2 TP / (2 TP + FP + FN); 1 where truth and prediction are both empty."
+
+    def fraction(self, counts: Counts) -> tuple[Any, Any]:
+        """Returns 2 TP and 2 TP + FP + FN."""
         overlap = 2 * counts.true_positives
-        return ratio(overlap, overlap + counts.false_positives + counts.false_negatives, undefined=1.0)
+        return overlap, overlap + counts.false_positives + counts.false_negatives

@@ -1,17 +1,15 @@
-"""What an evaluation knows of one image."""
+"""What an evaluation knows about one image."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-class Counts(NamedTuple):
-    """Pixels of one image; positive means lesion."""
+from lesionseg.metrics.formula import Counts
 
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-    true_negatives: int
+Mask = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -19,11 +17,11 @@ class Picture:
     """What the gallery shows of one image.
 
     Attributes:
-        width: In pixels.
-        height: In pixels.
-        photograph: A WebP file's bytes of (height, width), or None where there is no photograph.
-        target: Outline of the ground truth as SVG path data in these pixels, `M1 2L3 4...Z`; empty for no lesion.
-        prediction: Outline of the prediction likewise.
+        width: Width in pixels.
+        height: Height in pixels.
+        photograph: Bytes of a WebP file of (height, width), or None without a photograph.
+        target: Outline of the ground truth as SVG path data in these pixels, `M1 2L3 4...Z`; empty without a lesion.
+        prediction: Outline of the prediction in the same form.
     """
 
     width: int
@@ -38,15 +36,15 @@ class ImageScores:
     """One image's scores.
 
     Attributes:
-        id: Unique within the evaluation.
-        height: Of the ground truth in pixels.
-        width: Of the ground truth in pixels.
+        id: Name, unique within the evaluation.
+        height: Height of the ground truth in pixels.
+        width: Width of the ground truth in pixels.
         counts: Pixel counts.
-        scores: By name, one for each of `lesionseg.metrics.definitions.METRICS` and in its order.
-        traits: Numbers that describe the image, for example `lesion_share`; None where unknown.
-        strata: Which group of each stratum the image is in, for example `{"lesion size": "small (under 5 %)"}`.
-        target_sha256: Of the ground truth's size and pixels.
-        picture: For the gallery; None where none was asked for.
+        scores: Score by name, in the order of tables.
+        traits: Numbers that describe the image, for example `lesion_share`; None if unknown.
+        strata: Group of the image by stratum, for example `{"lesion size": "small (under 5 %)"}`.
+        target_sha256: SHA-256 of the ground truth's size and pixels.
+        picture: Picture for the gallery, or None.
     """
 
     id: str
@@ -61,10 +59,23 @@ class ImageScores:
 
     @property
     def missed(self) -> bool:
-        """Whether there is a lesion and nothing of it was found."""
+        """Whether there is a lesion of which nothing was found."""
         return self.counts.true_positives == 0 and self.counts.false_negatives > 0
 
 
+def count(prediction: Mask, target: Mask) -> Counts:
+    """Counts the pixels of two (H, W) uint8 masks in {0, 1}.
+
+    Raises:
+        ValueError: Their shapes differ.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(f"the prediction is {prediction.shape} and the target {target.shape}; allowed: one shape")
+    both = cv2.countNonZero(cv2.bitwise_and(prediction, target))
+    predicted, lesion = cv2.countNonZero(prediction), cv2.countNonZero(target)
+    return Counts(both, predicted - both, lesion - both, target.size - predicted - lesion + both)
+
+
 def worst_first(images: Iterable[ImageScores]) -> list[ImageScores]:
-    """Sorts by Jaccard index, the lowest first; by id where it is the same."""
+    """Sorts images by Jaccard index, lowest first, then by id."""
     return sorted(images, key=lambda image: (image.scores["jaccard"], image.id))

@@ -1,30 +1,27 @@
 """Jaccard index."""
 
-from torch import Tensor
+from typing import Any
 
-from lesionseg.metrics.counts import Counts, PixelCounts, ratio
+from lesionseg.metrics.formula import Counts, Fraction
 
 
-class Jaccard(PixelCounts):
-    r"""Intersection over union, per image, then the mean over images: the ISIC challenge's ranking score until 2017.
+class Jaccard(Fraction):
+    r"""Intersection over union, the ISIC challenge's ranking score until 2017.
 
     $$ J = \frac{TP}{TP + FP + FN} = \frac{D}{2 - D} $$
 
     with the image's Dice D (the identity does not hold for the means). Lesion class only: the mean of lesion and
-    background IoU that other tools call mIoU is higher. Range [0, 1], higher is better. Empty truth and empty
-    prediction: 1; one of the two empty: 0. Input: see `PixelCounts.update`. Nothing seen: NaN.
+    background IoU that other tools call mIoU is higher. Range [0, 1]. Empty truth and empty prediction: 1; one of the
+    two empty: 0.
 
     Example:
-        >>> import torch
-        >>> metric = Jaccard()
-        >>> target = torch.tensor([[1, 1], [0, 0]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> prediction = torch.tensor([[1, 0], [0, 0]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> metric.update(prediction, target)
-        >>> metric.compute()  # 1 / (1 + 0 + 1)
-        tensor(0.5000)
+        >>> Jaccard().score(Counts(1, 0, 1, 2))  # 1 / (1 + 0 + 1)
+        0.5
     """
 
-    def score(self, counts: Counts) -> Tensor:
-        """Score each of N images; (N,) float32."""
-        union = counts.true_positives + counts.false_positives + counts.false_negatives
-        return ratio(counts.true_positives, union, undefined=1.0)
+    title = "Jaccard (IoU)"
+    meaning = "TP / (TP + FP + FN); 1 where both are empty."
+
+    def fraction(self, counts: Counts) -> tuple[Any, Any]:
+        """Returns TP and TP + FP + FN."""
+        return counts.true_positives, counts.true_positives + counts.false_positives + counts.false_negatives

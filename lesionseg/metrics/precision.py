@@ -1,30 +1,30 @@
 """Precision."""
 
-from torch import Tensor
+from typing import Any
 
-from lesionseg.metrics.counts import Counts, PixelCounts, ratio
+from lesionseg.metrics.formula import Counts, Fraction
 
 
-class Precision(PixelCounts):
-    r"""Part of the predicted lesion that is lesion, per image, then the mean over images.
+class Precision(Fraction):
+    r"""Share of the predicted lesion that is lesion, also called positive predictive value.
 
     $$ P = \frac{TP}{TP + FP} $$
 
-    Also called positive predictive value. Range [0, 1], higher is better. Empty prediction: 1 if the truth is empty
-    too, else 0, so that missing every lesion never pays; ISIC's own scorer, which does not rank by it, gives 1 for
-    both. Empty truth, something predicted: 0. Input: see `PixelCounts.update`. Nothing seen: NaN.
+    Range [0, 1]. Empty prediction: 1 if the truth is empty too, else 0, so that missing every lesion never pays; ISIC's
+    own scorer, which does not rank by it, gives 1 for both. Empty truth, something predicted: 0.
 
     Example:
-        >>> import torch
-        >>> metric = Precision()
-        >>> target = torch.tensor([[1, 0], [0, 0]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> prediction = torch.tensor([[1, 1], [1, 1]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> metric.update(prediction, target)
-        >>> metric.compute()  # 1 of 4
-        tensor(0.2500)
+        >>> Precision().score(Counts(1, 3, 0, 0))  # 1 of 4
+        0.25
     """
 
-    def score(self, counts: Counts) -> Tensor:
-        """Score each of N images; (N,) float32."""
-        nothing_missed = (counts.false_negatives == 0).float()
-        return ratio(counts.true_positives, counts.true_positives + counts.false_positives, undefined=nothing_missed)
+    title = "precision"
+    meaning = "TP / (TP + FP); prediction empty: 1 if the truth is too, else 0."
+
+    def fraction(self, counts: Counts) -> tuple[Any, Any]:
+        """Returns TP and TP + FP."""
+        return counts.true_positives, counts.true_positives + counts.false_positives
+
+    def undefined(self, counts: Counts) -> Any:
+        """Returns 1 where nothing is missed."""
+        return 1.0 * (counts.false_negatives == 0)

@@ -1,28 +1,25 @@
 """Recall."""
 
-from torch import Tensor
+from typing import Any
 
-from lesionseg.metrics.counts import Counts, PixelCounts, ratio
+from lesionseg.metrics.formula import Counts, Fraction
 
 
-class Recall(PixelCounts):
-    r"""Part of the true lesion that is found, per image, then the mean over images.
+class Recall(Fraction):
+    r"""Share of the true lesion that is found; clinicians and the ISIC challenge call it `Sensitivity`.
 
     $$ R = \frac{TP}{TP + FN} $$
 
-    Clinicians and the ISIC challenge call it `Sensitivity`. Range [0, 1], higher is better. Empty truth: 1, as the ISIC
-    challenge has it, whatever is predicted. Input: see `PixelCounts.update`. Nothing seen: NaN.
+    Range [0, 1]. Empty truth: 1, as in the ISIC challenge, whatever is predicted.
 
     Example:
-        >>> import torch
-        >>> metric = Recall()
-        >>> target = torch.tensor([[1, 1], [1, 1]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> prediction = torch.tensor([[1, 0], [0, 0]], dtype=torch.uint8).reshape(1, 1, 2, 2)
-        >>> metric.update(prediction, target)
-        >>> metric.compute()  # 1 of 4
-        tensor(0.2500)
+        >>> Recall().score(Counts(1, 0, 3, 0))  # 1 of 4
+        0.25
     """
 
-    def score(self, counts: Counts) -> Tensor:
-        """Score each of N images; (N,) float32."""
-        return ratio(counts.true_positives, counts.true_positives + counts.false_negatives, undefined=1.0)
+    title = "recall (sensitivity)"
+    meaning = "TP / (TP + FN), also called sensitivity; 1 where the truth is empty."
+
+    def fraction(self, counts: Counts) -> tuple[Any, Any]:
+        """Returns TP and TP + FN."""
+        return counts.true_positives, counts.true_positives + counts.false_negatives

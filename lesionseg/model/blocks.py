@@ -1,4 +1,4 @@
-"""The convolution blocks the U-Net is made of; each maps (B, in, H, W) to (B, out, H, W) at the same size."""
+"""The convolution blocks of the U-Net; each maps (B, in, H, W) to (B, out, H, W)."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -20,10 +20,10 @@ ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 
 
 def normalisation_layer(normalisation: Normalisation, channels: int) -> nn.Module:
-    """Normalises `channels` feature maps.
+    """Makes a layer that normalises `channels` feature maps.
 
-    `group` uses the largest group count up to 8 that divides `channels` (Wu & He, Group Normalization, 2018), so
-    that any width works; it and `instance` do not depend on the batch, which batches of one or two images need.
+    `group` uses the largest number of groups up to 8 that divides `channels` (Wu & He, Group Normalization, 2018), so
+    any width works. `group` and `instance` do not depend on the batch, as batches of one or two images require.
     """
     if normalisation == "batch":
         return nn.BatchNorm2d(channels)
@@ -38,18 +38,18 @@ def normalisation_layer(normalisation: Normalisation, channels: int) -> nn.Modul
 
 
 class ColourConstancy(nn.Module):
-    """Adds how each channel looks beside its own mean and contrast over the image.
+    """Appends each channel relative to its own mean and contrast over the image.
 
-    What lamp, camera and skin contribute to a whole photograph falls out of the added channels, as in the grey-world
-    family of colour constancy algorithms (Barata et al., Improving Dermoscopy Image Classification Using Color
-    Constancy, 2015); the plain channels stay, for how dark a lesion is matters too.
+    This removes the influence of lamp, camera and skin on the whole photograph, as grey-world colour constancy does
+    (Barata et al., Improving Dermoscopy Image Classification Using Color Constancy, 2015). The plain channels stay,
+    because how dark a lesion is also matters.
     """
 
     faintest = 0.1
-    """Contrast below which hardly anything is made of it, in the input's units (normalised: about 4 grey levels)."""
+    """Contrast that is added to every channel's, so that noise is not amplified, in the input's units."""
 
     def forward(self, image: Tensor) -> Tensor:
-        """Joins image and relative image: (B, C, H, W) float -> (B, 2 C, H, W); one of one colour becomes 0."""
+        """Joins image and relative image: (B, C, H, W) float -> (B, 2 C, H, W); a uniform image becomes 0."""
         centred = image - image.mean((-2, -1), keepdim=True)  # (B, C, H, W)
         variance = (centred * centred).mean((-2, -1), keepdim=True)  # (B, C, 1, 1)
         return torch.cat([image, centred / (variance + self.faintest**2).sqrt()], dim=1)
@@ -68,7 +68,7 @@ class ConvolutionUnit(nn.Sequential):
         stride: int = 1,
     ) -> None:
         super().__init__(
-            # A normalisation layer right behind it has its own offset, so a bias would be learnt twice.
+            # The normalisation layer that follows has its own offset, so a bias would be learnt twice.
             nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=normalisation == "none"),
             normalisation_layer(normalisation, out_channels),
             ACTIVATIONS[activation](),
@@ -88,7 +88,7 @@ class PlainBlock(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions and a shortcut (He et al., Deep Residual Learning, 2016), which let deeper stages train."""
+    """Two convolutions and a shortcut (He et al., Deep Residual Learning, 2016), which makes deep stages trainable."""
 
     def __init__(
         self, in_channels: int, out_channels: int, *, normalisation: Normalisation, activation: Activation
@@ -113,17 +113,17 @@ class ResidualBlock(nn.Module):
 class InvertedBlock(nn.Module):
     """A large depthwise convolution, two pointwise ones with a wide middle, and a shortcut.
 
-    After Sandler et al. (MobileNetV2, 2018) and, in its order, Liu et al. (A ConvNet for the 2020s, 2022). Where a
-    dense 3 x 3 convolution multiplies every channel by every other nine times, this does so `2 * expansion` times in
-    the whole block, and its kernel sees farther.
+    The block follows Sandler et al. (MobileNetV2, 2018), in the order of Liu et al. (A ConvNet for the 2020s, 2022).
+    A dense 3 x 3 convolution multiplies every channel by every other nine times; this whole block does so
+    `2 * expansion` times, and its kernel sees farther.
 
     Args:
-        in_channels: Where it differs from `out_channels`, a pointwise convolution comes first.
+        in_channels: Width of the input; if it differs from `out_channels`, a pointwise convolution comes first.
         out_channels: Width of the result.
-        normalisation: After the first, the depthwise and the last convolution.
-        activation: In the wide middle.
+        normalisation: Follows the first, the depthwise and the last convolution.
+        activation: Follows the convolution to the wide middle.
         kernel_size: Height and width of the depthwise convolution, an odd number of pixels.
-        expansion: How many times as wide the middle is.
+        expansion: Width of the middle, as a multiple of `out_channels`.
     """
 
     def __init__(
@@ -164,9 +164,9 @@ class InvertedBlock(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """Adds what the whole image, its halves and its thirds look like (Zhao et al., PSPNet, 2017).
+    """Adds the context of the whole image, its halves and its thirds (Zhao et al., PSPNet, 2017).
 
-    A U-Net of moderate depth sees a neighbourhood; which of several dark spots is the lesion takes the whole picture.
+    A U-Net of moderate depth sees a neighbourhood, but telling the lesion from other dark spots takes the whole image.
     """
 
     bins = (1, 2, 3)
@@ -201,7 +201,7 @@ def convolution_block(
     kernel_size: int,
     expansion: int,
 ) -> nn.Module:
-    """Makes a block of the chosen type; `kernel_size` and `expansion` are of inverted blocks alone.
+    """Makes a block of the chosen type; `kernel_size` and `expansion` apply to inverted blocks only.
 
     Raises:
         ValueError: There is no such type.

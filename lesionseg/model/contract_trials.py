@@ -1,4 +1,4 @@
-"""Trying out parts that are not lesionseg's own on tiny inputs, so that a broken contract is told before any work."""
+"""Trials of user-defined parts on tiny inputs, so that a broken contract is reported before any work."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from lesionseg.config.contracts import CONTRACTS
 from lesionseg.errors import first_line
+from lesionseg.metrics.formula import Counts, Formula
+from lesionseg.metrics.formula_metric import FormulaMetric
 from lesionseg.model.segmenter import stride_of
 
 PACKAGE = "lesionseg."
@@ -17,15 +19,15 @@ SIDE = 32
 
 
 def is_foreign(part: Any) -> bool:
-    """Tells parts that anybody has written from lesionseg's own, which its tests have tried."""
+    """Whether a part is not lesionseg's own; its own parts are covered by its tests."""
     return not type(part).__module__.startswith(PACKAGE)
 
 
 def network_faults(network: nn.Module, image_size: int) -> Iterator[str]:
-    """Tries a network on two images, as it trains and as it predicts; its output must be logits of the image's size.
+    """Tries a network on two images in training and in evaluation mode; its output must be logits of the image's size.
 
     Args:
-        network: On the CPU, with memory of its own; its statistics are changed.
+        network: A network on the CPU; its running statistics change.
         image_size: Height and width in pixels; the next multiple of the network's stride is tried.
     """
     stride = stride_of(network)
@@ -67,13 +69,22 @@ def metric_faults(metrics: Mapping[str, Any]) -> Iterator[str]:
         if metric is None or not is_foreign(metric):
             continue
         try:
-            metric.update(_mask().bool(), _mask())
-            value = metric.compute()
+            value = _tried_metric(metric)
         except Exception as error:
             yield f"metrics.{name}: {_name(metric)} cannot score: {_failure(error)}; {allowed}"
             continue
         if not isinstance(value, Tensor):
             yield f"metrics.{name}: {_name(metric)} computes {_described(value)}; {allowed}"
+
+
+def _tried_metric(metric: Any) -> Any:
+    """Computes a metric of masks; a formula also as evaluations and reports use it."""
+    if isinstance(metric, Formula):
+        if not metric.is_pooled:
+            _ = metric.definition, float(metric.score(Counts(1, 2, 3, 4)))
+        metric = FormulaMetric(metric)
+    metric.update(_mask().bool(), _mask())
+    return metric.compute()
 
 
 def augmentation_faults(augment: Any) -> Iterator[str]:

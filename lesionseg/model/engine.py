@@ -1,4 +1,4 @@
-"""What prediction needs of a model, whatever kind of file it came from."""
+"""The interface between prediction and a model from any kind of file."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ class ModelFacts:
     """What a model file says of itself."""
 
     name: str
-    """Of the run that trained it."""
+    """Name of the run that trained it."""
     image_size: int
-    """Height and width in pixels that the network works at."""
+    """Height and width in pixels of the network's input."""
     decision: Decision
-    """How a probability becomes a mask; its `views` are what an engine does."""
+    """How a probability becomes a mask; the engine itself averages over its `views`."""
     sha256: str
-    """Of the file's bytes, in hexadecimal digits: which model this is."""
+    """SHA-256 of the file's bytes in hexadecimal digits, which identifies the model."""
     version: str
-    """Of the lesionseg that trained it."""
+    """Version of lesionseg that trained it."""
     temperature: float
-    """By which its probabilities are too sure, see `postprocessing.temperature`; 1 where that is not known."""
+    """Factor by which its probabilities are too certain, see `lesionseg.postprocessing.temperature`; 1 if unknown."""
     trained_on: frozenset[str]
-    """`id_digest` of each training image, so that nobody scores a model on these by accident."""
+    """`id_digest` of each training image, so that nobody scores a model on these images by accident."""
     is_of_drawn_images: bool = False
     """Whether all training images were drawn by lesionseg, so that the model has never seen a photograph."""
 
@@ -42,7 +42,7 @@ NEVER_SAW_A_PHOTOGRAPH = (
     "This model has never seen a photograph: it was trained on images that lesionseg draws, for trying things out, and "
     "what it makes of photographs means nothing. Train on photographs: data=folder data.root=FOLDER, or data=isic2017"
 )
-"""Said of a model `is_of_drawn_images`."""
+"""Warning about a model with `is_of_drawn_images`."""
 
 
 class Engine(Protocol):
@@ -50,10 +50,10 @@ class Engine(Protocol):
 
     facts: ModelFacts
     device: str
-    """What it runs on, in words for its user, for example `CPU, bf16`."""
+    """Device and precision in words, for example `CPU, bf16`."""
 
     def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Predicts a batch that is at the network's size already.
+        """Predicts a batch that already has the network's size.
 
         Args:
             images: (B, image_size, image_size, 3) uint8 RGB 0..255.
@@ -63,15 +63,15 @@ class Engine(Protocol):
         """
 
     def second_look(self, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Predicts the same batch turned by 180 degrees, once whatever the views; where it differs is doubt.
+        """Predicts the same batch turned by 180 degrees, once, whatever the views; differences show doubt.
 
         Returns:
-            As `probability` does; None where the file can see an image in one way alone, as all that is exported.
+            An array as `probability` returns it, or None for exported files, which can only see an image one way.
         """
 
 
 def id_digest(id_: str) -> str:
-    """Digests an image's id, without the name of its source, so that a model file need not carry file names."""
+    """Digests an image's id without the name of its source, so that model files carry no file names."""
     return hashlib.sha256(id_.rpartition("/")[2].encode()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""The ensemble: several networks as one, whose probability is the mean of theirs."""
+"""The ensemble: several networks as one whose probability is their mean."""
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from torch.nn import functional
 
 
 class Ensemble(nn.Module):
-    """Averages the probabilities of networks that were trained apart, each with weights of its own.
+    """Averages the probabilities of networks that were trained separately.
 
-    It keeps the contract of a single network, so all that takes one takes an ensemble: the segmenter around it owns the
-    one normalisation, and averages over views as it does with a network.
+    It keeps the contract of a single network, so everything that takes a network takes an ensemble. The segmenter
+    around it normalises once for all members and averages over views as it does for a single network.
 
     Args:
         members: At least one network as `lesionseg.model.segmenter.Network` has it, each with an integer `stride`.
 
     Attributes:
-        stride: Least common multiple of the members', so that each of them gets sizes that it can halve.
+        stride: Least common multiple of the members' strides, so that every member can halve its input.
 
     Raises:
         ValueError: There is no member, or one of them is no network.
@@ -39,8 +39,8 @@ class Ensemble(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Computes the logits whose sigmoid is the mean of the members' probabilities.
 
-        In logarithms: far from the outlines, where all members are sure, probabilities themselves are 0 or 1 in
-        float32, which has no logit.
+        The mean is computed in logarithms, because far from outlines, where all members are certain, probabilities
+        round to 0 or 1 in float32 and have no finite logit.
 
         Args:
             image: (B, 3, H, W) normalised, floating point; H and W are multiples of `stride`.

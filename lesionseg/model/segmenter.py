@@ -17,27 +17,27 @@ from lesionseg.postprocessing.postprocessing import Decision, Views
 def stride_of(network: nn.Module) -> int:
     """Returns the number of pixels that a network takes multiples of: its `stride`, an integer, or `DEFAULT_STRIDE`.
 
-    A convolution by itself has a `stride` too, which is a tuple and says nothing of the kind.
+    A plain convolution also has a `stride`, but it is a tuple and has another meaning.
     """
     stride = getattr(network, "stride", None)
     return stride if type(stride) is int else DEFAULT_STRIDE
 
 
 class Segmenter(nn.Module):
-    """Normalise, pad, network, crop; then sigmoid and decision. This is what gets checkpointed and exported.
+    """Normalises, pads, runs the network, crops, applies the sigmoid and decides; it is checkpointed and exported.
 
     Args:
         network: An `nn.Module`, normalised image (B, 3, H, W) float -> logits (B, 1, H, W); H and W reach it as
             multiples of its `stride_of`.
         mean: Mean of each of the red, green and blue channels, in grey levels 0..255.
-        std: Standard deviation likewise, above 0.
-        threshold: Of the decision, as all that follows; see `Decision`.
-        views: Likewise; `forward`, by which it is trained, goes without.
-        largest_component: Likewise.
-        fill_holes: Likewise.
+        std: Standard deviation of each channel in the same unit, above 0.
+        threshold: See `Decision`.
+        views: See `Decision`; training, which calls `forward`, sees the plain image only.
+        largest_component: See `Decision`.
+        fill_holes: See `Decision`.
 
     Attributes:
-        decision: Made of these; it may be replaced by one that was fitted.
+        decision: Made from the last four arguments; a fitted one may replace it.
 
     Raises:
         ValueError: A number is out of its range, or there are no such views.
@@ -92,25 +92,25 @@ class Segmenter(nn.Module):
     def probability(self, image: Tensor) -> Tensor:
         """Returns each pixel's lesion probability, (B, 1, H, W) float32 in [0, 1], for an image as in `forward`.
 
-        It is the mean over `decision.views`.
+        The probability is the mean over `decision.views`.
         """
         return mean_over_views(lambda view: torch.sigmoid(self(view)), image, self.decision.views)
 
     def second_look(self, image: Tensor) -> Tensor:
-        """Returns the probability of a second look, see `lesionseg.model.tta`, as `probability` does."""
+        """Returns the probability of the image turned by 180 degrees, see `lesionseg.model.tta.second_look`."""
         return torch.sigmoid(second_look(self, image))
 
     def mask(self, image: Tensor) -> Tensor:
-        """Returns the decision, (B, 1, H, W) bool, true where the lesion is, for an image as in `forward`."""
+        """Returns the mask, (B, 1, H, W) bool, true where the lesion is, for an image as in `forward`."""
         return regions_of(self.probability(image) > self.threshold, self.decision)
 
 
 def build_segmenter(settings: Mapping[str, Any], network: nn.Module) -> Segmenter:
-    """Puts a network into the segmenter that a user has configured.
+    """Wraps a network in the segmenter that a user has configured.
 
     Args:
-        settings: Plain values by argument.
-        network: As `Segmenter` takes it.
+        settings: Arguments of `Segmenter` by name.
+        network: First argument of `Segmenter`.
 
     Raises:
         InputError: A setting is out of its range, of another type, or there is no such setting.
@@ -122,7 +122,7 @@ def build_segmenter(settings: Mapping[str, Any], network: nn.Module) -> Segmente
 
 
 def regions_of(mask: Tensor, decision: Decision) -> Tensor:
-    """Does what the decision does to regions, which takes a way over the CPU: (B, 1, H, W) bool -> the same."""
+    """Applies the decision's changes of regions, on the CPU: (B, 1, H, W) bool -> the same."""
     if not decision.changes_regions:
         return mask
     changed = [decision.regions_of(one) for one in mask[:, 0].cpu().numpy()]
@@ -132,7 +132,7 @@ def regions_of(mask: Tensor, decision: Decision) -> Tensor:
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Pads (B, C, H, W) at the right and bottom to multiples of `multiple` by repeating the last row and column.
 
-    Repeated skin is less of a surprise to the network than zeros; sizes that fit are returned untouched.
+    Repeated skin surprises the network less than zeros; an image that fits is returned as it is.
     """
     bottom, right = (-image.shape[-2]) % multiple, (-image.shape[-1]) % multiple
     return functional.pad(image, (0, right, 0, bottom), mode="replicate") if bottom or right else image

@@ -1,4 +1,4 @@
-"""How the decoder takes in what the encoder saw at the same resolution."""
+"""Ways to join the decoder's features with the encoder's of the same resolution."""
 
 from typing import Literal
 
@@ -9,11 +9,11 @@ SkipType = Literal["concatenate", "add", "gated"]
 
 
 class Concatenate(nn.Module):
-    """Lays both side by side (Ronneberger et al., U-Net, 2015).
+    """Concatenates both (Ronneberger et al., U-Net, 2015).
 
     Args:
         channels: Width of the decoder's features.
-        skip_channels: Width of the encoder's.
+        skip_channels: Width of the encoder's features.
     """
 
     def __init__(self, channels: int, skip_channels: int) -> None:
@@ -26,11 +26,11 @@ class Concatenate(nn.Module):
 
 
 class Add(nn.Module):
-    """Adds them up (Chaurasia & Culurciello, LinkNet, 2017): the block behind it has about half as much to do.
+    """Adds both (Chaurasia & Culurciello, LinkNet, 2017), which about halves the work of the following block.
 
     Args:
         channels: Width of the decoder's features and of the sum.
-        skip_channels: Width of the encoder's; where it differs, a pointwise convolution narrows it.
+        skip_channels: Width of the encoder's features; if it differs, a pointwise convolution narrows them.
     """
 
     def __init__(self, channels: int, skip_channels: int) -> None:
@@ -47,11 +47,11 @@ class Add(nn.Module):
 
 
 class Gate(nn.Module):
-    """Concatenates, after the decoder has said where the skip matters (Oktay et al., Attention U-Net, 2018, figure 2).
+    """Concatenates both after the decoder has weighted the skip (Oktay et al., Attention U-Net, 2018, figure 2).
 
     Args:
         channels: Width of the decoder's features.
-        skip_channels: Width of the encoder's.
+        skip_channels: Width of the encoder's features.
     """
 
     def __init__(self, channels: int, skip_channels: int) -> None:

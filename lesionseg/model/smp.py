@@ -1,4 +1,4 @@
-"""The U-Net of segmentation-models-pytorch, whose encoder may start from weights trained on ImageNet."""
+"""The U-Net of segmentation-models-pytorch, whose encoder can start from weights trained on ImageNet."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,19 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lesionseg.errors import InputError
+from lesionseg.errors import InputError, first_line
 
 UNFIT = ("timm-", "mit_")
-"""Encoders that are deprecated there, or cannot be built without memory, as opening a checkpoint does at first."""
+"""Encoders that are deprecated there or cannot be built on the meta device, where checkpoints are opened."""
 
 
 class SmpUnet(nn.Module):
     """A U-Net with an encoder of segmentation-models-pytorch (Iakubovskii, 2019), which is an optional extra.
 
-    The segmenter normalises images by the statistics of dermoscopy; weights have learnt to see images normalised by
-    those of their own training. So with weights the network first turns the one into the other, which is exact.
+    The segmenter normalises images by the statistics of dermoscopy, while pretrained weights expect images normalised
+    by those of their own training data. With such weights, the network first converts one into the other exactly.
 
-    Weights are downloaded once, when a training starts, and are in its checkpoints. On the meta device, where
+    Weights are downloaded once, when a training starts, and stored in its checkpoints. On the meta device, where
     checkpoints are opened and configurations checked, nothing is downloaded or read.
 
     Args:
@@ -27,10 +27,10 @@ class SmpUnet(nn.Module):
         encoder_weights: Their name there, mostly `imagenet`; a file that ends with `.safetensors`; or None for random
             ones.
         decoder_channels: Width of the five decoder stages, deep to shallow.
-        mean: By which the segmenter has normalised, for each of red, green and blue, in grey levels 0..255.
-        std: Likewise, above 0.
-        weights_mean: By which images were normalised that the weights were trained with, likewise.
-        weights_std: Likewise, above 0.
+        mean: Mean of each channel that the segmenter normalises by, in grey levels 0..255.
+        std: Standard deviation that the segmenter normalises by, in the same unit, above 0.
+        weights_mean: Mean that the training images of the weights were normalised by, in the same unit.
+        weights_std: Standard deviation that they were normalised by, in the same unit, above 0.
 
     Raises:
         InputError: The extra is not installed, there is no such encoder, or its weights cannot be had.
@@ -63,7 +63,7 @@ class SmpUnet(nn.Module):
             )
         if encoder_weights is None:
             weights_mean, weights_std = mean, std
-        # In the state dict: a checkpoint knows them even where the library's own settings have changed.
+        # Both are in the state dict, so a checkpoint keeps them even if the library's own settings change.
         self.register_buffer("scale", _per_channel(std) / _per_channel(weights_std))
         self.register_buffer("offset", (_per_channel(mean) - _per_channel(weights_mean)) / _per_channel(weights_std))
         self.unet = _unet(encoder, encoder_weights, list(decoder_channels))
@@ -86,7 +86,7 @@ def _per_channel(numbers: Sequence[float]) -> Tensor:
 
 
 def _unet(encoder: str, weights: str | None, decoder_channels: list[int]) -> nn.Module:
-    """Builds the library's network; without weights where there is no memory for them."""
+    """Builds the library's network; on the meta device without weights."""
     library = _library()
     known = library.encoders.encoders
     if encoder not in known or encoder.startswith(UNFIT):
@@ -109,7 +109,7 @@ def _unet(encoder: str, weights: str | None, decoder_channels: list[int]) -> nn.
 def _with_downloaded(
     build: Callable[[str], nn.Module], encoder: str, weights: str, published: Mapping[str, Mapping[str, Any]]
 ) -> nn.Module:
-    """Builds with weights that the library downloads, or has downloaded before."""
+    """Builds with weights that the library downloads or has downloaded before."""
     if weights not in published:
         names = ", ".join(published) or "nothing is published for it"
         raise InputError(
@@ -122,14 +122,14 @@ def _with_downloaded(
         repository = published[weights].get("repo_id", "its repository")
         raise InputError(
             f"model.encoder_weights={weights}: the weights of {encoder} cannot be downloaded "
-            f"({str(error).splitlines()[0]}). Connect to the internet; or copy model.safetensors of "
+            f"({first_line(error)}). Connect to the internet; or copy model.safetensors of "
             f"https://huggingface.co/{repository} here and give model.encoder_weights=FILE.safetensors; or start from "
             "random weights with model.encoder_weights=null"
         ) from error
 
 
 def _load_file(encoder: nn.Module, name: str, path: Path) -> None:
-    """Loads weights from a file, of a format that can hold nothing but tensors."""
+    """Loads weights from a safetensors file, which can hold nothing but tensors."""
     from safetensors.torch import load_file  # of the extra
 
     if not path.is_file():
@@ -137,8 +137,9 @@ def _load_file(encoder: nn.Module, name: str, path: Path) -> None:
     try:
         encoder.load_state_dict(load_file(path))
     except Exception as error:  # a damaged file raises the library's own type, another encoder's RuntimeError
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"model.encoder_weights={path}: these are no weights of {name} ({reason})") from error
+        raise InputError(
+            f"model.encoder_weights={path}: these are no weights of {name} ({first_line(error)})"
+        ) from error
 
 
 def _library() -> Any:

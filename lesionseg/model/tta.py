@@ -1,7 +1,7 @@
-"""Test-time augmentation: the network sees an image mirrored, turned or smaller as well; probabilities are averaged.
+"""Test-time augmentation: averages the probabilities of an image that is also mirrored, turned or made smaller.
 
-A lesion has no upright, and the camera may have been farther away, so each view is as good a photograph of it; the
-errors that differ from view to view average out. The mean is as exactly mirrored or turned as the image is.
+A lesion has no upright orientation and no fixed distance from the camera, so each view is an equally good photograph of
+it, and errors that differ between views average out. Mirroring or turning the image mirrors or turns the mean exactly.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,22 +15,22 @@ from lesionseg.postprocessing.postprocessing import Views
 
 
 class View(NamedTuple):
-    """An orientation, rows and columns exchanged or not, then mirrored along these axes; and a size."""
+    """One view of an image: rows and columns exchanged or not, then mirrored along these axes, then resized."""
 
     exchanged: bool
     mirrored: tuple[int, ...]
     quarters: int = 4
-    """Of the height and the width."""
+    """Height and width in quarters of the image's."""
 
     def of(self, image: Tensor) -> Tensor:
-        """Turns (B, C, H, W); with rows and columns exchanged it is (B, C, W, H). A smaller one is float32."""
+        """Takes the view of (B, C, H, W); exchanged, it is (B, C, W, H). A smaller view is float32."""
         image = image.transpose(-2, -1) if self.exchanged else image
         image = image.flip(self.mirrored) if self.mirrored else image
         height, width = (max(side * self.quarters // 4, 1) for side in image.shape[-2:])
         return image if self.quarters == 4 else _resized(image.float(), height, width)
 
     def undone(self, seen: Tensor, height: int, width: int) -> Tensor:
-        """Turns what `of` returns, or what the network makes of it, back to the image's height and width."""
+        """Reverses `of` for the view or for the network's output of it; the result has the given height and width."""
         seen = seen if self.quarters == 4 else _resized(seen, height, width)
         seen = seen.flip(self.mirrored) if self.mirrored else seen
         return seen.transpose(-2, -1) if self.exchanged else seen
@@ -47,21 +47,21 @@ VIEWS: Mapping[Views, Sequence[View]] = {
     "turns": [View(exchanged, axes) for exchanged in (False, True) for axes in FLIPS],
     "sizes": [View(False, axes, quarters) for quarters in (4, 3) for axes in FLIPS],
 }
-"""The image alone; with its mirror images, of which the last is turned by 180 degrees; with all turns, too; or with its
-mirror images, each at two sizes."""
+"""The image alone; its four mirror images (the last is a turn by 180 degrees); all eight orientations; or the four
+mirror images at two sizes."""
 
 
 def second_look(predict: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    """Predicts an image turned by 180 degrees: nothing about its lesion changes, so an outline that does is doubtful.
+    """Predicts an image turned by 180 degrees; where its outline differs from the upright one, the outline is doubtful.
 
-    `predict` and `image` are as in `mean_over_views`: (B, C, H, W) -> (B, 1, H, W).
+    `predict` and `image` are those of `mean_over_views`: (B, C, H, W) -> (B, 1, H, W).
     """
     turned = View(False, (-2, -1))
     return turned.undone(predict(turned.of(image)), *image.shape[-2:])
 
 
 def mean_over_views(predict: Callable[[Tensor], Tensor], image: Tensor, views: Views) -> Tensor:
-    """Averages predictions over views, one of which is in memory at a time.
+    """Averages predictions over views, with one view in memory at a time.
 
     Args:
         predict: (B, C, H, W) -> (B, 1, H, W), for any H and W.
@@ -72,5 +72,5 @@ def mean_over_views(predict: Callable[[Tensor], Tensor], image: Tensor, views: V
         (B, 1, H, W).
     """
     predicted = [view.undone(predict(view.of(image)), *image.shape[-2:]) for view in VIEWS[views]]
-    # Behind all views, not between them: int8 exports leave what follows the last convolution exact.
+    # The mean comes after all views, not between them: int8 exports keep everything after the last convolution exact.
     return torch.stack(predicted).mean(dim=0) if len(predicted) > 1 else predicted[0]

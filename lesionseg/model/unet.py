@@ -37,19 +37,19 @@ class UNet(nn.Module):
     Args:
         base_channels: Width of the first stage, 1 to 512; each stage doubles it.
         max_channels: No stage is wider than this, which saves memory in deep networks.
-        decoder_max_channels: No decoder stage is wider than this: the decoder only has to place the border.
+        decoder_max_channels: No decoder stage is wider than this; the decoder only has to place the border.
         depth: How many times the encoder halves the resolution, 1 to 7.
-        blocks_per_stage: Blocks in each encoder stage and the bottleneck, 1 to 8; the decoder has one a stage.
+        blocks_per_stage: Blocks in each encoder stage and the bottleneck, 1 to 8; decoder stages have one each.
         block: `plain` (two convolutions), `residual` (two and a shortcut) or `inverted` (a large depthwise one, two
             pointwise ones and a shortcut).
         kernel_size: Height and width of the depthwise convolution of inverted blocks, odd, 3 to 31 pixels.
-        expansion: How many times as wide the middle of inverted blocks is, 1 to 8.
+        expansion: Width of the middle of inverted blocks, as a multiple of the block's width, 1 to 8.
         skip: `concatenate`, `add` or `gated` (attention decides where the skip matters).
         normalisation: `batch`, `group`, `instance` or `none`.
         activation: `relu`, `leaky_relu`, `gelu` or `silu`.
         upsampling: `bilinear`, `nearest`, or `transposed` (a learnt 2 x 2 convolution).
-        colour_constancy: Show the network, beside the image, how each channel looks beside its own mean and contrast
-            (see `ColourConstancy`).
+        colour_constancy: Also show the network each channel relative to its own mean and contrast (see
+            `ColourConstancy`).
         context: Pool the whole image's context into the bottleneck (see `PyramidPooling`).
         stem_stride: 1 keeps full resolution; 2 or 4 start with strided convolutions and end with bilinear
             up-sampling of the logits: a lesion is one smooth blob, so little is lost and most of the time is saved.
@@ -77,7 +77,7 @@ class UNet(nn.Module):
         stem_stride: Literal[1, 2, 4],
         dropout: float,
         activation_checkpointing: bool,
-        # Checkpoints from before these options do not name them; what they hold is this.
+        # Older checkpoints do not name these options and have these values.
         kernel_size: int = 7,
         expansion: int = 2,
         skip: SkipType = "concatenate",
@@ -160,7 +160,7 @@ class UNet(nn.Module):
             features = self._run(stage, features)  # (B, 256, H/8, W/8) ...
         logits: Tensor = self.head(features)  # (B, 1, H, W)
         if self.stem_stride > 1:
-            # In float32: in bf16 the gradients of 16 or more pixels, added up, would lose what sets them apart.
+            # In float32, because in bf16 the sum of the gradients of 16 or more pixels would lose their differences.
             logits = functional.interpolate(logits.float(), scale_factor=float(self.stem_stride), mode="bilinear")
         return logits
 
@@ -192,7 +192,7 @@ def _check_choices(kernel_size: int, skip: str, dropout: float, stem_stride: int
 def _stem(
     make_unit: Callable[..., nn.Module], width: int, stride: int, colour_constancy: bool
 ) -> tuple[nn.Sequential, int]:
-    """Makes what comes before the first stage and says how many channels it hands on: 3, 6 or `width`."""
+    """Makes the layers before the first stage and returns them with the number of their channels: 3, 6 or `width`."""
     stem = nn.Sequential(ColourConstancy()) if colour_constancy else nn.Sequential()
     channels = 6 if colour_constancy else 3
     for halving in range(stride.bit_length() - 1):
@@ -213,7 +213,7 @@ def _upsampling_layer(upsampling: Upsampling, deep: int, shallow: int) -> nn.Mod
     """Doubles the resolution and narrows: (B, deep, H, W) -> (B, shallow, 2 H, 2 W)."""
     if upsampling == "transposed":
         return nn.ConvTranspose2d(deep, shallow, 2, stride=2)
-    # Narrowing first is the same linear map as narrowing last, at a quarter of the cost.
+    # Narrowing before upsampling is the same linear map as narrowing after it, at a quarter of the cost.
     return nn.Sequential(nn.Conv2d(deep, shallow, 1, bias=False), nn.Upsample(scale_factor=2, mode=upsampling))
 
 

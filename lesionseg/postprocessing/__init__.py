@@ -1,1 +1,1 @@
-"""From probabilities to a mask: threshold, regions and holes; needs neither torch nor a model."""
+"""From probabilities to a mask: threshold, regions and holes."""

@@ -1,27 +1,68 @@
-"""Fitting a decision: which threshold, views and changes of regions pay on images that were not trained on."""
+"""Chooses the threshold, views and changes of regions that pay off on images that were not trained on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.metrics.image_scores import Counts
-from lesionseg.metrics.overlap import overlap_scores
+from lesionseg.errors import raise_all
+from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.formula import Counts, Formula, mean_scores, total
+from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.postprocessing.postprocessing import Decision, Views
-from lesionseg.postprocessing.settings import FittingSettings
+from lesionseg.postprocessing.run_length import Truth
 from lesionseg.postprocessing.temperature import NEUTRAL
-from lesionseg.postprocessing.truth import Truth
 
+CRITERIA: Mapping[str, Formula] = {"jaccard": Jaccard(), "dice": Dice()}
+"""What the decision is chosen by, and what is shown beside it."""
 Maps = NDArray[np.float32]
 """Probabilities of all images at the network's size, (images, S, S) in [0, 1]."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FittingSettings:
+    """Options that may be tried on the validation images after training.
+
+    Attributes:
+        fit: Whether anything is tried.
+        thresholds: Thresholds, each in (0, 1); an empty list keeps the configured one.
+        views: Test-time augmentations, each tried on top of what was kept before; see `lesionseg.model.tta`.
+        largest_component: Whether keeping the largest region alone is tried.
+        fill_holes: Whether filling holes is tried.
+        min_gain: Gain in mean Jaccard index that an option must exceed to be kept, 0 to below 1.
+
+    Raises:
+        InputError: Lists every number out of its range and every unknown view.
+    """
+
+    fit: bool
+    thresholds: list[float]
+    views: list[Literal["flips", "turns", "sizes"]]
+    largest_component: bool
+    fill_holes: bool
+    min_gain: float
+
+    def __post_init__(self) -> None:
+        """Checks numbers and words."""
+        raise_all("The settings of decision have faults:", list(self._faults()))
+
+    def _faults(self) -> Iterator[str]:
+        for threshold in self.thresholds:
+            if not 0 < threshold < 1:
+                yield f"decision.thresholds has {threshold}; allowed: between 0 and 1"
+        for view in self.views:
+            if view not in ("flips", "turns", "sizes"):
+                yield f"decision.views has {view}; allowed: flips, turns, sizes"
+        if not 0 <= self.min_gain < 1:
+            yield f"decision.min_gain is {self.min_gain}; allowed: 0 to below 1"
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """One value of an option; scores are means over images, each at its ground truth's own size."""
+    """One value of an option with its mean scores over images, each at its ground truth's own size."""
 
     value: Any
     jaccard: float
@@ -30,13 +71,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trial:
-    """One option, tried on top of what had been kept before.
+    """One option, tried on top of the options kept before.
 
     Attributes:
-        option: A field of `Decision`.
-        without: The value that it had.
-        tried: The others, in the order given.
-        kept: Whether the best of them stays.
+        option: Field of `Decision`.
+        without: Its value before.
+        tried: The other values, in the order given.
+        kept: Whether the best of them is kept.
     """
 
     option: str
@@ -52,22 +93,22 @@ class Trial:
 
 @dataclass(frozen=True)
 class FittedDecision:
-    """A decision, and why it is this one."""
+    """A fitted decision with the trials that led to it."""
 
     decision: Decision
     images: int
-    """So many it was fitted on."""
+    """Number of images that it was fitted on."""
     min_gain: float
     trials: Sequence[Trial]
     scores: Mapping[str, float]
-    """Of these images with the decision, each at its ground truth's own size, by the names that training logs."""
+    """Scores of these images with the decision, each at its ground truth's own size, by the names of training logs."""
     counts: Counts
-    """Pixels of all these images likewise."""
+    """Pixel counts summed over these images at the same sizes."""
     temperature: float = NEUTRAL
-    """By which the probabilities are too sure, see `lesionseg.postprocessing.temperature`; no mask depends on it."""
+    """Factor by which the probabilities are too certain; masks do not depend on it."""
 
     def record(self) -> dict[str, Any]:
-        """Returns plain values for files: `settings` of the decision, and all else by its own name."""
+        """Returns plain values for files: `settings` of the decision and every other field by its name."""
         trials = [{**asdict(trial), "best": trial.best.value} for trial in self.trials]
         return {
             "settings": self.decision.settings(),
@@ -80,24 +121,30 @@ class FittedDecision:
 
 
 def fit_decision(
-    start: Decision, settings: FittingSettings, truths: Sequence[Truth], probabilities: Callable[[Views], Maps]
+    start: Decision,
+    settings: FittingSettings,
+    truths: Sequence[Truth],
+    probabilities: Callable[[Views], Maps],
+    formulas: Mapping[str, Formula],
 ) -> FittedDecision:
-    """Adds options to a decision, one after another in the order of its steps, as long as they pay.
+    """Adds options to a decision, one after another in the order of its steps, as long as they pay off.
 
-    An option pays if it raises the mean Jaccard index, computed for each image as the ISIC challenge does, by more than
-    `min_gain`: each of them is a chance to fit noise, and views cost time. A greedy search tries the few decisions that
-    a person would, instead of all combinations, of which the best looks better than it is.
+    An option pays off if it raises the mean Jaccard index, computed per image as in the ISIC challenge, by more than
+    `min_gain`, because each option is a chance to fit noise, and views cost time. The greedy search tries the few
+    decisions that a person would try; the best of all combinations would look better than it is.
 
     Args:
-        start: The decision as configured.
-        settings: What may be tried.
-        truths: Of the validation part, at least one.
+        start: The configured decision.
+        settings: The options to try.
+        truths: Ground truths of the validation images, at least one.
         probabilities: Predicts the same images in the same order; called once or twice for each of the views.
+        formulas: What the fitted decision is scored by.
     """
 
     @cache
     def scores(decision: Decision) -> tuple[float, float]:
-        return mean_scores(decision, probabilities(decision.views), truths)
+        means = mean_scores(CRITERIA, counts_of(decision, probabilities(decision.views), truths))
+        return means["jaccard"], means["dice"]
 
     decision, trials = start, []
     for option, values in _options(start, settings):
@@ -105,35 +152,23 @@ def fit_decision(
         trials.append(trial)
         if trial.kept:
             decision = replace(decision, **{option: trial.best.value})
-    found = validation_scores(decision, probabilities(decision.views), truths)
-    return FittedDecision(decision, len(truths), settings.min_gain, trials, *found)
+    counts = counts_of(decision, probabilities(decision.views), truths)
+    means = mean_scores(formulas, counts)
+    return FittedDecision(decision, len(truths), settings.min_gain, trials, means, total(counts))
 
 
-def mean_scores(decision: Decision, probabilities: Maps, truths: Sequence[Truth]) -> tuple[float, float]:
-    """Returns the means over images of Jaccard index and Dice, each image at its ground truth's own size."""
-    means, _ = validation_scores(decision, probabilities, truths)
-    return means["jaccard"], means["dice"]
-
-
-def validation_scores(
-    decision: Decision, probabilities: Maps, truths: Sequence[Truth]
-) -> tuple[dict[str, float], Counts]:
-    """Returns the means over images of every overlap score, each at its ground truth's own size, and all pixels."""
-    counts = [
-        truth.counts(decision.runs(probability, truth.shape))
+def counts_of(decision: Decision, probabilities: Maps, truths: Sequence[Truth]) -> list[Counts]:
+    """Counts the pixels of each image at its ground truth's own size."""
+    return [
+        truth.counts(decision.mask(probability, truth.shape))
         for probability, truth in zip(probabilities, truths, strict=True)
     ]
-    found = [overlap_scores(one) for one in counts]
-    means = {name: float(np.mean([scores[name] for scores in found])) for name in found[0] if name != "failure"}
-    total = Counts(*(sum(column) for column in zip(*counts, strict=True)))
-    pooled = overlap_scores(total)
-    return means | {f"pooled_{name}": pooled[name] for name in ("dice", "jaccard")}, total
 
 
 def _options(start: Decision, settings: FittingSettings) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Lists what is to be tried, but for what the decision has already.
+    """Lists the options to try, without values that the decision already has.
 
-    Each of the views is an option of its own: sizes have to beat flips by `min_gain`, too, for the time they take.
+    Each of the views is an option of its own, so that sizes must beat flips by `min_gain`, too, for the time they take.
     """
     options: list[tuple[str, Sequence[Any]]] = [("views", [views]) for views in settings.views]
     options += [("threshold", settings.thresholds)]

@@ -1,4 +1,4 @@
-"""How a network's probability becomes a mask, the same way in testing, prediction and whatever was exported."""
+"""The steps from a network's probability to a mask, shared by testing, prediction and exported models."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.postprocessing.regions import with_regions
-from lesionseg.postprocessing.run_length import Runs, runs_above, runs_of
+from lesionseg.postprocessing.run_length import RunLengthMask, mask_above
 
 Views = Literal["none", "flips", "turns", "sizes"]
-"""Orientations and sizes that the network sees an image in, see `lesionseg.model.tta`."""
+"""Test-time augmentations: orientations and sizes in which the network sees an image, see `lesionseg.model.tta`."""
 
 SUBJECTS = {
     "none": "the probability",
@@ -24,20 +24,20 @@ SUBJECTS = {
 class Decision:
     """Settings of the three steps from a network's probability to a mask.
 
-    1. The probability is the mean over `views` of the image.
-    2. It is resized bilinearly to the mask's size; a pixel is lesion where it is above the threshold.
-    3. At that size, regions that are too many are taken out, and holes are filled.
+    1. The probability is averaged over `views` of the image.
+    2. It is resized bilinearly to the mask's size, and pixels above the threshold are lesion.
+    3. At that size, surplus regions are removed and holes are filled.
 
-    The defaults leave the first and the third step out, as in every file from before there were any.
+    The defaults skip the first and the third step, as files from before these steps do.
 
     Attributes:
         threshold: In (0, 1).
-        views: `flips` takes the network four times as long, `turns` eight times, `sizes` six times.
-        largest_component: Of several regions the largest alone is kept, see `lesionseg.postprocessing.regions`.
-        fill_holes: Skin that lesion surrounds becomes lesion, likewise.
+        views: Test-time augmentation; `flips` takes four times as long, `turns` eight times, `sizes` six times.
+        largest_component: Whether only the largest region is kept, see `lesionseg.postprocessing.regions`.
+        fill_holes: Whether skin that is surrounded by lesion becomes lesion.
 
     Raises:
-        ValueError: A value is not among these.
+        ValueError: A value is not allowed.
     """
 
     threshold: float
@@ -57,31 +57,31 @@ class Decision:
 
     @property
     def changes_regions(self) -> bool:
-        """Whether there is anything to do in the third step."""
+        """Whether the third step changes anything."""
         return self.largest_component or self.fill_holes
 
-    def runs(self, probability: NDArray[np.float32], shape: tuple[int, int]) -> Runs:
-        """Does the second and the third step.
+    def mask(self, probability: NDArray[np.float32], shape: tuple[int, int]) -> RunLengthMask:
+        """Does the second and third step.
 
         Args:
             probability: (h, w) in [0, 1], at the network's size.
             shape: (H, W) of the mask in pixels.
         """
-        return self._with_regions(runs_above(probability, self.threshold, shape))
+        return self._with_regions(mask_above(probability, self.threshold, shape))
 
     def regions_of(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Does the third step alone: (H, W) bool -> the same; where there is nothing to do, the mask itself."""
-        return self._with_regions(runs_of(mask)).mask().view(np.bool_) if self.changes_regions else mask
+        """Does the third step on a mask (H, W) bool; returns the mask itself if there is nothing to do."""
+        return self._with_regions(RunLengthMask.of(mask)).pixels().view(np.bool_) if self.changes_regions else mask
 
-    def _with_regions(self, runs: Runs) -> Runs:
-        return with_regions(runs, largest_component=self.largest_component, fill_holes=self.fill_holes)
+    def _with_regions(self, mask: RunLengthMask) -> RunLengthMask:
+        return with_regions(mask, largest_component=self.largest_component, fill_holes=self.fill_holes)
 
     def settings(self) -> dict[str, Any]:
         """Returns the settings as plain values by name."""
         return asdict(self)
 
     def briefly(self) -> str:
-        """Names the steps that are taken, for captions: `threshold 0.45, flips, largest region, holes filled`."""
+        """Names the steps for captions: `threshold 0.45, flips, largest region, holes filled`."""
         views = [] if self.views == "none" else [self.views]
         regions = ["largest region"] * self.largest_component + ["holes filled"] * self.fill_holes
         return ", ".join([f"threshold {self.threshold:g}", *views, *regions])

@@ -1,20 +1,28 @@
-"""A mask as runs of lesion pixels, worked out at the image's own size without ever making its probabilities there.
+"""Resizes a probability, then thresholds it: as a run-length mask, or as tensors for what is exported.
 
-Enlarging a probability bilinearly and thresholding it, as scoring does, touches every one of millions of pixels. But
-along a row, between two of the network's columns, the enlarged probability is a straight line, so where it crosses the
-threshold follows from two numbers: a row has two or so crossings, whatever its length.
+Enlarging a probability bilinearly and thresholding it touches every one of millions of pixels. But along a row, between
+two of the network's columns, the enlarged probability is a straight line, so where it crosses the threshold follows
+from two numbers: a row has about two crossings, whatever its length. `mask_above` computes just these.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lesionseg.metrics.formula import Counts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 LESION = 255
-"""What a lesion's pixels are in a mask's file."""
+"""Grey level of lesion in a mask's file."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunLengthMask:
     """The lesion pixels of a mask, row by row: columns `starts` up to, but not including, `stops` of `rows`."""
 
     shape: tuple[int, int]
@@ -37,6 +45,14 @@ class Runs:
     starts: Integers
     stops: Integers
     """All (runs,), in the order of rows, then of columns; no run is empty."""
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> Self:
+        """Encodes a mask, (H, W) bool."""
+        outside = np.zeros((len(mask), 1), bool)
+        changes = np.diff(np.hstack([outside, mask, outside]).view(np.int8), axis=1)
+        rows, starts = np.nonzero(changes == 1)
+        return cls(mask.shape, rows, starts, np.nonzero(changes == -1)[1])
 
     @property
     def area(self) -> int:
@@ -66,7 +82,7 @@ class Runs:
 
     @property
     def touches_border(self) -> bool:
-        """Whether a lesion pixel lies in the image's outermost rows or columns: the lesion may go on outside."""
+        """Whether the lesion touches the image's outermost rows or columns, so that it may continue outside."""
         height, width = self.shape
         box = self.box
         return box is not None and (box.left == 0 or box.top == 0 or box.right == width - 1 or box.bottom == height - 1)
@@ -76,27 +92,75 @@ class Runs:
         first = self.rows * self.shape[1]
         return first + self.starts, first + self.stops
 
-    def mask(self) -> NDArray[np.uint8]:
-        """Paints the mask: (H, W) uint8, 255 where the lesion is, else 0."""
+    def pixels(self) -> NDArray[np.uint8]:
+        """Decodes the mask: (H, W) uint8, 255 where the lesion is, else 0."""
         mask = np.zeros(self.shape, np.uint8)
         for row, start, stop in zip(self.rows.tolist(), self.starts.tolist(), self.stops.tolist(), strict=True):
             mask[row, start:stop] = LESION
         return mask
 
 
-def runs_of(mask: NDArray[np.bool_]) -> Runs:
-    """Finds the runs of a mask, (H, W) bool."""
-    outside = np.zeros((len(mask), 1), bool)
-    changes = np.diff(np.hstack([outside, mask, outside]).view(np.int8), axis=1)
-    rows, starts = np.nonzero(changes == 1)
-    return Runs(mask.shape, rows, starts, np.nonzero(changes == -1)[1])
+@dataclass(frozen=True)
+class Truth:
+    """A ground truth at its own size, run-length encoded: some kilobytes where the pixels take megabytes.
+
+    Attributes:
+        shape: (H, W) in pixels.
+        starts: (runs + 1,) rising positions row * W + column; the first run is empty and at 0.
+        before: (runs + 1,) number of lesion pixels before each start.
+        lengths: (runs + 1,) number of pixels of each run.
+    """
+
+    shape: tuple[int, int]
+    starts: Integers
+    before: Integers
+    lengths: Integers
+
+    @classmethod
+    def of(cls, mask: NDArray[np.uint8]) -> Self:
+        """Encodes a mask (H, W) uint8 in {0, 1}."""
+        encoded = RunLengthMask.of(mask.view(np.bool_))
+        starts, stops = encoded.flat()
+        lengths = np.concatenate([[0], stops - starts])
+        return cls(encoded.shape, np.concatenate([[0], starts]), np.cumsum(lengths) - lengths, lengths)
+
+    def counts(self, prediction: RunLengthMask) -> Counts:
+        """Counts the pixels of a prediction of the same shape."""
+        starts, stops = prediction.flat()
+        both = int((self._lesion_before(stops) - self._lesion_before(starts)).sum())
+        predicted, lesion = prediction.area, int(self.lengths.sum())
+        height, width = self.shape
+        return Counts(both, predicted - both, lesion - both, height * width - predicted - lesion + both)
+
+    def _lesion_before(self, positions: Integers) -> Integers:
+        """Counts the lesion pixels before each position."""
+        run = np.searchsorted(self.starts, positions, side="right") - 1
+        counted: Integers = self.before[run] + np.minimum(positions - self.starts[run], self.lengths[run])
+        return counted
 
 
-def runs_above(probability: NDArray[np.float32], threshold: float, shape: tuple[int, int]) -> Runs:
-    """Finds where a probability, enlarged (or reduced) bilinearly, is above the threshold.
+def resize_and_threshold(probability: Tensor, threshold: float, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Resizes probabilities bilinearly and thresholds them, pixel by pixel.
 
-    The same mask as `torch.nn.functional.interpolate(..., mode="bilinear")` and `>` give, but for pixels whose
-    probability equals the threshold to the last digits of float32.
+    Args:
+        probability: (B, 1, h, w) floating point in [0, 1], at the network's size.
+        threshold: In (0, 1).
+        shape: (H, W) of the masks.
+
+    Returns:
+        Probabilities and masks, (B, 1, H, W) of the same floating point type and bool.
+    """
+    from torch.nn import functional  # here, not above: `mask_above` also serves where torch is not imported
+
+    resized = functional.interpolate(probability, size=shape, mode="bilinear")
+    return resized, resized > threshold
+
+
+def mask_above(probability: NDArray[np.float32], threshold: float, shape: tuple[int, int]) -> RunLengthMask:
+    """Resizes one probability bilinearly and thresholds it, crossing by crossing.
+
+    The mask is that of `resize_and_threshold` in float64; in float32, pixels whose probability equals the threshold to
+    the last digits may differ.
 
     Args:
         probability: (h, w) in [0, 1], at the network's size.
@@ -107,7 +171,7 @@ def runs_above(probability: NDArray[np.float32], threshold: float, shape: tuple[
     corner, part = _surroundings(probability.astype(np.float64) - threshold)
     if part.size == 0:
         nowhere = np.zeros(0, np.int64)
-        return Runs(shape, nowhere, nowhere, nowhere)
+        return RunLengthMask(shape, nowhere, nowhere, nowhere)
     scale = width / probability.shape[1]
     first_row, enlarged = _enlarged_rows(part, corner[0], probability.shape[0], height)
     outside = np.zeros((len(enlarged), 1), bool)
@@ -120,11 +184,11 @@ def runs_above(probability: NDArray[np.float32], threshold: float, shape: tuple[
     stops = np.where(stop_columns == part.shape[1], width, np.ceil(crossings).astype(np.int64))
     starts, stops = np.clip(starts, 0, width), np.clip(stops, 0, width)
     some = starts < stops  # a network's column between two pixels may be above without any pixel being
-    return Runs(shape, rows[some] + first_row, starts[some], stops[some])
+    return RunLengthMask(shape, rows[some] + first_row, starts[some], stops[some])
 
 
 def _surroundings(excess: Floats) -> tuple[tuple[int, int], Floats]:
-    """Cuts out what is above 0, with one row and column more on each side if there are; its corner, and the part."""
+    """Crops to the values above 0 and one more row and column on each side; returns corner and crop."""
     rows, columns = (np.flatnonzero((excess > 0).any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         return (0, 0), excess[:0]
@@ -133,16 +197,16 @@ def _surroundings(excess: Floats) -> tuple[tuple[int, int], Floats]:
 
 
 def _enlarged_rows(part: Floats, top: int, network_height: int, height: int) -> tuple[int, Floats]:
-    """Interpolates between a part's rows; the network's first and last go on unchanged outside their centres.
+    """Interpolates between rows; outside their centres, the network's first and last row continue unchanged.
 
     Args:
         part: (h, w), the network's rows from `top` on.
-        top: In the network's rows.
-        network_height: Rows that the network has in all.
-        height: Rows that the image has in all.
+        top: Index of the first row among the network's rows.
+        network_height: Number of the network's rows.
+        height: Number of the image's rows.
 
     Returns:
-        The first of the image's rows that these rows decide, and (rows, w).
+        The index of the first of the image's rows that these rows determine, and the interpolated rows (rows, w).
     """
     position = np.clip((np.arange(height) + 0.5) * network_height / height - 0.5, 0, network_height - 1) - top
     rows = np.flatnonzero((position >= 0) & (position <= len(part) - 1))
@@ -155,14 +219,14 @@ def _enlarged_rows(part: Floats, top: int, network_height: int, height: int) -> 
 
 
 def _crossings(enlarged: Floats, rows: Integers, columns: Integers, left: int, scale: float) -> Floats:
-    """Places where rows cross 0 between columns - 1 and columns, in the image's pixels; at the edges anywhere.
+    """Locates where rows cross 0 between columns - 1 and columns, in the image's pixels; at the edges anywhere.
 
     Args:
         enlarged: (rows, w), the network's columns from `left` on.
         rows: (crossings,)
         columns: (crossings,), 0 to w.
-        left: In the network's columns.
-        scale: The image's pixels for one of the network's columns.
+        left: Index of the first column among the network's columns.
+        scale: Image pixels per column of the network.
     """
     last = enlarged.shape[1] - 1
     before = np.clip(columns - 1, 0, last)

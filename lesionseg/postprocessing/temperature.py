@@ -1,8 +1,8 @@
-"""The temperature: by how much a network is surer of itself than it has reason to be.
+"""The temperature: the factor by which a network is too certain.
 
-A network that was trained to fit its images calls more pixels certain than are right. Its logits divided by one number,
-the temperature, are as sure as images that it was not trained on justify (Guo et al., "On Calibration of Modern Neural
-Networks", ICML 2017). The mask stays what it is: where the probability is above 0.5, it stays so.
+A network that was trained to fit its images is certain about more pixels than it predicts correctly. Dividing its
+logits by one number, the temperature, makes it as certain as images that it was not trained on justify (Guo et al., "On
+Calibration of Modern Neural Networks", ICML 2017). Probabilities above 0.5 stay above 0.5.
 """
 
 from collections.abc import Iterable
@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 NEUTRAL = 1.0
-"""Of a model of which nothing is known: its probabilities are taken as they are."""
+"""Temperature of a model about which nothing is known; its probabilities are used as they are."""
 LOWEST, HIGHEST = 0.2, 20.0
-"""Beyond these a network knows nothing, or makes no mistake on the few images that there are."""
+"""Limits; beyond them a network knows nothing, or makes no mistake on the few images available."""
 STEPS = 2048
-"""Logits are counted in so many steps, so that any number of pixels takes the same memory and time."""
+"""Steps in which logits are counted, so that memory does not grow with the number of pixels."""
 LOGITS = -16.0, 16.0
-"""All beyond these count as these: there, a wrong pixel costs what a million right ones do not make up for."""
+"""Range of logits; those beyond it are clipped, because one wrong pixel there would outweigh a million right ones."""
 
 Floats = NDArray[np.float64]
 
 
 def fit_temperature(pairs: Iterable[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> float:
-    """Finds the temperature at which pixels are best predicted: that of the least mean cross-entropy.
+    """Finds the temperature with the least mean cross-entropy of pixels.
 
     Args:
-        pairs: For each image that was not trained on, its probabilities (h, w) in [0, 1], and the ground truth at that
-            size, (h, w) uint8 in {0, 1}.
+        pairs: Probabilities (h, w) in [0, 1] and ground truth (h, w) uint8 in {0, 1} of each image that was not trained
+            on.
 
     Returns:
-        `LOWEST` to `HIGHEST`; `NEUTRAL` where there are no pixels.
+        `LOWEST` to `HIGHEST`; `NEUTRAL` if there are no pixels.
     """
     edges = np.linspace(*LOGITS, STEPS + 1)
     counts = np.zeros((2, STEPS))
@@ -51,13 +51,13 @@ def fit_temperature(pairs: Iterable[tuple[NDArray[np.float32], NDArray[np.uint8]
 
 
 def softened(probability: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Divides logits by a temperature: probabilities in [0, 1] of any shape -> the same; above 1 they near 0.5."""
+    """Divides the logits of probabilities of any shape by a temperature; above 1, probabilities approach 0.5."""
     changed: NDArray[np.float32] = 1 / (1 + np.exp(-logit(probability) / np.float32(temperature)))
     return changed
 
 
 def logit(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Computes log(p / (1 - p)), of any shape; what float32 cannot tell from 0 and from 1 is -87 and 16."""
+    """Computes log(p / (1 - p)) for any shape; probabilities that round to 0 or 1 in float32 give -87 or 16."""
     above_zero = np.maximum(probability, np.finfo(np.float32).tiny)
     below_one = np.minimum(probability, 1 - np.finfo(np.float32).epsneg)
     logits: NDArray[np.float32] = np.log(above_zero) - np.log1p(-below_one)

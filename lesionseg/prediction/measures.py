@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.postprocessing.run_length import Box, Runs
+from lesionseg.postprocessing.run_length import Box, RunLengthMask
 from lesionseg.prediction.expected_jaccard import expected_jaccard
 
 
@@ -35,7 +35,7 @@ class Measures:
 
 
 def measure(
-    runs: Runs,
+    mask: RunLengthMask,
     probability: NDArray[np.float32],
     second_look: NDArray[np.float32] | None,
     *,
@@ -45,24 +45,24 @@ def measure(
     """Measures a prediction.
 
     Args:
-        runs: The mask at the image's own size, as stored.
+        mask: The mask at the image's own size, as stored.
         probability: (h, w) at the network's size.
         second_look: Likewise, of the second look, or None.
         threshold: Of the decision.
         temperature: Of the probabilities.
     """
-    height, width = runs.shape
+    height, width = mask.shape
     lesion = probability > np.float32(threshold)
     expected, agreement = expected_jaccard(probability, second_look, threshold=threshold, temperature=temperature)
     return Measures(
         width=width,
         height=height,
-        area_pixels=runs.area,
-        area_percent=100 * runs.area / (height * width),
-        box=runs.box,
-        centroid=runs.centroid,
-        mean_confidence=float(probability[lesion].mean()) if lesion.any() and runs.area else None,
+        area_pixels=mask.area,
+        area_percent=100 * mask.area / (height * width),
+        box=mask.box,
+        centroid=mask.centroid,
+        mean_confidence=float(probability[lesion].mean()) if lesion.any() and mask.area else None,
         expected_jaccard=expected,
-        touches_border=runs.touches_border,
+        touches_border=mask.touches_border,
         agreement=agreement,
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lesionseg.data.image_file import as_stored
 from lesionseg.postprocessing.postprocessing import Decision
-from lesionseg.postprocessing.run_length import Runs
+from lesionseg.postprocessing.run_length import RunLengthMask
 from lesionseg.postprocessing.temperature import NEUTRAL
 from lesionseg.prediction.measures import Measures, measure
 
@@ -40,13 +40,13 @@ class Prediction:
         height, width = self.shape
         return (width, height) if self.orientation >= 5 else (height, width)  # 5 to 8 exchange rows and columns
 
-    def runs(self) -> Runs:
+    def mask(self) -> RunLengthMask:
         """Decides each pixel of the image as stored; bilinear interpolation does not mind how it is turned."""
-        return self.decision.runs(self.probability, self.stored_shape)
+        return self.decision.mask(self.probability, self.stored_shape)
 
-    def upright_runs(self, shape: tuple[int, int]) -> Runs:
+    def upright_mask(self, shape: tuple[int, int]) -> RunLengthMask:
         """Decides each pixel of the upright image, reduced to (H, W)."""
-        return self.decision.runs(self.upright, shape)
+        return self.decision.mask(self.upright, shape)
 
     def enlarged(self) -> NDArray[np.float32]:
         """Enlarges the probability to the image as stored, (H, W) in [0, 1]; regions are as the network has them."""
@@ -54,10 +54,10 @@ class Prediction:
         enlarged = cv2.resize(self.probability, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(enlarged, np.float32)
 
-    def measures(self, runs: Runs) -> Measures:
-        """Measures the mask that `runs` found."""
+    def measures(self, mask: RunLengthMask) -> Measures:
+        """Measures what `mask` returned."""
         return measure(
-            runs,
+            mask,
             self.upright,
             self.second_look,
             threshold=self.decision.threshold,

@@ -67,7 +67,7 @@ class Predictor:
         Raises:
             InputError: The file cannot be read, or the array is no image.
         """
-        return self._prediction(image).runs().mask().view(np.bool_)
+        return self._prediction(image).mask().pixels().view(np.bool_)
 
     def probability(self, image: Picture) -> NDArray[np.float32]:
         """Returns each pixel's lesion probability, (H, W) in [0, 1], as `predict` takes and places them.

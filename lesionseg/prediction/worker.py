@@ -100,8 +100,8 @@ class Worker:
 
     def _write(self, photograph: Read, prediction: Prediction) -> None:
         """Writes an image's files, the mask last: where it is, everything is."""
-        job, runs = photograph.job, prediction.runs()
-        height, width = runs.shape
+        job, mask = photograph.job, prediction.mask()
+        height, width = mask.shape
         memory = COPIES * height * width
         if self.outputs.overlays:
             memory = max(memory, decoded_bytes(job.picture.path, OVERLAY_SIZE))
@@ -110,7 +110,7 @@ class Worker:
                 self.outputs.probabilities.write(job.probability, _probability_png(prediction))
             if self.outputs.overlays:
                 self.outputs.overlays.write(job.overlay, _overlay_jpeg(job.picture.path, prediction))
-            content = encode_grey_png(runs.mask(), orientation=prediction.orientation)
+            content = encode_grey_png(mask.pixels(), orientation=prediction.orientation)
         entry = Entry(
             image=job.image,
             mask=job.mask.as_posix(),
@@ -119,7 +119,7 @@ class Worker:
             mask_crc32=crc32(content),
             has_probability=self.outputs.probabilities is not None,
             has_overlay=self.outputs.overlays is not None,
-            measures=prediction.measures(runs),
+            measures=prediction.measures(mask),
         )
         self.journal.add(entry)
         self.outputs.masks.write(job.mask, content)
@@ -134,7 +134,7 @@ def _probability_png(prediction: Prediction) -> bytes:
 def _overlay_jpeg(path: Path, prediction: Prediction) -> bytes:
     """Draws the outline on the photograph, upright, as people look at it."""
     pixels = _at_most(read_photograph(path, for_size=OVERLAY_SIZE).pixels, OVERLAY_SIZE)
-    mask = prediction.upright_runs(pixels.shape[:2]).mask()
+    mask = prediction.upright_mask(pixels.shape[:2]).pixels()
     file = io.BytesIO()
     Image.fromarray(draw_overlay(pixels, mask)).save(file, "JPEG", quality=OVERLAY_QUALITY)
     return file.getvalue()

@@ -16,8 +16,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lesionseg.evaluation.summary import Curves, Estimate, Group, Summary
-from lesionseg.metrics.definitions import METRICS, THRESHOLD_JACCARD
+from lesionseg.metrics.dice import Dice
 from lesionseg.metrics.image_scores import ImageScores
+from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.report.areas import area_in_words
 from lesionseg.report.chart import keep_apart
 
@@ -54,10 +55,11 @@ def figures(summary: Summary, images: Sequence[ImageScores]) -> dict[str, Figure
         Figures by the stems of TITLES and in their order. `threshold` and `calibration` need probabilities, `roc` and
         `precision_recall` also pixels of both classes, `strata` strata, `size_and_score` the trait `lesion_share`.
     """
+    limit: float = summary.definitions["threshold_jaccard"]
     drawers: dict[str, Callable[[], Figure | None]] = {
         "distributions": lambda: _distributions(summary, images),
         "strata": lambda: _strata(summary),
-        "size_and_score": lambda: _size_and_score(images),
+        "size_and_score": lambda: _size_and_score(images, limit),
         "confusion_matrix": lambda: _confusion_matrix(summary),
     }
     curves = summary.curves
@@ -182,8 +184,8 @@ def _threshold(curves: Curves) -> Figure:
     figure = Figure(figsize=(5.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
     _style(axes, "threshold: lesion where the probability is above it", "mean over images")
-    axes.plot(curves.thresholds, curves.dice, color=ORANGE, label=METRICS["dice"].title)
-    axes.plot(curves.thresholds, curves.jaccard, color=BLUE, label=METRICS["jaccard"].title)
+    axes.plot(curves.thresholds, curves.dice, color=ORANGE, label=Dice.title)
+    axes.plot(curves.thresholds, curves.jaccard, color=BLUE, label=Jaccard.title)
     axes.set(xlim=(0, 1), ylim=(0, 1.01))
     axes.legend(frameon=False, loc="lower center")
     return figure
@@ -245,26 +247,32 @@ def _draw_matrix(axes: Axes, title: str, shades: NDArray[np.float64], texts: Seq
 
 def _distributions(summary: Summary, images: Sequence[ImageScores]) -> Figure:
     figure = Figure(figsize=(9.2, 4.0), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("jaccard", "dice"), strict=True):
-        _draw_histogram(axes, name, [image.scores[name] for image in images], summary.metrics[name])
+    left, right = figure.subplots(1, 2, sharey=True)
+    jaccard = [image.scores["jaccard"] for image in images]
+    _draw_histogram(left, Jaccard.title, jaccard, summary.metrics["jaccard"])
+    _draw_histogram(right, Dice.title, [image.scores["dice"] for image in images], summary.metrics["dice"])
+    left.set_ylabel("images")
+    _mark_failures(left, jaccard, summary.definitions["threshold_jaccard"])
+    for axes in (left, right):
         # Above the axes: bars may be anywhere inside.
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return figure
 
 
-def _draw_histogram(axes: Axes, name: str, values: Sequence[float], estimate: Estimate) -> None:
+def _draw_histogram(axes: Axes, title: str, values: Sequence[float], estimate: Estimate) -> None:
     """Draws 20 bins; 0.65 is one of their edges, so that failures fill whole bars."""
-    _style(axes, METRICS[name].title, "images" if name == "jaccard" else "")
+    _style(axes, title, "")
     axes.hist(values, bins=np.linspace(0, 1, 21).round(2).tolist(), color=SKY_BLUE, edgecolor="white")
     axes.axvline(estimate.value, color=ORANGE, label=f"mean {estimate.value:.3f}")
     if estimate.median is not None:
         axes.axvline(estimate.median, color=GREEN, linestyle="-.", label=f"median {estimate.median:.3f}")
-    if name == "jaccard":
-        failures = sum(value < THRESHOLD_JACCARD for value in values)
-        label = f"failures below {THRESHOLD_JACCARD:g}: {failures:,} of {len(values):,}"
-        axes.axvline(THRESHOLD_JACCARD, color=QUIET, linestyle="--", label=label)
     axes.set_xlim(0, 1)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _mark_failures(axes: Axes, values: Sequence[float], limit: float) -> None:
+    failures = sum(value < limit for value in values)
+    axes.axvline(limit, color=QUIET, linestyle="--", label=f"failures below {limit:g}: {failures:,} of {len(values):,}")
 
 
 def _strata(summary: Summary) -> Figure | None:
@@ -320,7 +328,7 @@ def _label_rows(axes: Axes, places: NDArray[np.float64], labels: Sequence[str], 
             tick.set_fontweight("bold")
 
 
-def _size_and_score(images: Sequence[ImageScores]) -> Figure | None:
+def _size_and_score(images: Sequence[ImageScores], limit: float) -> Figure | None:
     """Draws a point for each image whose lesion's share of the image is known."""
     shares = [(image.traits.get("lesion_share"), image.scores["jaccard"]) for image in images]
     points = [(100 * share, score) for share, score in shares if share is not None]
@@ -328,11 +336,11 @@ def _size_and_score(images: Sequence[ImageScores]) -> Figure | None:
         return None
     figure = Figure(figsize=(5.8, 3.8), layout="constrained")
     axes = figure.add_subplot()
-    _style(axes, "lesion, % of the image", METRICS["jaccard"].title)
+    _style(axes, "lesion, % of the image", Jaccard.title)
     x, y = zip(*points, strict=True)
     # As pixels: a thousand vector points would make the page and the PDF heavy.
     axes.scatter(x, y, s=14, color=BLUE, alpha=0.5, linewidth=0, rasterized=True)
-    axes.axhline(THRESHOLD_JACCARD, color=QUIET, linestyle="--", label=f"failure: below {THRESHOLD_JACCARD:g}")
+    axes.axhline(limit, color=QUIET, linestyle="--", label=f"failure: below {limit:g}")
     axes.set(xlim=(0, None), ylim=(-0.02, 1.02))
     axes.legend(frameon=False, loc="lower right")
     return figure

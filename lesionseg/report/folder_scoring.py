@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from lesionseg.evaluation.mask_folders import MaskPair, orientation_notes, pair_
 from lesionseg.evaluation.scorer import score_image
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.summarising import check_metadata, metadata_of, summarise, with_metadata
+from lesionseg.metrics.definitions import measured_formulas
+from lesionseg.metrics.formula import Formula
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.report.figures import figures
 from lesionseg.report.publishing import publish
@@ -41,6 +43,7 @@ def score_folders(cfg: DictConfig) -> dict[str, float]:
         InputError: Settings or files are wrong; lists every fault, and nothing has been written.
     """
     settings = _settings(cfg)
+    formulas = measured_formulas(build("metrics", cfg.metrics))
     predictions, truth = Path(cfg.predictions), Path(cfg.truth)
     pairs, faults = pair_masks(
         predictions,
@@ -55,7 +58,7 @@ def score_folders(cfg: DictConfig) -> dict[str, float]:
         log.warning(note)
     ids = [pair.id for pair in pairs]
     check_metadata(settings, ids)
-    images = with_metadata(_score_all(pairs, cfg, settings), metadata_of(settings, ids))
+    images = with_metadata(_score_all(pairs, cfg, settings, formulas), metadata_of(settings, ids))
     facts = {
         "predictions": str(predictions.absolute()),
         "truth": str(truth.absolute()),
@@ -63,7 +66,8 @@ def score_folders(cfg: DictConfig) -> dict[str, float]:
         "decision": f"lesion is where a mask is above {cfg.prediction_above} (truth: above {cfg.truth_above})",
         **({"orientation": "; ".join(notes)} if notes else {}),
     } | versions_and_date()
-    summary = summarise(images, None, name=cfg.name or predictions.absolute().name, facts=facts, settings=settings)
+    name = cfg.name or predictions.absolute().name
+    summary = summarise(images, None, name=name, facts=facts, settings=settings, formulas=formulas)
     publish(summary, images, figures(summary, images), Path(cfg.run_dir))
     print_summary(summary, Path(cfg.run_dir))
     return {f"test/{name}": estimate.value for name, estimate in summary.metrics.items()}
@@ -81,12 +85,14 @@ def _settings(cfg: DictConfig) -> EvaluationSettings:
     return settings
 
 
-def _score_all(pairs: Sequence[MaskPair], cfg: DictConfig, settings: EvaluationSettings) -> list[ImageScores]:
+def _score_all(
+    pairs: Sequence[MaskPair], cfg: DictConfig, settings: EvaluationSettings, formulas: Mapping[str, Formula]
+) -> list[ImageScores]:
     """Scores all pairs side by side; memory holds a few of them at a time."""
 
     def score(pair: MaskPair) -> ImageScores | str:
         try:
-            return _score(pair, cfg, settings)
+            return _score(pair, cfg, settings, formulas)
         except InputError as error:
             return str(error)
 
@@ -104,7 +110,9 @@ def _score_all(pairs: Sequence[MaskPair], cfg: DictConfig, settings: EvaluationS
     return [result for result in results if isinstance(result, ImageScores)]
 
 
-def _score(pair: MaskPair, cfg: DictConfig, settings: EvaluationSettings) -> ImageScores:
+def _score(
+    pair: MaskPair, cfg: DictConfig, settings: EvaluationSettings, formulas: Mapping[str, Formula]
+) -> ImageScores:
     as_prediction, as_truth = (UPRIGHT, UPRIGHT) if pair.upright else pair.orientations
     target = read_decision(pair.truth, cfg.truth_above, "truth_above", stored_as=as_truth)
     return score_image(
@@ -114,6 +122,7 @@ def _score(pair: MaskPair, cfg: DictConfig, settings: EvaluationSettings) -> Ima
         photograph=_photograph(pair, target.shape, settings),
         probability=None,
         settings=settings,
+        formulas=formulas,
     ).scores
 
 

@@ -13,13 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lesionseg.data.outline_drawing import PREDICTION, TRUTH
 from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate, Summary
-from lesionseg.metrics.definitions import METRICS, Definition
+from lesionseg.metrics.definitions import recorded_definitions, shown
+from lesionseg.metrics.formula import Definition
 from lesionseg.metrics.image_scores import ImageScores, Picture, worst_first
 from lesionseg.report.areas import how_areas_are_made
 
 MISSING = "\u2013"
-SHOWN = {name: definition for name, definition in METRICS.items() if name != "sensitivity"}
-"""The metrics of the page: sensitivity is recall, which is titled as both."""
 DECIMALS = {"": 3, "px": 1, "%": 2}
 """By unit."""
 WIDE = 450
@@ -39,23 +38,24 @@ def write_page(path: Path, summary: Summary, images: Sequence[ImageScores], figu
         images: The same images, in any order; those without a picture are shown without one.
         figures: SVG by title, embedded as it is and so not from users; may be empty.
     """
+    definitions = shown(recorded_definitions(summary.definitions))
     html = (
-        _environment()
+        _environment(definitions)
         .get_template("report.html.j2")
         .render(
             summary=summary,
             how=HOW,
-            metrics=SHOWN,
+            metrics=definitions,
             failures=sum(_fails(image) for image in images),
             figures=figures,
             colours={"truth": TRUTH, "prediction": PREDICTION},
-            gallery=_gallery(images),
+            gallery=_gallery(images, definitions),
         )
     )
     _write_whole(path, html)
 
 
-def _environment() -> Environment:
+def _environment(definitions: Mapping[str, Definition]) -> Environment:
     environment = Environment(
         loader=PackageLoader("lesionseg.report", "."),
         autoescape=True,
@@ -65,7 +65,17 @@ def _environment() -> Environment:
     )
     # Jinja's tojson writes `<` as \u003c, so that no id ends the script element; sorted keys would reorder strata.
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.filters |= {"number": _number, "interval": _interval, "metric_title": _title, "share": _share}
+
+    def number(value: float | None, name: str = "dice") -> str:
+        return _number(value, DECIMALS[definitions[name].unit])
+
+    def interval(estimate: Estimate, name: str = "dice") -> str:
+        if estimate.low is None or estimate.high is None:
+            return MISSING
+        return f"{number(estimate.low, name)} to {number(estimate.high, name)}"
+
+    environment.filters |= {"number": number, "interval": interval, "share": _share}
+    environment.filters |= {"metric_title": lambda name: definitions[name].heading}
     environment.filters |= {"is_wide": _is_wide, "areas": how_areas_are_made}
     return environment
 
@@ -76,25 +86,8 @@ def _is_wide(svg: str) -> bool:
     return size is not None and float(size[1]) > WIDE
 
 
-def _title(name: str) -> str:
-    """Names a metric with its unit, so that px and % are told apart."""
-    definition = METRICS[name]
-    if name == "recall":
-        return "recall (sensitivity)"
-    return f"{definition.title} ({definition.unit})" if definition.unit else definition.title
-
-
-def _number(value: float | None, name: str = "dice") -> str:
-    """Rounds a value as its metric is shown."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    return f"{value:.{DECIMALS[METRICS[name].unit]}f}"
-
-
-def _interval(estimate: Estimate, name: str = "dice") -> str:
-    if estimate.low is None or estimate.high is None:
-        return MISSING
-    return f"{_number(estimate.low, name)} to {_number(estimate.high, name)}"
+def _number(value: float | None, decimals: int) -> str:
+    return MISSING if value is None or not math.isfinite(value) else f"{value:.{decimals}f}"
 
 
 def _share(part: float, whole: float = 1.0) -> str:
@@ -105,28 +98,28 @@ def _fails(image: ImageScores) -> bool:
     return image.scores["failure"] > 0
 
 
-def _gallery(images: Sequence[ImageScores]) -> dict[str, Any]:
+def _gallery(images: Sequence[ImageScores], definitions: Mapping[str, Definition]) -> dict[str, Any]:
     """Collects what the page's script shows, worst first."""
     return {
-        "metrics": [_metric(name, definition) for name, definition in SHOWN.items()],
-        "images": [_image(image) for image in worst_first(images)],
+        "metrics": [_metric(name, definition) for name, definition in definitions.items()],
+        "images": [_image(image, definitions) for image in worst_first(images)],
     }
 
 
 def _metric(name: str, definition: Definition) -> dict[str, Any]:
     return {
         "name": name,
-        "title": _title(name),
+        "title": definition.heading,
         "decimals": DECIMALS[definition.unit],
         "higherIsBetter": definition.higher_is_better,
     }
 
 
-def _image(image: ImageScores) -> dict[str, Any]:
+def _image(image: ImageScores, definitions: Mapping[str, Definition]) -> dict[str, Any]:
     return {
         "id": image.id,
         "size": f"{image.width} \u00d7 {image.height} px",
-        "scores": {name: _finite(image.scores[name]) for name in SHOWN},
+        "scores": {name: _finite(image.scores[name]) for name in definitions},
         "flag": "missed" if image.missed else "failure" if _fails(image) else "",
         "traits": {n.replace("_", " "): _trait(n, value) for n, value in image.traits.items() if n != IN_STRATA},
         "strata": image.strata,

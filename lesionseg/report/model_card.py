@@ -12,9 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Curves, Summary
+from lesionseg.metrics.definitions import recorded_definitions, shown
 from lesionseg.metrics.image_scores import ImageScores, worst_first
 from lesionseg.report.areas import area_in_words
-from lesionseg.report.scores_terminal import interval_text, title_of
+from lesionseg.report.scores_terminal import interval_text
 from lesionseg.report.table_row import markdown_text
 
 WORST = 5
@@ -57,12 +58,13 @@ def write_model_card(path: Path, summary: Summary, images: Sequence[ImageScores]
         keep_trailing_newline=True,
     )
     environment.filters |= {"text": lambda value: markdown_text(str(value)), "interval": interval_text}
+    definitions = recorded_definitions(summary.definitions)
     card = environment.get_template("model_card.md.j2").render(
         summary=summary,
         how=HOW,
         details=None if summary.config is None else model_details(summary.config),
         training_data=None if summary.config is None else described(summary.config.get("data")),
-        metrics={title_of(name): value for name, value in summary.metrics.items() if name != "sensitivity"},
+        metrics={one.heading: summary.metrics[name] for name, one in shown(definitions).items()},
         worst=worst_first(images)[:WORST],
         calibration=None if summary.curves is None else _calibration(summary.curves),
         unmeasured=not_measured(summary),

@@ -12,7 +12,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lesionseg.evaluation.summary import Summary
-from lesionseg.metrics.definitions import METRICS
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.report.figures import TITLES, as_svg, write_figures
 from lesionseg.report.html_page import write_page
@@ -53,13 +52,13 @@ def write_per_image(images: Sequence[ImageScores], path: Path) -> None:
     traits = list(dict.fromkeys(name for image in images for name in image.traits))
     strata = list(dict.fromkeys(name for image in images for name in image.strata))
     count_names = images[0].counts._fields
-    headings = ["id", "height", "width", *count_names, *METRICS, "missed", "target_sha256"]
+    headings = ["id", "height", "width", *count_names, *images[0].scores, "missed", "target_sha256"]
     headings += [f"trait:{name}" for name in traits] + [f"stratum:{name}" for name in strata]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(headings)
         for image in sorted(images, key=lambda image: image.id):
-            row = [image.id, image.height, image.width, *image.counts, *(image.scores[name] for name in METRICS)]
+            row = [image.id, image.height, image.width, *image.counts, *image.scores.values()]
             row += [int(image.missed), image.target_sha256]
             row += [image.traits.get(name) for name in traits] + [image.strata.get(name, "") for name in strata]
             writer.writerow(row)

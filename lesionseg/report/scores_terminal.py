@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from lesionseg.evaluation.summary import Estimate, Summary
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import recorded_definitions, shown
 
 
 def print_summary(summary: Summary, folder: Path) -> None:
@@ -23,11 +23,10 @@ def print_summary(summary: Summary, folder: Path) -> None:
     table.add_column("metric")
     for heading in ("mean", "95 % interval", "pooled over pixels"):
         table.add_column(heading, justify="right")
-    for name, estimate in summary.metrics.items():
-        if name != "sensitivity":  # another name of recall
-            pooled = summary.pooled.get(name)
-            value = "" if pooled is None else f"{pooled.value:.4f}"
-            table.add_row(title_of(name), f"{estimate.value:.4f}", interval_text(estimate), value)
+    for name, definition in shown(recorded_definitions(summary.definitions)).items():
+        estimate, pooled = summary.metrics[name], summary.pooled.get(name)
+        value = "" if pooled is None else f"{pooled.value:.4f}"
+        table.add_row(escape(definition.heading), f"{estimate.value:.4f}", interval_text(estimate), value)
     for name, number in (summary.other_metrics or {}).items():
         table.add_row(escape(name.replace("_", " ")), f"{number:.4f}", "", "")
     Console().print(table)
@@ -54,13 +53,6 @@ def print_alarms(alarms: Sequence[str], *, what: str, advice: str = "") -> None:
     if alarms:
         text = escape(" ".join([f"NOT USABLE: {what}.", *alarms, advice]).strip())
         Console().print(Panel(text, style="bold red", title="warning"))
-
-
-def title_of(name: str) -> str:
-    """Names a metric with its unit."""
-    title = "recall (sensitivity)" if name == "recall" else METRICS[name].title
-    unit = {"": "", "px": " (px)", "%": " (% of diagonal)"}[METRICS[name].unit]
-    return f"{title}{unit}"
 
 
 def interval_text(estimate: Estimate) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate, Summary
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import own_names, recorded_definitions
 
 COLUMNS = {
     "jaccard": "Jaccard",
@@ -15,7 +15,7 @@ COLUMNS = {
     "accuracy": "accuracy",
     "hd95": "HD95 (% diag.)",
 }
-"""Headings by metric; all in %, as the literature of skin lesions has them."""
+"""Headings by metric; all in %, as in the literature of skin lesions."""
 NOTE = f"All in %. Each score is computed per image, then averaged over images. In brackets {HOW}."
 
 MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|<*`[]"} | {"\n": " ", "\r": " "})
@@ -29,7 +29,7 @@ LATEX = str.maketrans(
 
 def markdown_row(summary: Summary) -> str:
     """Writes a table of one row, with a comment that says how its numbers came about."""
-    headings = ["Method", "N", *COLUMNS.values()]
+    headings = ["Method", "N", *_columns(summary).values()]
     alignments = [":---", *["---:"] * (len(headings) - 1)]
     cells = [markdown_text(summary.name), str(summary.images), *_values(summary)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in (headings, alignments, cells))
@@ -37,8 +37,8 @@ def markdown_row(summary: Summary) -> str:
 
 
 def latex_row(summary: Summary) -> str:
-    r"""Writes heading, `\midrule` and row for a `tabular` of nine columns with the package booktabs, and a comment."""
-    headings = ["Method", "$N$", *map(latex_text, COLUMNS.values())]
+    r"""Writes heading, `\midrule` and row for a `tabular` with the package booktabs, and a comment."""
+    headings = ["Method", "$N$", *map(latex_text, _columns(summary).values())]
     return latex_rows(NOTE, headings, [[latex_text(summary.name), str(summary.images), *_values(summary)]])
 
 
@@ -64,8 +64,15 @@ def latex_text(text: str) -> str:
     return text.translate(LATEX)
 
 
+def _columns(summary: Summary) -> dict[str, str]:
+    """Returns the headings by metric: the usual ones, then those that the configuration adds."""
+    definitions = recorded_definitions(summary.definitions)
+    return COLUMNS | {name: definitions[name].title for name in own_names(definitions)}
+
+
 def _values(summary: Summary) -> list[str]:
-    return [_value(summary.metrics[name], 1 if METRICS[name].unit == "%" else 100) for name in COLUMNS]
+    definitions = recorded_definitions(summary.definitions)
+    return [_value(summary.metrics[name], 1 if definitions[name].unit else 100) for name in _columns(summary)]
 
 
 def _value(estimate: Estimate, factor: int) -> str:

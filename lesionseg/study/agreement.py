@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lesionseg.config.flat import flat
 from lesionseg.errors import raise_all
@@ -26,12 +27,18 @@ def _definition_faults(runs: Sequence[Run]) -> list[str]:
     first = runs[0]
     faults = []
     for run in runs[1:]:
-        mine, theirs = flat(first.definitions), flat(run.definitions)
+        mine, theirs = (flat(_comparable(one)) for one in (first, run))
         keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
         values = [f"{key} is {mine.get(key)!r} and {theirs.get(key)!r}" for key in keys[:NAMED]]
         if keys:
             faults.append(f"{first.folder} and {run.folder} measured differently: {_listed(values, len(keys))}")
     return faults
+
+
+def _comparable(run: Run) -> dict[str, Any]:
+    """Returns what numbers depend on; titles may change from version to version."""
+    metrics = {name: {"unit": one.unit, "meaning": one.meaning} for name, one in run.metrics.items()}
+    return {**run.definitions, "metrics": metrics}
 
 
 def _image_faults(methods: Sequence[Method]) -> list[str]:

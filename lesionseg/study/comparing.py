@@ -1,18 +1,19 @@
 """From a configuration to a comparison: reading, checking, computing, then writing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from lesionseg.errors import raise_all
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import own_names
 from lesionseg.study.agreement import check_agreement
 from lesionseg.study.comparison import compare_methods
 from lesionseg.study.comparison_files import write_comparison
 from lesionseg.study.comparison_terminal import print_comparison
 from lesionseg.study.method import methods_of
 from lesionseg.study.run_labels import labels_of
-from lesionseg.study.scored_run import read_runs
+from lesionseg.study.scored_run import read_runs, shared_metrics
 
 LOWEST = {"resamples": 100, "seed": 0}
 
@@ -27,14 +28,15 @@ def compare_runs(cfg: DictConfig) -> dict[str, float]:
         InputError: A setting or a run is wrong, or the runs cannot be compared; lists every fault of a kind, and
             nothing has been written.
     """
-    _check_settings(cfg)
-    methods = methods_of(read_runs(cfg.runs))
+    runs = shared_metrics(read_runs(cfg.runs))
+    raise_all("The configuration has faults:", _faults(cfg, list(runs[0].metrics)))
+    methods = methods_of(runs)
     check_agreement(methods)
     comparison = compare_methods(
         methods,
         labels_of(methods),
         metric=cfg.metric,
-        metrics=list(cfg.metrics),
+        metrics=[*cfg.metrics, *own_names(runs[0].metrics)],
         resamples=cfg.resamples,
         seed=cfg.seed,
     )
@@ -43,9 +45,7 @@ def compare_runs(cfg: DictConfig) -> dict[str, float]:
     return {standing.label: standing.scores[cfg.metric].value for standing in comparison.standings}
 
 
-def _check_settings(cfg: DictConfig) -> None:
+def _faults(cfg: DictConfig, measured: Sequence[str]) -> list[str]:
     chosen = [("metric", cfg.metric), *(("metrics", name) for name in cfg.metrics)]
-    allowed = f"allowed: {', '.join(METRICS)}"
-    faults = [f"{key} is {name}; {allowed}" for key, name in chosen if name not in METRICS]
-    faults += [f"{key} is {cfg[key]}; allowed: at least {low}" for key, low in LOWEST.items() if cfg[key] < low]
-    raise_all("The configuration has faults:", faults)
+    faults = [f"{key} is {name}; allowed: {', '.join(measured)}" for key, name in chosen if name not in measured]
+    return faults + [f"{key} is {cfg[key]}; allowed: at least {low}" for key, low in LOWEST.items() if cfg[key] < low]

@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import Any
 
 from lesionseg.evaluation.statistics import HOW, Difference, holm, mean_intervals, paired_differences, signed_rank_p
-from lesionseg.metrics.definitions import METRICS, scale_ends
+from lesionseg.metrics.definitions import recorded_definitions, scale_ends
+from lesionseg.metrics.formula import Definition
 from lesionseg.study.method import Method
 from lesionseg.study.scored_run import mean_diagonal
 
@@ -44,7 +45,7 @@ class Standing:
         folders: Of its runs.
         seeds: How often it was trained on the same division of the images.
         folds: Of its cross-validation; 1 without.
-        scores: By `METRICS` name.
+        scores: Score by metric.
     """
 
     rank: int
@@ -98,6 +99,11 @@ class Comparison:
     seed: int
     definitions: Mapping[str, Any]
 
+    @property
+    def titles(self) -> dict[str, Definition]:
+        """What is known of each metric."""
+        return recorded_definitions(self.definitions)
+
 
 def compare_methods(
     methods: Sequence[Method], labels: Sequence[str], *, metric: str, metrics: Sequence[str], resamples: int, seed: int
@@ -107,13 +113,14 @@ def compare_methods(
     Args:
         methods: At least one, all scored on the same images.
         labels: Of each method.
-        metric: Ranks; `METRICS` says whether larger is better. Equal methods are ranked as they came.
+        metric: Ranks the methods, in the direction of its definition. Equal methods are ranked as they came.
         metrics: Further ones to show.
         resamples: Of each interval.
         seed: Of the intervals.
     """
-    row = list(METRICS).index(metric)
-    sign = -1 if METRICS[metric].higher_is_better else 1
+    definitions = methods[0].runs[0].metrics
+    row = list(definitions).index(metric)
+    sign = -1 if definitions[metric].higher_is_better else 1
     order = sorted(range(len(methods)), key=lambda number: sign * methods[number].scores[row].mean())
     ranked = [(labels[number], methods[number]) for number in order]
     return Comparison(
@@ -129,16 +136,17 @@ def compare_methods(
 
 
 def _standing(rank: int, label: str, method: Method, resamples: int, seed: int) -> Standing:
-    ends = scale_ends(mean_diagonal(method.runs))
+    definitions = method.runs[0].metrics
+    ends = scale_ends(definitions, mean_diagonal(method.runs))
     intervals = mean_intervals(method.scores, ends=ends, resamples=resamples, seed=seed)
     means = method.scores.mean(axis=1)
     bounds = [interval or (None, None) for interval in intervals]
-    deviations: list[float | None] = [None] * len(METRICS)
+    deviations: list[float | None] = [None] * len(definitions)
     if method.repetitions > 1:
         deviations = [float(value) for value in method.repetition_means.std(axis=0, ddof=1)]
     scores = {
         name: Score(float(mean), low, high, deviation)
-        for name, mean, (low, high), deviation in zip(METRICS, means, bounds, deviations, strict=True)
+        for name, mean, (low, high), deviation in zip(definitions, means, bounds, deviations, strict=True)
     }
     folders = [str(run.folder) for run in method.runs]
     return Standing(rank, label, folders, method.repetitions, method.folds, scores)

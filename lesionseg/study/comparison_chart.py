@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from lesionseg.report.chart import keep_apart
 from lesionseg.study.comparison import NOTE, Comparison
-from lesionseg.study.comparison_tables import titled
 
 MEAN, DIFFERENCE = "#0072b2", "#d55e00"
 """Okabe & Ito's palette, which colour-blind readers can tell apart."""
@@ -49,7 +48,7 @@ def _draw_means(axes: Axes, comparison: Comparison) -> None:
             )
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8)
-    axes.set_xlabel(titled(comparison.metric))
+    axes.set_xlabel(comparison.titles[comparison.metric].heading)
 
 
 def _draw_differences(axes: Axes, comparison: Comparison) -> None:
@@ -62,7 +61,7 @@ def _draw_differences(axes: Axes, comparison: Comparison) -> None:
             mean, low, high = pair.difference.mean, pair.difference.low, pair.difference.high
             mirrored = None if high is None else -high, None if low is None else -low
             _draw_estimate(axes, places[pair.second], -mean, *mirrored, DIFFERENCE)
-    axes.set_xlabel(f"difference to the best: {titled(comparison.metric)}")
+    axes.set_xlabel(f"difference to the best: {comparison.titles[comparison.metric].heading}")
 
 
 def _draw_estimate(axes: Axes, place: int, value: float, low: float | None, high: float | None, colour: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.formula import Definition
 from lesionseg.study.comparison import Comparison, Pair, Score, Standing
 
 SMALLEST_P = 0.0001
@@ -26,24 +26,26 @@ def leaderboard(comparison: Comparison) -> WordTable:
     spread = any(standing.seeds > 1 for standing in comparison.standings)
     headings = ["rank", "method", "runs"]
     for name in comparison.metrics:
-        headings.append(titled(name))
+        headings.append(comparison.titles[name].heading)
         if name == comparison.metric:
             headings += ["95 % interval", *(["SD over seeds"] if spread else [])]
     rows = [_standing_row(standing, comparison, spread) for standing in comparison.standings]
-    title = f"Leaderboard by {titled(comparison.metric)}, {comparison.images} images"
+    title = f"Leaderboard by {comparison.titles[comparison.metric].heading}, {comparison.images} images"
     return WordTable(title, headings, rows)
 
 
 def pairwise(comparison: Comparison) -> WordTable:
     """Words the differences of every two methods."""
     headings = ["better", "other", "difference", "95 % interval", "Wilcoxon p", "Holm-adjusted p"]
-    rows = [_pair_row(pair, comparison.metric) for pair in comparison.pairs]
-    return WordTable(f"Differences in {titled(comparison.metric)}, paired by image", headings, rows)
+    definition = comparison.titles[comparison.metric]
+    rows = [_pair_row(pair, definition) for pair in comparison.pairs]
+    return WordTable(f"Differences in {definition.heading}, paired by image", headings, rows)
 
 
 def direction_note(comparison: Comparison) -> str:
     """Says which metrics are better when low; nothing where none is."""
-    names = [titled(name) for name in comparison.metrics if not METRICS[name].higher_is_better]
+    shown = [comparison.titles[name] for name in comparison.metrics]
+    names = [definition.heading for definition in shown if not definition.higher_is_better]
     return f"Lower is better: {', '.join(names)}." if names else ""
 
 
@@ -58,26 +60,21 @@ def few_images_note(comparison: Comparison) -> str:
     )
 
 
-def titled(name: str) -> str:
-    """Titles a metric with its unit."""
-    definition = METRICS[name]
-    return f"{definition.title} [{definition.unit}]" if definition.unit else definition.title
-
-
 def _standing_row(standing: Standing, comparison: Comparison, spread: bool) -> list[str]:
     row = [str(standing.rank), standing.label, _runs(standing)]
     for name in comparison.metrics:
-        score = standing.scores[name]
-        row.append(_number(name, score.value))
+        score, definition = standing.scores[name], comparison.titles[name]
+        row.append(definition.text(score.value))
         if name == comparison.metric:
-            row += [_interval(name, score.low, score.high), *([_deviation(name, score)] if spread else [])]
+            row.append(_interval(definition, score.low, score.high))
+            row += [_deviation(definition, score)] if spread else []
     return row
 
 
-def _pair_row(pair: Pair, metric: str) -> list[str]:
+def _pair_row(pair: Pair, definition: Definition) -> list[str]:
     difference = pair.difference
-    bounds = _interval(metric, difference.low, difference.high, sign="+")
-    mean = _number(metric, difference.mean, sign="+")
+    bounds = _interval(definition, difference.low, difference.high, sign="+")
+    mean = definition.text(difference.mean, sign="+")
     return [pair.first, pair.second, mean, bounds, _probability(pair.p), _probability(pair.adjusted_p)]
 
 
@@ -86,19 +83,14 @@ def _runs(standing: Standing) -> str:
     return " x ".join(f"{count} {noun}" for count, noun in parts if count > 1) or "1"
 
 
-def _number(metric: str, value: float, sign: str = "") -> str:
-    decimals = 2 if METRICS[metric].unit else 4
-    return f"{value:{sign}.{decimals}f}"
-
-
-def _interval(metric: str, low: float | None, high: float | None, sign: str = "") -> str:
+def _interval(definition: Definition, low: float | None, high: float | None, sign: str = "") -> str:
     if low is None or high is None:
         return "-"
-    return f"{_number(metric, low, sign)} to {_number(metric, high, sign)}"
+    return f"{definition.text(low, sign=sign)} to {definition.text(high, sign=sign)}"
 
 
-def _deviation(metric: str, score: Score) -> str:
-    return "-" if score.seed_deviation is None else _number(metric, score.seed_deviation)
+def _deviation(definition: Definition, score: Score) -> str:
+    return "-" if score.seed_deviation is None else definition.text(score.seed_deviation)
 
 
 def _probability(p: float) -> str:

@@ -17,24 +17,25 @@ from lesionseg.config.launch import explain
 from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.config.old_names import rename_targets
 from lesionseg.config.quoting import quoted
-from lesionseg.errors import FaultError, InputError, InterruptionError
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.errors import FaultError, InputError, InterruptionError, raise_all
+from lesionseg.metrics.definitions import definitions_of, measured_formulas
 from lesionseg.study.crossval_chart import draw_crossval
 from lesionseg.study.crossval_command import FILE, note_command
 from lesionseg.study.crossval_files import write_results
 from lesionseg.study.crossval_jobs import places_for
-from lesionseg.study.crossval_plan import Training
+from lesionseg.study.crossval_plan import Training, metric_faults
 from lesionseg.study.crossval_results import CrossvalResults, Scored, estimates, fitted_scores, part_results
 from lesionseg.study.crossval_running import Trainings
 from lesionseg.study.crossval_scoring import ENSEMBLE, is_newer, score_out_of_fold, score_test, tested, write_masks
 from lesionseg.study.crossval_tables import notes as notes_of
-from lesionseg.study.crossval_tables import number, tables
+from lesionseg.study.crossval_tables import shown_columns, tables
 from lesionseg.study.crossval_terminal import print_tables
 from lesionseg.study.ensemble_postprocessing import IN_WORDS
 from lesionseg.study.ensembling import write_ensemble
 from lesionseg.study.scored_run import Run
 from lesionseg.system.run_record import read_record
 from lesionseg.system.slurm import requeue
+from lesionseg.training.experiment import configured
 
 CHECKPOINT = "ensemble.ckpt"
 
@@ -89,6 +90,8 @@ def _composed(cfg: DictConfig, training: Training) -> DictConfig:
     if cfg.folds is not None and str(composed.data.split).endswith(".json"):
         raise InputError(f"data.split={composed.data.split} says who validates; folds need a rule, such as auto")
     check(composed)
+    measured = definitions_of(measured_formulas(configured(composed.metrics, "metrics")))
+    raise_all("The settings have faults:", metric_faults(cfg, list(measured)))
     return composed
 
 
@@ -136,7 +139,7 @@ def _sum_up(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig
     test = _test(trainings)
     ensemble = _ensemble(cfg, trainings, composed, has_test=bool(test))
     results = _results(trainings, out_of_fold, test, ensemble, composed)
-    columns = list(dict.fromkeys(cfg.columns if cfg.metric in cfg.columns else [cfg.metric, *cfg.columns]))
+    columns = shown_columns(results, cfg.metric, cfg.columns)
     words, notes = tables(results, columns), notes_of(results, composed.monitor)
     write_results(
         results,
@@ -156,7 +159,7 @@ def _sum_up(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig
 
 def _out_of_fold(cfg: DictConfig, training: Training, composed: DictConfig) -> Scored:
     run = score_out_of_fold(training, composed)
-    score = number(cfg.metric, float(run.scores[list(METRICS).index(cfg.metric)].mean()))
+    score = run.metrics[cfg.metric].text(float(run.of(cfg.metric).mean()))
     print(f"{training.name}: {cfg.metric} {score} on {len(run.targets)} images that it has not seen", flush=True)
     if cfg.masks:
         folder = Path(cfg.run_dir) / "masks"
@@ -199,7 +202,7 @@ def _results(
         test=part_results(test, resamples=resamples, seed=seed) if test else None,
         ensemble=None
         if ensemble is None
-        else estimates(ensemble.scores, ensemble.diagonal, resamples=resamples, seed=seed),
+        else estimates(ensemble.scores, ensemble.metrics, ensemble.diagonal, resamples=resamples, seed=seed),
         fitted=fitted_scores(trainings),
         definitions=out_of_fold[0][1].definitions,
     )

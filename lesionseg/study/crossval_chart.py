@@ -7,9 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lesionseg.metrics.definitions import METRICS
 from lesionseg.report.chart import keep_apart
-from lesionseg.study.comparison_tables import titled
 from lesionseg.study.crossval_results import CrossvalResults, PartResults, Scored
 from lesionseg.study.scored_run import Run
 
@@ -37,7 +35,7 @@ def draw_crossval(
         out_of_fold: Whose images are drawn, training by training.
         test: Likewise; empty without a test part.
         ensemble: Its test; None where there is none.
-        metric: A name of `METRICS`.
+        metric: Name of the metric that is drawn.
     """
     panels = 2 if test else 1
     figure = Figure(figsize=(panels * (2.4 + 0.5 * len(out_of_fold)) + 0.6, 4.4), layout="constrained")
@@ -47,9 +45,9 @@ def draw_crossval(
     if results.test is not None:
         _draw_part(axes[1], "test part", test, results.test, metric)
         if ensemble is not None:
-            _draw_ensemble(axes[1], len(test), _scores(ensemble, metric))
+            _draw_ensemble(axes[1], len(test), ensemble.of(metric))
     keep_apart(axes[0], "y", lowest=0.0)
-    axes[0].set_ylabel(titled(metric))
+    axes[0].set_ylabel(results.titles[metric].heading)
     return figure
 
 
@@ -59,7 +57,7 @@ def _draw_part(axes: Axes, title: str, scored: Sequence[Scored], part: PartResul
         axes.axhspan(overall.low, overall.high, color=MEAN, alpha=0.15, linewidth=0)
     axes.axhline(overall.value, color=MEAN, linewidth=1)
     for place, (_, run) in enumerate(scored):
-        _draw_box(axes, place, _scores(run, metric), MEAN)
+        _draw_box(axes, place, run.of(metric), MEAN)
     axes.set_xticks(range(len(scored)), [training.name.replace("_seed", "\nseed") for training, _ in scored])
     axes.tick_params(axis="x", rotation=0 if len(scored) < 6 else 90)
     axes.set_title(title, fontsize=10)
@@ -91,8 +89,3 @@ def _draw_box(axes: Axes, place: int, values: Array, colour: str) -> None:
         capprops={"color": "0.45"},
     )
     axes.plot([place], [values.mean()], marker="D", markersize=6, color=colour, zorder=3)
-
-
-def _scores(run: Run, metric: str) -> Array:
-    scores: Array = run.scores[list(METRICS).index(metric)]
-    return scores

@@ -11,7 +11,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lesionseg.metrics.definitions import METRICS
 from lesionseg.report.markdown import markdown_table
 from lesionseg.study.comparison_tables import WordTable
 from lesionseg.study.crossval_results import CrossvalResults, Scored
@@ -59,14 +58,15 @@ def write_images(scored: Sequence[Scored], path: Path) -> None:
 
     The scores are copied from the evaluations as they stand there; without folds, that column stays empty.
     """
+    names = list(scored[0][1].metrics)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "fold", "seed", *METRICS, "target_sha256"])
+        writer.writerow(["id", "fold", "seed", *names, "target_sha256"])
         for training, run in scored:
             seed = (run.config or {}).get("seed", training.seed)
             with (run.folder / PER_IMAGE).open(encoding="utf-8", newline="") as images:
                 for row in csv.DictReader(images):
-                    scores = [row[name] for name in METRICS]
+                    scores = [row[name] for name in names]
                     writer.writerow([row["id"], training.fold, seed, *scores, row["target_sha256"]])
 
 

@@ -8,7 +8,6 @@ from omegaconf import DictConfig
 
 from lesionseg.config.help_page import for_example
 from lesionseg.errors import InputError, raise_all
-from lesionseg.metrics.definitions import METRICS
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 
@@ -80,8 +79,12 @@ def _faults(cfg: DictConfig) -> Iterator[str]:
         yield from _seed_faults(list(cfg.seeds), fewest=2 if cfg.folds is None else 1)
     if cfg.jobs is not None and cfg.jobs < 1:
         yield f"jobs is {cfg.jobs}; allowed: at least 1, or null"
+
+
+def metric_faults(cfg: DictConfig, measured: Sequence[str]) -> list[str]:
+    """Finds metrics to show that the trainings do not measure."""
     chosen = [("metric", cfg.metric), *(("columns", name) for name in cfg.columns)]
-    yield from (f"{key} is {name}; allowed: {', '.join(METRICS)}" for key, name in chosen if name not in METRICS)
+    return [f"{key} is {name}; allowed: {', '.join(measured)}" for key, name in chosen if name not in measured]
 
 
 def _seed_faults(seeds: Sequence[int], *, fewest: int) -> Iterator[str]:

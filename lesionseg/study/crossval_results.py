@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from lesionseg.evaluation.statistics import mean_intervals
 from lesionseg.evaluation.summary import Estimate
-from lesionseg.metrics.definitions import METRICS, scale_ends
+from lesionseg.metrics.definitions import recorded_definitions, scale_ends
+from lesionseg.metrics.formula import Definition
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.scored_run import Run, mean_diagonal
 
@@ -28,7 +29,7 @@ class TrainingScores:
         fold: Which it validates on; None without folds.
         seed: None where it is the configured one.
         images: So many it was scored on.
-        means: Over these images, by `METRICS` name.
+        means: Mean over these images by metric.
     """
 
     name: str
@@ -63,7 +64,7 @@ class PartResults:
         trainings: In the order of the plan.
         images: Number of different images.
         overall: Mean over all images, each image's scores being averaged over trainings first, with its 95 %
-            interval; by `METRICS` name.
+            interval; by metric.
         over_folds: Of each fold's mean over images and seeds; None for fewer than two folds.
         over_seeds: Of each seed's mean over the images of all folds; None for fewer than two seeds.
     """
@@ -107,6 +108,11 @@ class CrossvalResults:
     fitted: Sequence[FittedScore]
     definitions: Mapping[str, Any]
 
+    @property
+    def titles(self) -> dict[str, Definition]:
+        """What is known of each metric."""
+        return recorded_definitions(self.definitions)
+
 
 def part_results(scored: Sequence[Scored], *, resamples: int, seed: int) -> PartResults:
     """Averages what trainings score on a part.
@@ -117,29 +123,33 @@ def part_results(scored: Sequence[Scored], *, resamples: int, seed: int) -> Part
         seed: Of the intervals.
     """
     values = _per_image(run for _, run in scored)
+    definitions, diagonal = scored[0][1].metrics, mean_diagonal([run for _, run in scored])
     return PartResults(
         trainings=[_training_scores(training, run) for training, run in scored],
         images=values.shape[1],
-        overall=estimates(values, mean_diagonal([run for _, run in scored]), resamples=resamples, seed=seed),
+        overall=estimates(values, definitions, diagonal, resamples=resamples, seed=seed),
         over_folds=_spread([(training.fold, run) for training, run in scored]),
         over_seeds=_spread([(training.seed, run) for training, run in scored]),
     )
 
 
-def estimates(values: Array, diagonal: float, *, resamples: int, seed: int) -> dict[str, Estimate]:
-    """Computes means over images with their intervals: (metrics, images) in the order of `METRICS`.
+def estimates(
+    values: Array, definitions: Mapping[str, Definition], diagonal: float, *, resamples: int, seed: int
+) -> dict[str, Estimate]:
+    """Computes means over images with their intervals.
 
     Args:
-        values: The scores.
+        values: Scores (metrics, images) in the order of the definitions.
+        definitions: The metrics.
         diagonal: Mean of the images', in pixels.
         resamples: Of the intervals.
         seed: Of the intervals.
     """
-    intervals = mean_intervals(values, ends=scale_ends(diagonal), resamples=resamples, seed=seed)
+    intervals = mean_intervals(values, ends=scale_ends(definitions, diagonal), resamples=resamples, seed=seed)
     bounds = [interval or (None, None) for interval in intervals]
     return {
         name: Estimate(float(row.mean()), low, high)
-        for name, row, (low, high) in zip(METRICS, values, bounds, strict=True)
+        for name, row, (low, high) in zip(definitions, values, bounds, strict=True)
     }
 
 
@@ -163,7 +173,7 @@ def _before_and_after(decision: Mapping[str, Any]) -> list[tuple[float, float]]:
 
 
 def _training_scores(training: Training, run: Run) -> TrainingScores:
-    means = dict(zip(METRICS, map(float, run.scores.mean(axis=1)), strict=True))
+    means = dict(zip(run.metrics, map(float, run.scores.mean(axis=1)), strict=True))
     return TrainingScores(training.name, training.fold, training.seed, len(run.targets), means)
 
 
@@ -185,4 +195,4 @@ def _spread(keyed: Sequence[tuple[int | None, Run]]) -> dict[str, Spread] | None
         return None
     means = np.stack([np.concatenate(group, axis=1).mean(axis=1) for group in groups.values()])  # (groups, metrics)
     rows = zip(means.mean(axis=0), means.std(axis=0, ddof=1), means.min(axis=0), means.max(axis=0), strict=True)
-    return {name: Spread(*map(float, row)) for name, row in zip(METRICS, rows, strict=True)}
+    return {name: Spread(*map(float, row)) for name, row in zip(keyed[0][1].metrics, rows, strict=True)}

@@ -67,7 +67,7 @@ def write_masks(training: Training, folder: Path, composed: DictConfig) -> None:
         probability = engine.probability(np.ascontiguousarray(image[None]))[0]
         height, width = sample.mask().shape
         with whole_file(folder / f"{sample.id}.png") as file:
-            file.write(encode_grey_png(decision.runs(probability, (height, width)).mask()))
+            file.write(encode_grey_png(decision.mask(probability, (height, width)).pixels()))
 
 
 def is_newer(path: Path, *others: Path) -> bool:

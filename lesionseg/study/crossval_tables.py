@@ -4,9 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate
-from lesionseg.metrics.definitions import METRICS
-from lesionseg.study.comparison_tables import WordTable, titled
+from lesionseg.metrics.definitions import own_names
+from lesionseg.metrics.formula import Definition
+from lesionseg.metrics.jaccard import Jaccard
+from lesionseg.study.comparison_tables import WordTable
 from lesionseg.study.crossval_results import CrossvalResults, PartResults, Spread
+
+Columns = Mapping[str, Definition]
+
+
+def shown_columns(results: CrossvalResults, metric: str, columns: Sequence[str]) -> list[str]:
+    """Lists the metrics of the tables: the main one, the chosen ones, then those that the configuration adds."""
+    first = [] if metric in columns else [metric]
+    return list(dict.fromkeys([*first, *columns, *own_names(results.titles)]))
 
 
 def tables(results: CrossvalResults, columns: Sequence[str]) -> list[WordTable]:
@@ -28,11 +38,6 @@ def notes(results: CrossvalResults, monitor: str) -> list[str]:
         *_of_test(results),
         *_of_folds(results),
     ]
-
-
-def number(metric: str, value: float) -> str:
-    """Writes a score as tables have it."""
-    return f"{value:.{2 if METRICS[metric].unit else 4}f}"
 
 
 def _reading(results: CrossvalResults) -> Iterator[str]:
@@ -72,14 +77,16 @@ def _out_of_fold(results: CrossvalResults, columns: Sequence[str]) -> WordTable:
     part = results.out_of_fold
     kind = "Out of fold" if results.is_cross_validation else "Validation part"
     title = f"{results.name}: {kind}, {part.images} images, decided as configured"
-    return WordTable(title, _headings(columns), list(_rows(part, columns)))
+    chosen = _chosen(results, columns)
+    return WordTable(title, _headings(chosen), list(_rows(part, chosen)))
 
 
 def _test(results: CrossvalResults, part: PartResults, columns: Sequence[str]) -> WordTable:
-    rows = list(_rows(part, columns))
+    chosen = _chosen(results, columns)
+    rows = list(_rows(part, chosen))
     if results.ensemble is not None:
-        rows += _estimate_rows("ensemble of all", part.images, results.ensemble, columns)
-    return WordTable(f"{results.name}: Test part, {part.images} images", _headings(columns), rows)
+        rows += _estimate_rows("ensemble of all", part.images, results.ensemble, chosen)
+    return WordTable(f"{results.name}: Test part, {part.images} images", _headings(chosen), rows)
 
 
 def _fitted(results: CrossvalResults) -> WordTable:
@@ -93,37 +100,39 @@ def _fitted(results: CrossvalResults) -> WordTable:
 
 
 def _fitted_row(name: str, images: int, configured: float, fitted: float) -> list[str]:
-    return [name, str(images), number("jaccard", configured), number("jaccard", fitted)]
+    return [name, str(images), *map(Jaccard().definition.text, (configured, fitted))]
 
 
-def _headings(columns: Sequence[str]) -> list[str]:
-    return ["training", "images", *map(titled, columns)]
+def _chosen(results: CrossvalResults, columns: Sequence[str]) -> Columns:
+    return {name: results.titles[name] for name in columns}
 
 
-def _rows(part: PartResults, columns: Sequence[str]) -> Iterator[list[str]]:
+def _headings(columns: Columns) -> list[str]:
+    return ["training", "images", *(definition.heading for definition in columns.values())]
+
+
+def _rows(part: PartResults, columns: Columns) -> Iterator[list[str]]:
     for one in part.trainings:
-        yield [one.name, str(one.images), *(number(name, one.means[name]) for name in columns)]
+        yield [one.name, str(one.images), *(column.text(one.means[name]) for name, column in columns.items())]
     yield from _estimate_rows("all images", part.images, part.overall, columns)
     yield from _spread_rows("folds", part.over_folds, columns)
     yield from _spread_rows("seeds", part.over_seeds, columns)
 
 
-def _estimate_rows(
-    title: str, images: int, estimates: Mapping[str, Estimate], columns: Sequence[str]
-) -> Iterator[list[str]]:
-    yield [title, str(images), *(number(name, estimates[name].value) for name in columns)]
-    yield ["95 % interval", "", *(_interval(name, estimates[name]) for name in columns)]
+def _estimate_rows(title: str, images: int, estimates: Mapping[str, Estimate], columns: Columns) -> Iterator[list[str]]:
+    yield [title, str(images), *(column.text(estimates[name].value) for name, column in columns.items())]
+    yield ["95 % interval", "", *(_interval(column, estimates[name]) for name, column in columns.items())]
 
 
-def _spread_rows(noun: str, spreads: Mapping[str, Spread] | None, columns: Sequence[str]) -> Iterator[list[str]]:
+def _spread_rows(noun: str, spreads: Mapping[str, Spread] | None, columns: Columns) -> Iterator[list[str]]:
     if spreads is None:
         return
-    chosen = [(name, spreads[name]) for name in columns]
-    yield [f"mean ± SD over {noun}", "", *(f"{number(n, one.mean)} ± {number(n, one.deviation)}" for n, one in chosen)]
-    yield [f"range over {noun}", "", *(f"{number(n, one.lowest)} to {number(n, one.highest)}" for n, one in chosen)]
+    chosen = [(column.text, spreads[name]) for name, column in columns.items()]
+    yield [f"mean ± SD over {noun}", "", *(f"{text(one.mean)} ± {text(one.deviation)}" for text, one in chosen)]
+    yield [f"range over {noun}", "", *(f"{text(one.lowest)} to {text(one.highest)}" for text, one in chosen)]
 
 
-def _interval(name: str, estimate: Estimate) -> str:
+def _interval(column: Definition, estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return "-"
-    return f"{number(name, estimate.low)} to {number(name, estimate.high)}"
+    return f"{column.text(estimate.low)} to {column.text(estimate.high)}"

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.errors import InputError, raise_all
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import recorded_definitions
+from lesionseg.metrics.formula import Definition
 
 SUMMARY = "summary.json"
 PER_IMAGE = "per_image.csv"
@@ -33,7 +34,7 @@ class Run:
         test_set_sha256: Of the images it was scored on.
         definitions: What its numbers mean.
         targets: Fingerprint of each image's ground truth by the image's id, sorted by id.
-        scores: (metrics, images) in the orders of `METRICS` and `targets`.
+        scores: (metrics, images) in the orders of `metrics` and `targets`.
         diagonal: Mean of the images', in pixels.
     """
 
@@ -46,6 +47,16 @@ class Run:
     targets: Mapping[str, str]
     scores: Array
     diagonal: float
+
+    @property
+    def metrics(self) -> dict[str, Definition]:
+        """What was measured, by name, in the order of tables."""
+        return recorded_definitions(self.definitions)
+
+    def of(self, metric: str) -> Array:
+        """Returns each image's score of one metric: (images,)."""
+        scores: Array = self.scores[list(self.metrics).index(metric)]
+        return scores
 
 
 def read_runs(paths: Sequence[str]) -> list[Run]:
@@ -85,11 +96,27 @@ def read_run(folder: Path) -> Run:
         raise InputError(f"{folder / SUMMARY} cannot be read: {error}") from error
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / SUMMARY} is no evaluation's summary: {error} is missing") from error
-    targets, scores, diagonal = read_per_image(folder / PER_IMAGE)
+    try:
+        names = list(recorded_definitions(attributes["definitions"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder / SUMMARY} does not define its metrics; evaluate again with this version") from error
+    targets, scores, diagonal = read_per_image(folder / PER_IMAGE, names)
     return Run(folder=folder, targets=targets, scores=scores, diagonal=diagonal, **attributes)
 
 
-def read_per_image(path: Path) -> tuple[dict[str, str], Array, float]:
+def shared_metrics(runs: Sequence[Run]) -> list[Run]:
+    """Leaves to each run the metrics that all runs have, in the order of the first."""
+    names = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
+    return [_only(run, names) for run in runs]
+
+
+def _only(run: Run, names: Sequence[str]) -> Run:
+    scores = np.stack([run.of(name) for name in names])
+    metrics = {name: run.definitions["metrics"][name] for name in names}
+    return replace(run, scores=scores, definitions={**run.definitions, "metrics": metrics})
+
+
+def read_per_image(path: Path, metrics: Sequence[str]) -> tuple[dict[str, str], Array, float]:
     """Reads the targets' fingerprints by id and the (metrics, images) scores, both sorted by id, and the mean diagonal.
 
     Raises:
@@ -99,7 +126,7 @@ def read_per_image(path: Path) -> tuple[dict[str, str], Array, float]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = sorted(csv.DictReader(file), key=lambda row: row["id"])
         targets = {row["id"]: row["target_sha256"] for row in rows}
-        scores = np.array([[float(row[name]) for row in rows] for name in METRICS])
+        scores = np.array([[float(row[name]) for row in rows] for name in metrics])
         diagonals = [np.hypot(float(row["height"]), float(row["width"])) for row in rows]
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}") from error

@@ -4,7 +4,7 @@ from lightning.pytorch import Trainer
 
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.evaluation.alarms import alarms
-from lesionseg.metrics.overlap import count
+from lesionseg.metrics.image_scores import count
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.deciding import predicted
 

@@ -8,6 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lesionseg.metrics.confusion_matrix import ConfusionMatrix
 from lesionseg.training.delivery import Delivery, DeliveryCallback
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.tensorboard import tensorboard_writers
@@ -47,11 +48,8 @@ class ConfusionMatrixPicture(DeliveryCallback):
     def on_delivery(self, trainer: Trainer, delivery: Delivery) -> None:
         """Draws that of what is handed over."""
         if delivery.counts is not None and self.matrices:
-            counts, decision = delivery.counts, delivery.segmenter.decision
-            matrix = [
-                [counts.true_negatives, counts.false_positives],
-                [counts.false_negatives, counts.true_positives],
-            ]
+            decision = delivery.segmenter.decision
+            matrix = [list(row) for row in ConfusionMatrix().score(delivery.counts)]
             weights = "last weights" if delivery.epoch is None else f"best epoch {delivery.epoch}"
             self._draw(trainer, matrix, f"{weights}, {decision.briefly()},\nat the ground truths' own sizes")
         elif delivery.epoch in self.matrices:

@@ -1,5 +1,6 @@
 """Fitting the decision once the network is trained, on the validation part alone."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
@@ -10,12 +11,12 @@ from lightning.pytorch import Trainer
 
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import loader
+from lesionseg.metrics.formula import Formula
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.fitting import FittedDecision, Maps, fit_decision
+from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings, Maps, fit_decision
 from lesionseg.postprocessing.postprocessing import Views
-from lesionseg.postprocessing.settings import FittingSettings
+from lesionseg.postprocessing.run_length import Truth
 from lesionseg.postprocessing.temperature import fit_temperature
-from lesionseg.postprocessing.truth import Truth
 from lesionseg.system.cores import usable_cores
 
 BATCH = 16
@@ -23,7 +24,11 @@ BATCH = 16
 
 
 def decide(
-    trainer: Trainer, segmenter: Segmenter, validation: LesionDataset, settings: FittingSettings
+    trainer: Trainer,
+    segmenter: Segmenter,
+    validation: LesionDataset,
+    settings: FittingSettings,
+    formulas: Mapping[str, Formula],
 ) -> FittedDecision:
     """Fits the segmenter's decision and gives it to the segmenter; the first process does so for all of them.
 
@@ -32,8 +37,9 @@ def decide(
         segmenter: With the weights to be tested.
         validation: Images at the network's size; ground truths are read at their own, one at a time.
         settings: What may be tried.
+        formulas: What the fitted decision is scored by.
     """
-    fitted = _fitted(trainer, segmenter, validation, settings) if trainer.is_global_zero else None
+    fitted = _fitted(trainer, segmenter, validation, settings, formulas) if trainer.is_global_zero else None
     fitted = trainer.strategy.broadcast(fitted)
     if fitted is None:
         raise RuntimeError("the first process has sent no decision")
@@ -42,7 +48,11 @@ def decide(
 
 
 def _fitted(
-    trainer: Trainer, segmenter: Segmenter, validation: LesionDataset, settings: FittingSettings
+    trainer: Trainer,
+    segmenter: Segmenter,
+    validation: LesionDataset,
+    settings: FittingSettings,
+    formulas: Mapping[str, Formula],
 ) -> FittedDecision:
     start = segmenter.decision
     samples = [validation.cache.samples[row] for row in validation.rows]
@@ -54,7 +64,7 @@ def _fitted(
         segmenter.decision = replace(start, views=views)
         return predicted(trainer, segmenter, validation)
 
-    fitted = fit_decision(start, settings, truths, probabilities)
+    fitted = fit_decision(start, settings, truths, probabilities, formulas)
     masks = (validation.cache[row][1] for row in validation.rows)
     pairs = zip(probabilities(fitted.decision.views), masks, strict=True)
     return replace(fitted, temperature=fit_temperature(pairs))

@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 
-from lesionseg.metrics.image_scores import Counts
+from lesionseg.metrics.formula import Counts
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.postprocessing import Decision
 

@@ -13,7 +13,6 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.strategies import FSDPStrategy
 from omegaconf import DictConfig, OmegaConf
-from torchmetrics import MetricCollection
 
 from lesionseg.checkpoint.checkpoint import read, record, segmenter_state
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_decision
@@ -22,10 +21,12 @@ from lesionseg.data.check.glance import warn_of_masks
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.errors import InputError
 from lesionseg.evaluation.summarising import check_metadata
+from lesionseg.metrics.definitions import measured_formulas
 from lesionseg.metrics.delivered import AS_DELIVERED
+from lesionseg.metrics.formula import Formula
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import build_segmenter
-from lesionseg.postprocessing.fitting import FittedDecision
-from lesionseg.postprocessing.settings import FittingSettings
+from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings
 from lesionseg.report.scores_terminal import print_alarms
 from lesionseg.system.atomic_files import write_json, write_whole
 from lesionseg.system.device import limit_threads
@@ -96,7 +97,9 @@ class Experiment:
             cfg = cfg.copy()
             cfg.batch_size = self.config["batch_size"] = self.data.batch_size = self._found_batch_size(cfg)
         self.fitting: FittingSettings = build("decision", cfg.decision)
-        self.scores = ScoreCollector(build("evaluation", cfg.evaluation))
+        metrics = configured(cfg.metrics, "metrics")
+        self.formulas = {name: part for name, part in metrics.items() if isinstance(part, Formula)}
+        self.scores = ScoreCollector(build("evaluation", cfg.evaluation), measured_formulas(metrics))
         if self.data.has_test:  # a table that does not fit is noticed before the work
             check_metadata(self.scores.settings, self.data.split["parts"]["test"])
         checkpoint = None if resumed_from is None else read(resumed_from)
@@ -198,7 +201,9 @@ class Experiment:
         if not self._fits_decision:
             log.info("No decision is fitted: it stays as configured.")
             return None
-        fitted = decide(self.trainer, self.module.segmenter, self.data.dataset("validation"), self.fitting)
+        fitted = decide(
+            self.trainer, self.module.segmenter, self.data.dataset("validation"), self.fitting, self.formulas
+        )
         if self.trainer.is_global_zero:
             write_json(self.run_dir / "decision.json", fitted.record())
             for path in self._checkpoints():
@@ -270,7 +275,7 @@ def build_module(cfg: DictConfig, contents: dict[str, Any]) -> SegmentationModul
     return SegmentationModule(
         segmenter,
         loss=build("loss", cfg.loss),
-        metrics=MetricCollection(configured(cfg.metrics, "metrics")),
+        metrics=metric_collection(configured(cfg.metrics, "metrics")),
         optimizer=build("optimizer", cfg.optimizer),
         scheduler=build("scheduler", cfg.scheduler),
         record=contents,

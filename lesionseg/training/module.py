@@ -10,7 +10,6 @@ from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.utilities import GradClipAlgorithmType
 from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric, MetricCollection
 
@@ -19,6 +18,7 @@ from lesionseg.data.dataset import Batch
 from lesionseg.errors import InputError
 from lesionseg.loss.combined import CombinedLoss
 from lesionseg.model.segmenter import Segmenter, regions_of
+from lesionseg.postprocessing.run_length import resize_and_threshold
 from lesionseg.training.epoch_so_far import epoch_so_far, restore_epoch_so_far
 from lesionseg.training.fusing import build_optimizer, clips_scaled_gradients
 from lesionseg.training.parameter_groups import parameter_groups
@@ -95,10 +95,12 @@ class SegmentationModule(LightningModule):
         """
         probability, decision = self.segmenter.probability(batch["image"]), self.segmenter.decision
         probabilities, masks = [], []
-        for index, mask in enumerate(batch["full_size_mask"]):
-            full_size = functional.interpolate(probability[index : index + 1], size=mask.shape[-2:], mode="bilinear")
-            decided = regions_of(full_size > decision.threshold, decision)
-            self.metrics_of("test").update(decided, mask.unsqueeze(0))
+        for index, target in enumerate(batch["full_size_mask"]):
+            full_size, mask = resize_and_threshold(
+                probability[index : index + 1], decision.threshold, target.shape[-2:]
+            )
+            decided = regions_of(mask, decision)
+            self.metrics_of("test").update(decided, target.unsqueeze(0))
             probabilities.append(full_size[0, 0].cpu())
             masks.append(decided[0, 0].cpu())
         return {"probability": probabilities, "mask": masks}

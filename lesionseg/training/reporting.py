@@ -12,7 +12,6 @@ from lesionseg.data.descriptor import LookAlike
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.summarising import metadata_of, summarise, with_metadata
 from lesionseg.evaluation.summary import Summary
-from lesionseg.metrics.definitions import METRICS
 from lesionseg.metrics.image_scores import ImageScores, worst_first
 from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.report.figures import figures
@@ -57,13 +56,14 @@ def report(
     metadata = metadata_of(collector.settings, [image.id for image in collector.images])
     images = with_metadata(collector.images, metadata)
     other = {key.removeprefix("test/"): value for key, value in results.items()}
-    known = {*METRICS, *(f"pooled_{metric}" for metric in METRICS)}
+    known = {*collector.formulas, *(f"pooled_{metric}" for metric in collector.formulas)}
     summary = summarise(
         images,
         collector.probabilities,
         name=name,
         facts=facts,
         settings=collector.settings,
+        formulas=collector.formulas,
         config=config,
         other_metrics={key: value for key, value in other.items() if key not in known} or None,
         known_images=known_images,

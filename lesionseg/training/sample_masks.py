@@ -58,7 +58,7 @@ class SampleMasks(DeliveryCallback):
             probabilities = segmenter.eval().probability(collate(items)["image"].to(device))[:, 0].float().cpu().numpy()
         targets = [dataset.cache.samples[dataset.rows[row]].mask() for row in rows]
         masks = [
-            segmenter.decision.runs(probability, target.shape).mask() // LESION
+            segmenter.decision.mask(probability, target.shape).pixels() // LESION
             for probability, target in zip(probabilities, targets, strict=True)
         ]
         weights = weights_in_words(trainer, delivery.epoch, is_best=True)

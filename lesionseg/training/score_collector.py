@@ -1,6 +1,7 @@
 """Collects every tested image's scores while the test runs."""
 
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +15,7 @@ from lesionseg.data.sample import Sample
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.scorer import TRAITS_SIZE, ScoredImage, score_image
 from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.metrics.formula import Formula
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.system.cores import usable_cores
 
@@ -26,10 +28,12 @@ class ScoreCollector(Callback):
 
     Args:
         settings: How images are scored.
+        formulas: What is measured.
     """
 
-    def __init__(self, settings: EvaluationSettings) -> None:
+    def __init__(self, settings: EvaluationSettings, formulas: Mapping[str, Formula]) -> None:
         self.settings = settings
+        self.formulas = formulas
         self.images: list[ImageScores] = []
         """Of the last test, those of all processes, sorted by id."""
         self.probabilities: ProbabilityCounts | None = None
@@ -78,6 +82,7 @@ class ScoreCollector(Callback):
             photograph=self._samples[id_].photograph(max(self.settings.picture_size, TRAITS_SIZE)),
             probability=probability,
             settings=self.settings,
+            formulas=self.formulas,
         )
 
     def _take(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig
-from torchmetrics import MetricCollection
 
 from lesionseg.config.build import build
 from lesionseg.data.cache import NoCache
@@ -19,6 +18,8 @@ from lesionseg.data.source import PARTS
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
 from lesionseg.evaluation.summarising import check_metadata
+from lesionseg.metrics.definitions import measured_formulas
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, id_digest
 from lesionseg.report.scores_terminal import print_summary
 from lesionseg.training.experiment import build_trainer, configured
@@ -44,9 +45,10 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
     path = Path(cfg.checkpoint)
     model = open_tested(path, accelerator=cfg.trainer.accelerator, decision=cfg.decision)
     samples, source = _samples(cfg, model)
-    collector = ScoreCollector(build("evaluation", cfg.evaluation))
+    metrics = configured(cfg.metrics, "metrics")
+    collector = ScoreCollector(build("evaluation", cfg.evaluation), measured_formulas(metrics))
     check_metadata(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
-    module = SegmentationModule(model.segmenter, metrics=MetricCollection(configured(cfg.metrics, "metrics")))
+    module = SegmentationModule(model.segmenter, metrics=metric_collection(metrics))
     trainer = build_trainer(cfg, collector)
     known = KnownImages({} if cfg.data is None else model.descriptors)
     trainer.callbacks.append(known)  # type: ignore[attr-defined]  # Lightning's types lack it

@@ -3,7 +3,7 @@
 import pytest
 
 from lesionseg.evaluation.alarms import alarms
-from lesionseg.metrics.image_scores import Counts
+from lesionseg.metrics.formula import Counts
 
 GOOD = Counts(true_positives=20, false_positives=5, false_negatives=5, true_negatives=70)
 POOR = Counts(true_positives=10, false_positives=10, false_negatives=10, true_negatives=70)

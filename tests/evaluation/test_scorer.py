@@ -8,7 +8,9 @@ import pytest
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.scorer import score_image
 from lesionseg.evaluation.settings import EvaluationSettings
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import definitions_of, standard_formulas
+
+METRICS = definitions_of(standard_formulas())
 
 TARGET = np.zeros((30, 50), np.uint8)
 TARGET[5:25, 10:40] = 1
@@ -21,7 +23,7 @@ def settings(evaluation_settings: EvaluationSettings) -> EvaluationSettings:
 
 def score(settings: EvaluationSettings, target: np.ndarray = TARGET, **known: Any) -> Any:
     given = {"prediction": TARGET, "photograph": None, "probability": None} | known
-    return score_image("set/one", target=target, settings=settings, **given)
+    return score_image("set/one", target=target, settings=settings, formulas=standard_formulas(), **given)
 
 
 def test_every_metric_has_a_value_in_the_order_of_the_tables(settings: EvaluationSettings) -> None:

@@ -12,8 +12,10 @@ from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_sco
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.summarising import check_metadata, metadata_of, summarise, with_metadata
 from lesionseg.evaluation.summary import Summary
-from lesionseg.metrics.image_scores import Counts, ImageScores
-from lesionseg.metrics.overlap import overlap_scores
+from lesionseg.metrics import formula
+from lesionseg.metrics.definitions import standard_formulas
+from lesionseg.metrics.formula import Counts
+from lesionseg.metrics.image_scores import ImageScores
 
 Summarise = Callable[..., Summary]
 
@@ -24,7 +26,7 @@ def summary_of(evaluation_settings: EvaluationSettings) -> Summarise:
 
     def summarised(images: list[ImageScores], **changes: Any) -> Summary:
         settings = replace(evaluation_settings, **changes)
-        return summarise(images, None, name="mine", facts={}, settings=settings)
+        return summarise(images, None, name="mine", facts={}, settings=settings, formulas=standard_formulas())
 
     return summarised
 
@@ -60,7 +62,7 @@ def test_pooled_scores_are_scikit_learns_over_all_pixels(
 def test_pooled_and_mean_are_two_numbers(summary_of: Summarise, image_scores: list[ImageScores]) -> None:
     small, large = Counts(1, 0, 9, 990), Counts(900, 0, 0, 100)
     images = [
-        replace(image, counts=counts, scores=image.scores | overlap_scores(counts))
+        replace(image, counts=counts, scores=image.scores | formula.image_scores(standard_formulas(), counts))
         for image, counts in zip(image_scores, (small, large), strict=False)
     ]
     summary = summary_of(images)

@@ -207,7 +207,7 @@ def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
     assert np.array_equal(mask, (probability > 0.5).astype(np.uint8))
     assert ndimage.label(mask[0])[1] > 1
     assert engine.facts.decision == decision
-    assert ndimage.label(engine.facts.decision.runs(probability[0], (64, 64)).mask())[1] == 1
+    assert ndimage.label(engine.facts.decision.mask(probability[0], (64, 64)).pixels())[1] == 1
 
 
 def written(name: str, program: torch.export.ExportedProgram, facts: Any, folder: Path) -> Path:

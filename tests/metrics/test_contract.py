@@ -11,11 +11,12 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 import lesionseg.metrics
-from lesionseg.metrics.counts import PixelCounts
+from lesionseg.metrics.formula_metric import FormulaMetric, metric_collection
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "metrics").glob("*.yaml"))
@@ -27,13 +28,13 @@ Pair = tuple[Tensor, Tensor]
 def build(name: str) -> dict[str, Metric]:
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         config = compose(overrides=[f"+metrics={name}"])
-    return dict(instantiate(config.metrics))
+    return dict(metric_collection(instantiate(config.metrics)).items(copy_state=False))
 
 
 METRICS = {key: metric for name in NAMES for key, metric in build(name).items()}
 
 
-COUNTING = {key: metric for key, metric in METRICS.items() if isinstance(metric, PixelCounts)}
+COUNTING = {key: metric for key, metric in METRICS.items() if isinstance(metric, FormulaMetric)}
 
 
 @pytest.fixture(params=METRICS)
@@ -42,7 +43,7 @@ def metric(request: pytest.FixtureRequest) -> Metric:
 
 
 @pytest.fixture(params=COUNTING)
-def counting(request: pytest.FixtureRequest) -> PixelCounts:
+def counting(request: pytest.FixtureRequest) -> FormulaMetric:
     """A metric on the shared counts; one of another kind (a surface distance, say) keeps a state of its own."""
     return copy.deepcopy(COUNTING[request.param])
 
@@ -94,7 +95,7 @@ def test_empty_and_full_masks_have_a_value(metric: Metric) -> None:
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_nothing_seen_is_no_score(metric: Metric) -> None:
     value = metric.compute()
-    assert value.isnan().all() if metric.higher_is_better else (value == 0).all()
+    assert (value == 0).all() if metric.higher_is_better is None else value.isnan().all()
 
 
 def test_a_batch_is_its_images(metric: Metric) -> None:
@@ -114,7 +115,7 @@ def test_two_halves_merged_are_the_whole(metric: Metric) -> None:
     torch.testing.assert_close(metric.compute(), whole)
 
 
-def test_states_of_two_processes_concatenated_are_the_whole(counting: PixelCounts) -> None:
+def test_states_of_two_processes_concatenated_are_the_whole(counting: FormulaMetric) -> None:
     """What torchmetrics does under DDP: gather the lists, concatenate, compute."""
     images = pairs()
     whole, other = scored(copy.deepcopy(counting), images), copy.deepcopy(counting)
@@ -125,9 +126,9 @@ def test_states_of_two_processes_concatenated_are_the_whole(counting: PixelCount
     torch.testing.assert_close(counting.compute(), whole)
 
 
-def test_per_image_has_one_score_for_each_image_seen(counting: PixelCounts) -> None:
+def test_per_image_has_one_score_for_each_image_seen(counting: FormulaMetric) -> None:
     scored(counting, pairs())
-    assert counting.per_image().shape[0] == len(SIZES)
+    assert counting.per_image().shape[-1] == len(SIZES)
 
 
 def test_forward_gives_the_batch_and_adds_to_the_whole(metric: Metric) -> None:
@@ -164,7 +165,7 @@ def test_a_collection_of_all_counts_once_a_step(monkeypatch: pytest.MonkeyPatch)
     collection.update(*pairs()[0])
     assert len(collection.compute_groups) == 1
     calls = []
-    update = PixelCounts.update
+    update = FormulaMetric.update
     for member in collection.values(copy_state=False):
         monkeypatch.setattr(member, "update", lambda p, g, member=member: calls.append(1) or update(member, p, g))
     collection.update(*pairs()[1])
@@ -178,14 +179,14 @@ def test_a_collection_gives_what_each_metric_gives_alone() -> None:
     alone = {name: scored(copy.deepcopy(metric), images) for name, metric in METRICS.items()}
     torch.testing.assert_close(collection.compute(), alone)
     for name in COUNTING:
-        assert collection[name].per_image().shape[0] == len(SIZES)
+        assert collection[name].per_image().shape[-1] == len(SIZES)
 
 
 def test_default_has_every_metric_with_a_file_and_a_yaml_of_one_name() -> None:
-    files = {module.rsplit(".", 1)[1] for module in MODULES} - {"counts"}
-    assert files <= set(build("default"))
-    assert set(NAMES) - {"default"} == set(METRICS)
-    assert files <= set(NAMES)
+    targets = [
+        OmegaConf.load(CONF / "metrics" / f"{name}.yaml")[name]["_target_"] for name in NAMES if name != "default"
+    ]
+    assert {target.split(".")[-2] for target in targets} == set(NAMES) - {"default"} == set(build("default"))
 
 
 @pytest.mark.parametrize("module", MODULES)

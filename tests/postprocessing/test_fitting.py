@@ -3,10 +3,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesionseg.postprocessing.fitting import FittedDecision, fit_decision
+from lesionseg.errors import InputError
+from lesionseg.metrics.definitions import standard_formulas
+from lesionseg.metrics.image_scores import count
+from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings, fit_decision
 from lesionseg.postprocessing.postprocessing import Decision, Views
-from lesionseg.postprocessing.settings import FittingSettings
-from lesionseg.postprocessing.truth import Truth
+from lesionseg.postprocessing.run_length import RunLengthMask, Truth
 
 START = Decision(threshold=0.5)
 SETTINGS: dict[str, Any] = {
@@ -34,7 +36,7 @@ def fitted(maps: Images | dict[str, Images], *, start: Decision = START, **chang
     def probabilities(views: Views) -> Any:
         return np.stack(by_views[views]).astype(np.float32)
 
-    return fit_decision(start, FittingSettings(**(SETTINGS | changes)), truths, probabilities)
+    return fit_decision(start, FittingSettings(**(SETTINGS | changes)), truths, probabilities, standard_formulas())
 
 
 def test_nothing_is_kept_where_nothing_helps() -> None:
@@ -114,7 +116,7 @@ def test_images_are_scored_at_their_own_size() -> None:
     large = np.kron(lesion(), np.ones((7, 9), np.uint8))
     truths = [Truth.of(large)]
     sharp = np.kron(lesion() * 0.9, np.ones((4, 4)))[None].astype(np.float32)
-    found = fit_decision(START, FittingSettings(**SETTINGS), truths, lambda views: sharp)
+    found = fit_decision(START, FittingSettings(**SETTINGS), truths, lambda views: sharp, standard_formulas())
     assert found.trials[0].without.jaccard > 0.95
 
 
@@ -141,3 +143,27 @@ def test_scores_and_pixels_are_those_of_the_decision_at_the_truths_own_size() ->
     assert found.scores["pooled_jaccard"] == 36 / 72
     assert found.counts == (36, 0, 36, 128)
     assert found.record()["scores"] == found.scores
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (17, 23)])
+@pytest.mark.parametrize(("lesion", "found"), [(0.5, 0.5), (0.1, 0.9), (0.9, 0.1), (0, 0.5), (0.5, 0), (1, 1), (0, 0)])
+def test_pixels_are_counted_as_they_are_one_by_one(shape: tuple[int, int], lesion: float, found: float) -> None:
+    generator = np.random.default_rng(0)
+    target = (generator.random(shape) < lesion).astype(np.uint8)
+    prediction = (generator.random(shape) < found).astype(np.uint8)
+    assert Truth.of(target).counts(RunLengthMask.of(prediction.view(bool))) == count(prediction, target)
+
+
+def test_everything_wrong_is_listed_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        FittingSettings(**(SETTINGS | {"thresholds": [0.4, 1.0, float("nan")], "views": ["none"], "min_gain": -1}))
+    assert str(caught.value).splitlines()[1:] == [
+        "  - decision.thresholds has 1.0; allowed: between 0 and 1",
+        "  - decision.thresholds has nan; allowed: between 0 and 1",
+        "  - decision.views has none; allowed: flips, turns, sizes",
+        "  - decision.min_gain is -1; allowed: 0 to below 1",
+    ]
+
+
+def test_nothing_at_all_may_be_tried() -> None:
+    FittingSettings(**(SETTINGS | {"thresholds": [], "views": [], "largest_component": False, "fill_holes": False}))

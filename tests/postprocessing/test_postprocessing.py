@@ -36,7 +36,7 @@ def test_a_mask_of_pixels_and_one_of_runs_are_changed_alike() -> None:
     decision = Decision(threshold=0.4, largest_component=True, fill_holes=True)
     mask = decision.regions_of(probability > np.float32(0.4))
     assert mask.dtype == np.bool_
-    np.testing.assert_array_equal(mask, decision.runs(probability, (30, 30)).mask() > 0)
+    np.testing.assert_array_equal(mask, decision.mask(probability, (30, 30)).pixels() > 0)
 
 
 def test_a_mask_is_not_copied_where_there_is_nothing_to_do() -> None:

@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.postprocessing.regions import with_regions
-from lesionseg.postprocessing.run_length import runs_of
+from lesionseg.postprocessing.run_length import RunLengthMask
 
 Mask = np.ndarray
 EITHER_WAY = np.ones((3, 3))
@@ -17,7 +17,7 @@ def drawn(*rows: str) -> Mask:
 
 
 def changed(mask: Mask, *, largest: bool, fill: bool) -> Mask:
-    return with_regions(runs_of(mask), largest_component=largest, fill_holes=fill).mask() > 0
+    return with_regions(RunLengthMask.of(mask), largest_component=largest, fill_holes=fill).pixels() > 0
 
 
 def blobs(seed: int, shape: tuple[int, int]) -> Mask:
@@ -110,7 +110,7 @@ def test_one_region_without_holes_comes_of_any_probability_at_any_size(seed: int
     probability = cv2.GaussianBlur(noise, (0, 0), [0.4, 1.5][seed % 2])
     decision = Decision(threshold=0.5, largest_component=True, fill_holes=True)
     for shape in (tuple(generator.integers(1, 24, 2)), tuple(generator.integers(25, 150, 2))):
-        mask = decision.runs(probability, (int(shape[0]), int(shape[1]))).mask() > 0
+        mask = decision.mask(probability, (int(shape[0]), int(shape[1]))).pixels() > 0
         assert ndimage.label(mask)[1] <= 1
         surrounded = np.pad(~mask, 1, constant_values=True)
         assert ndimage.label(surrounded)[1] == ndimage.label(surrounded, EITHER_WAY)[1] == 1
@@ -122,7 +122,7 @@ def test_one_region_at_the_networks_size_can_be_two_at_another() -> None:
     probability[1:4, 1:4] = probability[1:4, 6:9] = 1
     probability[2, 4:6] = 0.51
     plain = Decision(threshold=0.5)
-    assert ndimage.label(plain.runs(probability, (5, 10)).mask())[1] == 1
-    assert ndimage.label(plain.runs(probability, (10, 20)).mask(), EITHER_WAY)[1] == 2
+    assert ndimage.label(plain.mask(probability, (5, 10)).pixels())[1] == 1
+    assert ndimage.label(plain.mask(probability, (10, 20)).pixels(), EITHER_WAY)[1] == 2
     one = Decision(threshold=0.5, largest_component=True)
-    assert ndimage.label(one.runs(probability, (10, 20)).mask())[1] == 1
+    assert ndimage.label(one.mask(probability, (10, 20)).pixels())[1] == 1

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from lesionseg.evaluation.summary import Summary
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import definitions_of, standard_formulas
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.report import publishing
 from lesionseg.report.figures import figures
 from lesionseg.report.publishing import publish
+
+METRICS = definitions_of(standard_formulas())
 
 NAMES = {"report.html", "summary.json", "per_image.csv", "table.md", "table.tex", "model_card.md", "figures"}
 

@@ -1,5 +1,6 @@
 """Refusing to compare what was measured on other images or in another way."""
 
+import json
 from typing import Any
 
 import pytest
@@ -60,3 +61,22 @@ def test_folds_cut_otherwise_agree_when_they_cover_the_same_images(write_run: An
     ]
     check(*folds, *others)
     assert "it lacks z" in refusal(*folds, others[0])
+
+
+def test_titles_and_metrics_of_another_version_are_no_disagreement(write_run: Any) -> None:
+    """Earlier versions titled recall otherwise and wrote down no lowest value."""
+    old, new = write_run("a", [0.5]), write_run("b", [0.5])
+    summary = json.loads((old / "summary.json").read_text())
+    for definition in summary["definitions"]["metrics"].values():
+        del definition["lowest"]
+    summary["definitions"]["metrics"]["recall"]["title"] = "recall"
+    (old / "summary.json").write_text(json.dumps(summary))
+    check(old, new)
+
+
+def test_another_formula_of_one_name_is_a_disagreement(write_run: Any) -> None:
+    first, second = write_run("a", [0.5]), write_run("b", [0.5])
+    summary = json.loads((second / "summary.json").read_text())
+    summary["definitions"]["metrics"]["recall"]["meaning"] = "TP / all pixels."
+    (second / "summary.json").write_text(json.dumps(summary))
+    assert "metrics.recall.meaning is" in refusal(first, second)

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import definitions_of, standard_formulas
 from lesionseg.study.crossval_chart import draw_crossval
 from lesionseg.study.crossval_files import write_results
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.crossval_results import CrossvalResults, FittedScore, Scored, estimates, part_results
 from lesionseg.study.crossval_tables import notes, tables
 from lesionseg.study.scored_run import Run
+
+METRICS = definitions_of(standard_formulas())
 
 RunOf = Callable[..., Run]
 TrainingOf = Callable[..., Training]
@@ -37,9 +39,9 @@ def results(out_of_fold: list[Scored], test: list[Scored], ensemble: Run | None,
         "is_cross_validation": True,
         "out_of_fold": part_results(out_of_fold, resamples=200, seed=0),
         "test": part_results(test, resamples=200, seed=0) if test else None,
-        "ensemble": None if ensemble is None else estimates(ensemble.scores, 1_000.0, resamples=200, seed=0),
+        "ensemble": None if ensemble is None else estimates(ensemble.scores, METRICS, 1_000.0, resamples=200, seed=0),
         "fitted": [FittedScore("fold_0", 2, 0.6, 0.62), FittedScore("fold_1", 2, 0.8, 0.9)],
-        "definitions": {},
+        "definitions": out_of_fold[0][1].definitions,
     }
     return CrossvalResults(**{**usual, **changes})
 

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from lesionseg.errors import InputError
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import definitions_of, standard_formulas
 from lesionseg.study.method import Method, methods_of
 from lesionseg.study.scored_run import read_run
+
+METRICS = definitions_of(standard_formulas())
 
 JACCARD = list(METRICS).index("jaccard")
 

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from lesionseg.errors import InputError
-from lesionseg.metrics.definitions import METRICS
+from lesionseg.metrics.definitions import definitions_of, standard_formulas
 from lesionseg.study.scored_run import read_run, read_runs
+
+METRICS = definitions_of(standard_formulas())
 
 
 def test_scores_are_sorted_by_id_whatever_the_order_of_rows(write_run: Any) -> None:
     run = read_run(write_run("a", [0.9, 0.5, 0.7], ids=["c", "a", "b"]))
     assert list(run.targets.items()) == [("a", "t a"), ("b", "t b"), ("c", "t c")]
-    assert run.scores[list(METRICS).index("jaccard")].tolist() == [0.5, 0.7, 0.9]
-    assert run.scores[list(METRICS).index("failure")].tolist() == [1, 0, 0]
+    assert run.of("jaccard").tolist() == [0.5, 0.7, 0.9]
+    assert run.of("failure").tolist() == [1, 0, 0]
     assert run.scores.dtype == np.float64
 
 

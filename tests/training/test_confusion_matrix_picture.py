@@ -10,10 +10,10 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torchmetrics import MetricCollection
 
 from lesionseg.metrics.confusion_matrix import ConfusionMatrix
-from lesionseg.metrics.image_scores import Counts
+from lesionseg.metrics.formula import Counts
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training import confusion_matrix_picture as confusion_matrix
 from lesionseg.training.confusion_matrix_picture import ConfusionMatrixPicture, draw_confusion_matrix
@@ -24,7 +24,7 @@ from lesionseg.training.module import SegmentationModule
 @pytest.fixture
 def module() -> SegmentationModule:
     segmenter = Segmenter(torch.nn.Identity(), mean=[0.0] * 3, std=[1.0] * 3, threshold=0.5)
-    return SegmentationModule(segmenter, metrics=MetricCollection({"confusion_matrix": ConfusionMatrix()}))
+    return SegmentationModule(segmenter, metrics=metric_collection({"confusion_matrix": ConfusionMatrix()}))
 
 
 def trainer(*loggers: Any, first: bool = True, epoch: int = 0) -> Any:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule
 from PIL import Image
-from torchmetrics import MetricCollection
 
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.curves import Curves, best_epoch, draw_curves, validated
 from lesionseg.training.ema import Ema
@@ -114,7 +114,7 @@ def test_the_picture_says_which_images_weights_and_threshold(synthetic: Any) -> 
     data = LesionDataModule(source, image_size=32, batch_size=4, num_workers=0, seed=0, augment=None)
     data.setup("fit")
     segmenter = Segmenter(torch.nn.Identity(), mean=[0.0] * 3, std=[1.0] * 3, threshold=0.4)
-    module = SegmentationModule(segmenter, metrics=MetricCollection({"dice": Dice()}))
+    module = SegmentationModule(segmenter, metrics=metric_collection({"dice": Dice()}))
     trainer: Any = SimpleNamespace(datamodule=data, callbacks=[Ema(decay=0.9)])
     assert validated(trainer, module) == "validation: all 5 images at 32 x 32 pixels, weights averaged, threshold 0.4"
     assert validated(trainer, LightningModule()) == ""

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.sample import Array, Sample
+from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.postprocessing.fitting import FittingSettings
 from lesionseg.postprocessing.postprocessing import Decision
-from lesionseg.postprocessing.settings import FittingSettings
 from lesionseg.training.deciding import decide
 
 SIZE = 32
@@ -81,7 +82,7 @@ SETTINGS: dict[str, Any] = {
 def test_what_helps_on_validation_alone_is_kept_and_used(
     trainer: Trainer, segmenter: Segmenter, validation: LesionDataset
 ) -> None:
-    fitted = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS))
+    fitted = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS), standard_formulas())
     assert fitted.images == 3
     assert segmenter.decision == fitted.decision == Decision(threshold=0.5, largest_component=True)
     # Its logits are 1.92 and -1.91; it is wrong in the speck alone, 4 pixels of 1,024, which deserves log(1020 / 4).
@@ -105,18 +106,24 @@ def test_probabilities_are_those_of_the_views_that_are_tried(
         return probability(self, image)
 
     monkeypatch.setattr(Segmenter, "probability", noted)
-    decide(trainer, segmenter, validation, FittingSettings(**(SETTINGS | {"views": ["flips", "turns"]})))
+    decide(
+        trainer,
+        segmenter,
+        validation,
+        FittingSettings(**(SETTINGS | {"views": ["flips", "turns"]})),
+        standard_formulas(),
+    )
     assert seen == ["none", "flips", "turns", "none"]
 
 
 def test_every_process_gets_the_decision_of_the_first(
     trainer: Trainer, segmenter: Segmenter, validation: LesionDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS))
+    first = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS), standard_formulas())
     other = Segmenter(Dark(), mean=[128.0] * 3, std=[64.0] * 3, threshold=0.5)
     monkeypatch.setattr(Trainer, "is_global_zero", False)
     monkeypatch.setattr(type(trainer.strategy), "broadcast", lambda self, found, src=0: first)
     samples = [Untouchable("validation_0")]
     untouched = LesionDataset(NoCache(samples, SIZE), [0], augment=None, full_size_masks=False)
-    assert decide(trainer, other, untouched, FittingSettings(**SETTINGS)) == first
+    assert decide(trainer, other, untouched, FittingSettings(**SETTINGS), standard_formulas()) == first
     assert other.decision == first.decision

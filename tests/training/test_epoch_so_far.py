@@ -4,9 +4,10 @@ import io
 
 import torch
 from torch import nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric
 
 from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.metrics.pooled_dice import PooledDice
 from lesionseg.training.epoch_so_far import epoch_so_far, restore_epoch_so_far
@@ -14,7 +15,7 @@ from lesionseg.training.epoch_so_far import epoch_so_far, restore_epoch_so_far
 
 def holder() -> nn.Module:
     module = nn.Module()
-    module.masks = MetricCollection({"dice": Dice(), "jaccard": Jaccard(), "pooled": PooledDice()})
+    module.masks = metric_collection({"dice": Dice(), "jaccard": Jaccard(), "pooled": PooledDice()})
     module.loss = MeanMetric()
     return module
 

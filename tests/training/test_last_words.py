@@ -1,6 +1,6 @@
 import pytest
 
-from lesionseg.metrics.image_scores import Counts
+from lesionseg.metrics.formula import Counts
 from lesionseg.postprocessing.fitting import Candidate, FittedDecision, Trial
 from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.training.last_words import HEADINGS, print_decision, print_results

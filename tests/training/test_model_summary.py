@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
-from torchmetrics import MetricCollection
 
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.unet import UNet
 from lesionseg.training.model_summary import ModelSummary, summary_table
@@ -80,7 +80,7 @@ def test_looking_changes_nothing(segmenter: Segmenter) -> None:
 def test_it_is_printed_once_at_the_start(segmenter: Segmenter, synthetic: Any, capsys: Any, first: bool) -> None:
     source = synthetic(cache="none", size=32, train=1, validation=1, test=0)
     data = LesionDataModule(source, image_size=32, batch_size=1, num_workers=0, seed=0, augment=None)
-    module = SegmentationModule(segmenter, metrics=MetricCollection({"dice": Dice()}))
+    module = SegmentationModule(segmenter, metrics=metric_collection({"dice": Dice()}))
     trainer: Any = SimpleNamespace(datamodule=data, is_global_zero=first, precision="32-true")
     ModelSummary().on_fit_start(trainer, module)
     out = capsys.readouterr().out

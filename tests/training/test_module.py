@@ -10,8 +10,8 @@ from lightning.pytorch import Trainer
 from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
-from torchmetrics import MetricCollection
 
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.module import SegmentationModule
@@ -29,7 +29,7 @@ class Red(nn.Module):
 
 def outcome_of(image: Tensor, target: Tensor, **settings: Any) -> tuple[dict[str, Any], SegmentationModule]:
     segmenter = Segmenter(Red(), **({"mean": [128.0] * 3, "std": [32.0] * 3, "threshold": 0.5} | settings)).eval()
-    module = SegmentationModule(segmenter, metrics=MetricCollection({"jaccard": Jaccard()}))
+    module = SegmentationModule(segmenter, metrics=metric_collection({"jaccard": Jaccard()}))
     batch: Any = {"image": image, "mask": target[None], "id": ["a"], "full_size_mask": [target]}
     return module.test_step(batch, 0), module
 
@@ -71,7 +71,7 @@ def test_a_schedule_that_watches_a_value_moves_when_it_is_measured(monkeypatch: 
     settings: Any = {"monitor": "val/dice", "mode": "max", "factor": 0.5, "patience": 1, "warmup_epochs": 1}
     module = SegmentationModule(
         Segmenter(Weighted(), mean=[128.0] * 3, std=[32.0] * 3, threshold=0.5),
-        metrics=MetricCollection({"jaccard": Jaccard()}),
+        metrics=metric_collection({"jaccard": Jaccard()}),
         optimizer=partial(torch.optim.SGD, lr=1.0),
         scheduler=partial(plateau, **settings),
     )

@@ -12,12 +12,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
 
 import lesionseg.training.sample_masks
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.data.source import Source
 from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.training.delivery import Delivery, deliver
@@ -42,7 +42,7 @@ class Oracle(nn.Module):
 @pytest.fixture
 def module() -> SegmentationModule:
     segmenter = Segmenter(Oracle(), mean=[0.0] * 3, std=[1.0] * 3, threshold=0.5)
-    return SegmentationModule(segmenter, metrics=MetricCollection({"dice": Dice()})).eval()
+    return SegmentationModule(segmenter, metrics=metric_collection({"dice": Dice()})).eval()
 
 
 @pytest.fixture

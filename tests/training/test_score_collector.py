@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torchmetrics import MetricCollection
 
 from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset, collate
 from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training import score_collector
 from lesionseg.training.module import SegmentationModule
@@ -20,7 +21,7 @@ from lesionseg.training.score_collector import ScoreCollector
 
 @pytest.fixture
 def collector(evaluation_settings: EvaluationSettings) -> ScoreCollector:
-    return ScoreCollector(evaluation_settings)
+    return ScoreCollector(evaluation_settings, standard_formulas())
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def run(
 ) -> None:
     """A test whose masks are the truth, or of one number."""
     segmenter = Segmenter(torch.nn.Identity(), mean=[0.0] * 3, std=[1.0] * 3, threshold=0.5)
-    module: Any = SegmentationModule(segmenter, metrics=MetricCollection({"dice": Dice()}))
+    module: Any = SegmentationModule(segmenter, metrics=metric_collection({"dice": Dice()}))
     trainer: Any = SimpleNamespace(test_dataloaders=SimpleNamespace(dataset=dataset))
     collector.on_test_start(trainer, module)
     for index in range(len(dataset)):
