@@ -1,7 +1,7 @@
-"""From whatever numbers a file keeps to 8-bit sRGB: bits, greys, palettes, printing colours and ICC profiles.
+"""Converts images of any bit depth, palette, printing colours or ICC profile to 8-bit sRGB.
 
-Left alone are PNG's gAMA, cHRM and cICP chunks and a camera's Adobe RGB that only EXIF tells of: no profile comes with
-them, and most readers leave them alone too.
+PNG's gAMA, cHRM and cICP chunks and an Adobe RGB that only EXIF declares are ignored, as by most readers: no profile
+comes with them.
 """
 
 import functools
@@ -20,37 +20,37 @@ SIXTEEN_TO_EIGHT = 257
 """65535 / 255."""
 GREY_MODES = ("1", "L", "LA")
 PROFILED = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
-"""Pillow's mode in which a profile of a colour space takes its pixels."""
+"""Pillow's mode of the pixels that a profile describes, by the profile's colour space."""
 NAMELESS, LONGEST_NAME = "without a name", 100
 LEVELS = 6
-"""Of each channel, at which a profile is compared with sRGB."""
+"""Levels of each channel at which a profile is compared with sRGB."""
 SAME = 3
-"""Grey levels that a profile may differ by from sRGB and still be one of its many versions: pixels stay as they are."""
+"""Largest difference in grey levels from sRGB of a profile that counts as one of its many versions."""
 
 
 class Conversion(NamedTuple):
-    """From a profile's colours to sRGB."""
+    """A conversion from the colours of a profile to sRGB."""
 
     mode: str
-    """Pillow's mode that it takes."""
+    """Pillow's mode of the pixels to convert."""
     transform: ImageCms.ImageCmsTransform
 
 
 def rgb_of(image: Image.Image, name: str) -> NDArray[np.uint8]:
     """Converts a decoded image of any of Pillow's modes to (H, W, 3) uint8 sRGB 0..255.
 
-    Grey is repeated in all channels, transparency dropped, and 16 bits are brought to 8. An ICC profile other than
-    sRGB's is followed (relative colorimetric, with black point compensation); one that is damaged or of another kind
-    of image counts as none.
+    Grey is repeated in all channels, transparency is dropped, and 16 bits are brought to 8. An ICC profile other than
+    sRGB's is applied (relative colorimetric, with black point compensation), unless it is damaged or describes another
+    kind of image.
 
     Args:
-        image: Its `info` may hold an `icc_profile`.
-        name: What it is called in an error.
+        image: Pillow's image, whose `info` may hold an `icc_profile`.
+        name: Name of the image in errors.
 
     Raises:
-        InputError: It has 32 bits a channel.
+        InputError: The image has 32 bits a channel.
     """
-    image = _plain(image, name)
+    image = _eight_bit(image, name)
     conversion = conversion_of(image)
     if conversion is not None:
         in_mode = image if image.mode == conversion.mode else image.convert(conversion.mode)
@@ -59,15 +59,15 @@ def rgb_of(image: Image.Image, name: str) -> NDArray[np.uint8]:
 
 
 def conversion_of(image: Image.Image) -> Conversion | None:
-    """Returns what an image's profile asks for; None where there is none, or sRGB's, or none that can be used."""
+    """Returns the conversion of an image's profile; None without a profile, or with sRGB's or one that is unusable."""
     profile = image.info.get("icc_profile")
-    if image.mode == "LAB":  # without a profile, too, these are defined colours
+    if image.mode == "LAB":  # colours that are defined without a profile, too
         profile = profile or _built_in("LAB").tobytes()
     return _conversion(profile, image.mode) if isinstance(profile, bytes) and profile else None
 
 
 def profile_name(image: Image.Image) -> str | None:
-    """Names the profile that is followed, in its own words; None where pixels are left as they are."""
+    """Returns the description of the profile that `rgb_of` applies; None if it applies none."""
     if conversion_of(image) is None or "icc_profile" not in image.info:
         return None
     opened = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
@@ -83,15 +83,15 @@ def to_eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.asarray(eight, np.uint8)
 
 
-def _plain(image: Image.Image, name: str) -> Image.Image:
-    """Brings an image to 8 bits a channel, transparency not multiplied in."""
+def _eight_bit(image: Image.Image, name: str) -> Image.Image:
+    """Brings an image to 8 bits a channel, without premultiplied transparency."""
     if image.mode in ("La", "RGBa"):
         return image.convert(image.mode.upper())
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     values = np.asarray(image)
     if image.mode == "F" or values.min(initial=0) < 0 or values.max(initial=0) > SIXTEEN_BITS:
-        # There is no telling what is white there.
+        # Nobody knows which level is white there.
         raise InputError(f"{name}: has 32 bits a pixel (Pillow's mode {image.mode}); convert it to 8 or 16 bits")
     eight = Image.fromarray(to_eight_bits(values))
     eight.info = image.info
@@ -100,13 +100,13 @@ def _plain(image: Image.Image, name: str) -> Image.Image:
 
 @functools.cache
 def _built_in(name: Literal["sRGB", "LAB"]) -> ImageCms.ImageCmsProfile:
-    """Makes a profile when it is first asked for, which takes tens of milliseconds."""
+    """Makes a profile once, which takes tens of milliseconds."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(name))
 
 
 @functools.lru_cache(maxsize=64)
 def _conversion(profile: bytes, mode: str) -> Conversion | None:
-    """Builds what brings pixels of a mode from a profile to sRGB; transforms may be shared between threads."""
+    """Builds the conversion of pixels of a mode from a profile to sRGB; threads may share it."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         taken = PROFILED.get(source.profile.xcolor_space.strip())
@@ -122,18 +122,18 @@ def _conversion(profile: bytes, mode: str) -> Conversion | None:
         )
         return None if _changes_nothing(transform, taken) else Conversion(taken, transform)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
-        return None  # damaged: the numbers alone are left
+        return None  # the profile is damaged
 
 
 def _is_of(mode: str, taken: str) -> bool:
-    """Tells whether an image of a mode can be what a profile for another mode describes."""
+    """Returns whether a profile for one mode can describe an image of another."""
     if taken == "L":
         return mode in GREY_MODES
     return mode == taken if taken in ("CMYK", "LAB") else mode not in ("CMYK", "LAB")
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, taken: str) -> bool:
-    """Compares colours from all over the cube before and after."""
+    """Returns whether a transform leaves colours from all over the cube as they are, but for SAME levels."""
     if taken not in ("RGB", "L"):
         return False
     steps = np.linspace(0, WHITE, LEVELS if taken == "RGB" else WHITE + 1).round().astype(np.uint8)

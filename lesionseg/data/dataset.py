@@ -1,4 +1,4 @@
-"""The dataset: samples at the network's size, augmented as they are asked for."""
+"""The dataset: samples at the network's size, augmented on demand."""
 
 from collections.abc import Callable, Sequence
 from typing import NotRequired, TypedDict
@@ -13,11 +13,11 @@ from lesionseg.data.cache import PixelCache
 
 Array = NDArray[np.uint8]
 Augment = Callable[[Array, Array, int], tuple[Array, Array]]
-"""(image (H, W, 3), mask (H, W), seed) -> the two, changed together."""
+"""(image (H, W, 3), mask (H, W), seed) -> image and mask, changed together."""
 
 
 class Batch(TypedDict):
-    """What the data loader gives and the network takes."""
+    """Samples as the data loader returns them and the network takes them."""
 
     image: Tensor
     """(B, 3, H, W) uint8 RGB 0..255, channels_last."""
@@ -25,11 +25,11 @@ class Batch(TypedDict):
     """(B, 1, H, W) uint8 in {0, 1}."""
     id: list[str]
     full_size_mask: NotRequired[list[Tensor]]
-    """Only for scoring: each ground truth at its own size, (1, H, W) uint8 in {0, 1}."""
+    """Each ground truth at its own size, (1, H, W) uint8 in {0, 1}; only for scoring."""
 
 
 class Item(TypedDict):
-    """One image of a batch, channels last."""
+    """One sample of a batch, channels last."""
 
     image: Array
     mask: Array
@@ -38,13 +38,13 @@ class Item(TypedDict):
 
 
 class LesionDataset(Dataset[Item]):
-    """Samples at (image_size, image_size), aspect ratio not kept.
+    """Some rows of a cache as a PyTorch dataset.
 
     Args:
-        cache: Where the pixels of all samples are; each file is read once or every time, as it decides.
-        rows: Which of them this dataset has.
-        augment: Applied to each item with a seed of its own, or None.
-        full_size_masks: Also give every ground truth at its own size, as scoring needs it.
+        cache: The pixels of all samples at the network's size.
+        rows: Rows of the cache that belong to this dataset.
+        augment: Changes each item by a seed of its own; None for no augmentation.
+        full_size_masks: Whether items also have the ground truth at its own size, which scoring needs.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class LesionDataset(Dataset[Item]):
         self.full_size_masks = full_size_masks
 
     def __len__(self) -> int:
-        """Counts the samples."""
+        """Returns the number of samples."""
         return len(self.rows)
 
     @property
     def is_costly(self) -> bool:
-        """Whether an item takes reading or augmenting, so that worker processes pay."""
+        """Whether items are read from files or augmented, so that worker processes pay."""
         return not self.cache.is_quick or self.augment is not None or self.full_size_masks
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Returns the item for (index, seed); the seed fixes its augmentation whichever worker computes it."""
+        """Returns the item for (index, seed); the seed fixes its augmentation in any worker."""
         index, seed = key
         row = self.rows[index]
         sample = self.cache.samples[row]

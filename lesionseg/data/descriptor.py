@@ -1,8 +1,8 @@
-"""A picture in 528 bytes: enough to recognise its copies, too little to see it.
+"""Describes a picture in 528 bytes: enough to recognise its copies, too little to show it.
 
-Rings around the centre of the picture's local structure (`lesionseg.data.likeness`), which knows neither colours nor
-light. Turning the picture turns the rings, and mirroring it runs through them the other way round, so both are undone
-by trying all shifts, by the Fourier transform. Cropped pictures have another centre and are not recognised.
+A descriptor is made of rings around the centre of the picture's local structure (`lesionseg.data.likeness`), which
+depends neither on colours nor on light. Turning the picture turns the rings, and mirroring it reverses them, so both
+are undone by trying all shifts, by the Fourier transform. Cropped pictures have another centre and are not recognised.
 
 Among the 2,150 images of ISIC 2017, every two with a likeness of at least SAME show one lesion (13 pairs), and no two
 different lesions reach 0.76.
@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.likeness import structure
-from lesionseg.data.portrait import SIDE, portrait
+from lesionseg.data.likeness import SIDE, portrait, structure
 
 Descriptor = NDArray[np.int8]
 """(RINGS, ANGLES) int8."""
@@ -26,7 +25,7 @@ Floats = NDArray[np.float32]
 RINGS = 11
 ANGLES = 48
 INNER = 3
-"""Rings around the centre that are left out: they are a few pixels."""
+"""Rings around the centre that are left out, because they are a few pixels."""
 FINER = 4
 """Samples of a ring's width and of an angle, which are averaged."""
 LARGEST = 127
@@ -45,7 +44,7 @@ class LookAlike:
 
 
 def descriptor(pixels: NDArray[np.uint8]) -> Descriptor:
-    """Describes a (H, W, 3) uint8 RGB picture; all zeros where it has no structure."""
+    """Describes a (H, W, 3) uint8 RGB picture; all zeros if it has no structure."""
     rings = INNER + RINGS
     polar = cv2.warpPolar(
         structure(portrait(pixels)),
@@ -55,28 +54,28 @@ def descriptor(pixels: NDArray[np.uint8]) -> Descriptor:
         cv2.WARP_POLAR_LINEAR | cv2.INTER_LINEAR,
     )  # (angles, radii)
     averaged = cv2.resize(polar, (rings, ANGLES), interpolation=cv2.INTER_AREA).T[INNER:]
-    weighted = averaged * np.sqrt(np.arange(INNER + 0.5, rings))[:, None]  # by the ring's area
+    weighted = averaged * np.sqrt(np.arange(INNER + 0.5, rings))[:, None]  # by the area of the ring
     centred = weighted - weighted.mean()
     largest = float(np.abs(centred).max())
     return np.asarray(np.round(centred * (LARGEST / largest if largest > 0 else 0)), np.int8)
 
 
 def as_text(value: Descriptor) -> str:
-    """Writes a descriptor as base64, for JSON."""
+    """Encodes a descriptor as base64, for JSON."""
     return base64.b64encode(value.tobytes()).decode("ascii")
 
 
 def from_text(text: str) -> Descriptor:
-    """Reads what `as_text` has written."""
+    """Decodes the result of `as_text`."""
     return np.frombuffer(base64.b64decode(text), np.int8).reshape(RINGS, ANGLES)
 
 
 def look_alikes(some: Mapping[str, Descriptor], others: Mapping[str, Descriptor]) -> list[LookAlike]:
-    """Finds for each of some pictures the one of others that it is a copy of, if there is any.
+    """Finds for each of some pictures the most similar of others, if it counts as the same.
 
     Args:
         some: Descriptors by id.
-        others: Those of other pictures; a picture with itself counts as any other pair.
+        others: Descriptors of other pictures by id; a picture is also compared with itself.
     """
     if not some or not others:
         return []

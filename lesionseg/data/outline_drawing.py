@@ -1,4 +1,4 @@
-"""Pictures for people: contours of truth and prediction on the photograph."""
+"""Draws the outlines of ground truth and prediction on photographs, and sheets of such pictures."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ Array = NDArray[np.uint8]
 TRUTH = (0, 200, 83)
 """RGB green."""
 PREDICTION = (255, 64, 200)
-"""RGB pink: skin and lesions have neither, and the two stay apart for colour-blind readers by lightness."""
+"""RGB pink. Neither colour occurs in skin and lesions, and colour-blind readers tell the two by lightness."""
 TILE = 256
 """Height and width of one picture of a sheet, in pixels."""
 CAPTION = 22
@@ -20,13 +20,13 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw_contours(image: Array, target: Array, prediction: Array, *, thickness: int) -> Array:
-    """Draws the outline of the truth (green) and of the prediction (pink).
+    """Draws the outlines of the ground truth (green) and of the prediction (pink).
 
     Args:
-        image: (H, W, 3) uint8 RGB; left as it is.
+        image: (H, W, 3) uint8 RGB; not changed.
         target: (H, W) in {0, 1}.
         prediction: (H, W) in {0, 1}.
-        thickness: Of the lines in pixels.
+        thickness: Thickness of the lines in pixels.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -38,13 +38,13 @@ def draw_contours(image: Array, target: Array, prediction: Array, *, thickness: 
 
 
 def draw_outline(image: Array, mask: Array, colour: tuple[int, int, int], *, thickness: int) -> None:
-    """Draws a mask's outline, holes included, into the image itself.
+    """Draws the outline of a mask, holes included, into the image itself.
 
     Args:
         image: (H, W, 3) uint8 RGB; changed.
         mask: (H, W), 0 outside.
         colour: RGB 0..255.
-        thickness: Of the line in pixels.
+        thickness: Thickness of the line in pixels.
     """
     contours, _ = cv2.findContours(mask.astype(np.uint8, copy=False), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(image, contours, -1, colour, thickness, cv2.LINE_AA)
@@ -58,14 +58,14 @@ def sample_sheet(
     *,
     note: str,
 ) -> Array:
-    """Lays samples out two a row, each as photograph and as photograph with both outlines, below a legend.
+    """Lays out samples, two a row and each without and with outlines, below a legend.
 
     Args:
         images: Each (H, W, 3) uint8 RGB.
         targets: Each (H, W) in {0, 1}.
         predictions: Each (H, W) in {0, 1}.
         captions: A short line for each.
-        note: A line below the legend, for what holds of all of them; ASCII.
+        note: A line below the legend about all samples, in ASCII.
 
     Returns:
         The sheet, (height, width, 3) uint8 RGB.
@@ -79,7 +79,7 @@ def sample_sheet(
 
 
 def _line(text: str, width: int) -> Array:
-    """Writes text on a strip of (CAPTION, width, 3), as large as fits."""
+    """Writes text on a strip of (CAPTION, width, 3), in the largest size that fits."""
     strip = np.full((CAPTION, width, 3), 255, np.uint8)
     (needed, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
     scale = min(0.45, (width - 16) / max(needed, 1))
@@ -90,7 +90,7 @@ def _line(text: str, width: int) -> Array:
 def _pair(image: Array, target: Array, prediction: Array, caption: str) -> Array:
     """Draws one sample: (CAPTION + TILE, 2 TILE, 3)."""
     photograph = _enlarge(image, cv2.INTER_CUBIC)
-    # Enlarging the masks first gives thin, smooth lines whatever the network's size is.
+    # Masks that are enlarged first have thin, smooth outlines at any size of the network.
     outlines = draw_contours(photograph, _enlarge_mask(target), _enlarge_mask(prediction), thickness=2)
     head = np.full((CAPTION, 2 * TILE, 3), 255, np.uint8)
     cv2.putText(head, caption, (2, CAPTION - 7), FONT, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
@@ -110,7 +110,7 @@ def _margin(tile: Array) -> Array:
 
 
 def legend(width: int) -> Array:
-    """Draws a strip of (28, width, 3) that says which colour is which."""
+    """Draws a strip of (28, width, 3) that explains the colours."""
     strip = np.full((28, width, 3), 255, np.uint8)
     for left, (name, colour) in zip((8, 110), (("truth", TRUTH), ("prediction", PREDICTION)), strict=True):
         cv2.line(strip, (left, 14), (left + 28, 14), colour, 3, cv2.LINE_AA)

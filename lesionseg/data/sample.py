@@ -1,4 +1,4 @@
-"""A sample: one image with its mask, not yet read."""
+"""Samples: images with their masks, which are read on demand."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Resized(NamedTuple):
     mask: Array
     """(size, size) in {0, 1}."""
     lesion_share: float
-    """Share of the ground truth's own pixels that are lesion, 0 to 1."""
+    """Share of the ground truth's own pixels that is lesion, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Sample(ABC):
     """One image and its ground truth, known by an `id` that is unique within its source.
 
     Attributes:
-        group: Samples of one group (a lesion, a patient) are never spread over several parts; None for a group of its
-            own.
+        group: Name of the lesion or patient, whose samples are all in one subset; None for a group of its own.
     """
 
     id: str
@@ -49,12 +48,12 @@ class Sample(ABC):
         """Reads the ground truth: (H, W) uint8 in {0, 1}, of the image's size."""
 
     def photograph(self, for_size: int) -> Array:
-        """Reads the image for a picture of about `for_size` pixels: (h, w, 3) uint8 RGB, perhaps at a reduced scale."""
+        """Reads the image for display at about `for_size` pixels: (h, w, 3) uint8 RGB, perhaps at a reduced scale."""
         return self.image()
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files it is read from; none where it is computed."""
+        """Files that it is read from; none if it is computed."""
         return ()
 
     def read(self) -> tuple[Array, Array]:
@@ -68,10 +67,10 @@ class Sample(ABC):
         return image, mask
 
     def read_resized(self, size: int) -> Resized:
-        """Reads both at (size, size), aspect ratio not kept.
+        """Reads both at (size, size), without keeping the aspect ratio.
 
         Raises:
-            InputError: As `read`.
+            InputError: See `read`.
         """
         image, mask = self.read()
         return Resized(resize_image(image, size), resize_mask(mask, size), float(mask.mean()))

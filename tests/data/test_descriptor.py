@@ -15,7 +15,7 @@ from lesionseg.data.synthetic_image import draw_dermoscopy
 
 Change = Callable[[Any], Any]
 REAL = Path(os.environ.get("LESIONSEG_ISIC2017", Path(__file__).parents[3] / "shared" / "data" / "isic2017_256"))
-PICTURES = {f"{seed}": draw_dermoscopy(seed, 160)[0] for seed in range(24)}
+PICTURES = {f"{seed}": draw_dermoscopy(seed, 160)[0] for seed in range(16)}
 
 
 def turned(picture: Any, degrees: float) -> Any:
@@ -52,11 +52,11 @@ def test_a_copy_is_recognised_as_what_it_is_a_copy_of(change: Change, known: dic
     copies = {f"copy of {id_}": descriptor(change(picture)) for id_, picture in PICTURES.items()}
     found = look_alikes(copies, known)
     assert [pair.id for pair in found] == [f"copy of {pair.other}" for pair in found]
-    assert len(found) >= 20
+    assert len(found) >= 13
 
 
 def test_other_pictures_are_not(known: dict[str, Any]) -> None:
-    others = {f"{seed}": descriptor(draw_dermoscopy(seed, 160)[0]) for seed in range(100, 160)}
+    others = {f"{seed}": descriptor(draw_dermoscopy(seed, 160)[0]) for seed in range(100, 130)}
     assert look_alikes(others, known) == []
 
 
@@ -72,11 +72,12 @@ def test_a_descriptor_is_small(known: dict[str, Any]) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real ISIC 2017 is not at {REAL}; set LESIONSEG_ISIC2017")
 def test_the_training_images_in_the_validation_part_of_isic_2017_are_recognised_and_no_others() -> None:
-    def described(folder: str, first: int) -> dict[str, Any]:
-        files = sorted((REAL / folder).glob("*.jpg"))[first:]
+    def described(folder: str, first: int, count: int) -> dict[str, Any]:
+        files = sorted((REAL / folder).glob("*.jpg"))[first : first + count]
         return {path.stem: descriptor(np.asarray(Image.open(path).convert("RGB"))) for path in files}
 
-    validation, training = described("ISIC-2017_Validation_Data", 0), described("ISIC-2017_Training_Data", 1300)
+    validation = described("ISIC-2017_Validation_Data", 0, 75)
+    training = described("ISIC-2017_Training_Data", 1300, 150)
     found = {(pair.id, pair.other) for pair in look_alikes(validation, training)}
     assert ("ISIC_0012127", "ISIC_0012970") in found
     assert len(found) <= 5

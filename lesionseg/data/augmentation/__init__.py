@@ -2,5 +2,5 @@
 
 import os
 
-# albumentations asks a server for its newest version at every import; a training run should not phone home or wait.
+# Otherwise albumentations asks a server for its newest version at every import.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

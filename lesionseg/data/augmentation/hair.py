@@ -1,4 +1,4 @@
-"""Hair drawn over the image: the commonest thing that hides a lesion's border."""
+"""Hair over the image, which often hides the border of a lesion."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 
 class Hair(albumentations.ImageOnlyTransform):  # type: ignore[misc]
-    """Draws thin, curved, dark strokes over the image; the mask stays as it is, since the lesion lies underneath.
+    """Draws thin, curved, dark strokes over the image; the mask does not change, since the lesion lies underneath.
 
     Args:
-        most_hairs: One to so many hairs are drawn.
-        p: Probability that any are.
+        most_hairs: Largest number of hairs; the smallest is one.
+        p: Probability that hairs are drawn.
     """
 
     def __init__(self, most_hairs: int, p: float) -> None:
@@ -21,7 +21,7 @@ class Hair(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         self.most_hairs = most_hairs
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Draws the random numbers: all hairs of one image grow in about the same direction."""
+        """Draws the random numbers; all hairs of one image grow in about the same direction."""
         height, width = params["shape"][:2]
         count = self.py_random.randint(1, self.most_hairs)
         start = self.random_generator.uniform(-0.1, 1.1, (count, 1, 2))
@@ -37,7 +37,7 @@ class Hair(albumentations.ImageOnlyTransform):  # type: ignore[misc]
     def apply(
         self, img: NDArray[np.uint8], points: NDArray[np.float64], shade: float, thickness: int, **_: Any
     ) -> NDArray[np.uint8]:
-        """Darkens (H, W, 3) uint8 RGB along the hairs to `shade` of what it was."""
+        """Multiplies (H, W, 3) uint8 RGB by `shade` along the hairs."""
         cover = np.zeros(img.shape[:2], np.uint8)
         subpixel_bits = 4
         lines = np.round(points * 2**subpixel_bits).astype(np.int32)

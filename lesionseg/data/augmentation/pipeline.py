@@ -1,4 +1,4 @@
-"""The augmentation pipeline: named steps in the order they are written."""
+"""The augmentation pipeline: named albumentations steps in the order of the configuration."""
 
 import random
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ Array = NDArray[np.uint8]
 
 
 class Augmentation:
-    """Runs albumentations steps on an image and its mask, both changed together.
+    """Runs albumentations steps on an image and its mask together.
 
     Args:
-        steps: Transforms by name, run in this order; a step set to None is left out.
+        steps: Transforms by name, in order; None leaves a step out.
 
     Raises:
         InputError: A step is no albumentations transform.
@@ -35,13 +35,12 @@ class Augmentation:
         """Changes an image and its mask.
 
         Args:
-            image: (H, W, 3) uint8 RGB; left as it is.
-            mask: (H, W) uint8 in {0, 1}; left as it is.
-            seed: Fixes every random choice, whichever process makes it.
+            image: (H, W, 3) uint8 RGB; not changed.
+            mask: (H, W) uint8 in {0, 1}; not changed.
+            seed: Seed of every random choice, in any process.
 
         Returns:
-            The new image and mask, of the same shapes and ranges; the given arrays themselves where
-            no step changed them.
+            Image and mask of the same shapes and ranges; the given arrays themselves if no step changed them.
         """
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         result = self.pipeline(image=image, mask=mask)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from lesionseg.data.colours import profile_name
 from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, exif_orientation, open_image, opened_image, read_photograph
+from lesionseg.data.likeness import SIDE, Portrait, portrait
 from lesionseg.data.mask_file import LESION_ABOVE, level_counts, read_grey
-from lesionseg.data.portrait import SIDE, Portrait, portrait
 from lesionseg.data.resize import resize_image, resize_mask
 from lesionseg.data.sample import FilePair, Sample
 from lesionseg.data.source import Part

@@ -13,8 +13,8 @@ from scipy.stats import ks_2samp
 from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.data.check.findings import Finding
 from lesionseg.data.digests import changes, digests_of
+from lesionseg.data.likeness import field_of_view
 from lesionseg.data.names import archive_image
-from lesionseg.data.portrait import field_of_view
 from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.data.split import read_digests
 
