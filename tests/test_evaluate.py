@@ -21,7 +21,7 @@ from lesionseg.checkpoint.lightning_io import store_decision
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset, collate
-from lesionseg.data.part_samples import own_samples
+from lesionseg.data.split import own_samples
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
 from lesionseg.metrics.formula_metric import metric_collection

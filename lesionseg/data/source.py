@@ -20,7 +20,7 @@ LeakPolicy = Literal["refuse", "drop", "allow"]
 MOST_NAMED = 3
 """Files named where any number may be meant."""
 RULES = ("official", "hold_out", "seven_three", "auto")
-"""How a source may be split, see `lesionseg.data.division`; anything else is the file of a manifest."""
+"""How a source may be split, see `lesionseg.data.split`; anything else is the file of a manifest."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Source(ABC):
             read again every epoch).
         cache_dir: Folder of the disk cache; None for the user's own.
         split: `official`, `hold_out`, `seven_three`, `auto`, or a manifest's .json file, which is then law; see
-            `lesionseg.data.division`.
+            `lesionseg.data.split`.
         validation_share: Share of the images that a cut puts into validation, above 0.
         test_share: Share that a cut puts into the test part where none is published, 0 for none.
         folds: Number of folds of a cross-validation, at least 2.

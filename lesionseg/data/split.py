@@ -1,10 +1,28 @@
-"""Splits: groups of images dealt out by a seed, evenly by lesion size, and written down with a hash."""
+"""Splits a source into training, validation and test.
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+`data.split` says where the test part (and, if published, the validation part) comes from:
+
+    official     as published; if no validation part was published, `validation_share` of training is cut off
+    hold_out     training and validation are pooled and cut; the test part as published, else `test_share`
+    seven_three  training and validation are pooled; 30 % of them are the test part, the published one is unused
+    auto         official if parts were published, else hold_out
+    FILE.json    a manifest with the ids of each part
+
+`seven_three` has the sizes of the papers that divide ISIC 2017 into 1,505 and 645 images and ISIC 2018 into 1,886 and
+808 (EGE-UNet, MALUNet, VM-UNet). Their lists of ids were drawn at random, and they choose the best epoch on the test
+part. Here `validation_share` is cut from the 70 % for that, so that numbers are lower and mean more.
+
+With `data.fold`, everything except the test part is cut into `data.folds` folds, one of which validates.
+
+A cut keeps all images of a lesion together (duplicates, or one lesion or patient in the metadata) and gives every part
+the same mix of lesion sizes. Published parts are not cut again; `data.leaks` says what happens to lesions that are in
+several of them.
+"""
+
+import functools
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +30,161 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-from lesionseg.data.names import as_read
-from lesionseg.data.source import PARTS, Part
+from lesionseg.data.cache import PixelCache, open_cache
+from lesionseg.data.duplicates import AGREEING, SAME, Duplicate, clusters, find_duplicates
+from lesionseg.data.manifest import (
+    Digests,
+    digests_of,
+    manifest,
+    read_digests,
+    read_manifest,
+    require_unchanged,
+)
+from lesionseg.data.names import archive_image, as_read, examples
+from lesionseg.data.sample import Sample
+from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.errors import InputError, raise_all
 
+log = logging.getLogger(__name__)
+
+Parts = dict[Part, list[str]]
+SEVEN_THREE_TEST_SHARE = 0.3
 MOST_BINS = 5
-"""Lesion sizes are told apart by fifths, or coarser where there are too few images."""
+"""Lesion sizes are stratified by fifths, or more coarsely if there are few images."""
+
+
+class Facts:
+    """Facts about the samples of a source, each computed on first use.
+
+    Args:
+        samples: Samples in the order of the cache.
+        cache: Their pixels.
+    """
+
+    def __init__(self, samples: Sequence[Sample], cache: PixelCache) -> None:
+        self.ids = [sample.id for sample in samples]
+        self._samples = samples
+        self._cache = cache
+
+    @functools.cached_property
+    def duplicates(self) -> list[Duplicate]:
+        """Pairs of samples that show one picture. Drawn samples, which have no files, are not compared."""
+        if not any(sample.files for sample in self._samples):
+            return []
+        self._cache.prepare(range(len(self._samples)))
+        found = self._cache.remember(f"duplicates-{SAME}-{AGREEING}", self._compare)
+        return [Duplicate(*pair) for pair in found]
+
+    def _compare(self) -> list[Duplicate]:
+        log.info("Comparing %d images with each other, so that no lesion is in two parts.", len(self.ids))
+        return find_duplicates(lambda row: self._cache[row].image, len(self.ids))
+
+    @functools.cached_property
+    def groups(self) -> list[int]:
+        """Label of each sample, equal for one picture, one image of a public archive, one lesion or one patient."""
+        pairs = [(pair.first, pair.second) for pair in self.duplicates]
+        first_of: dict[tuple[str, str], int] = {}
+        for row, sample in enumerate(self._samples):
+            for kind, name in (("group", sample.group), ("image", archive_image(sample.id))):
+                if name is not None:
+                    pairs.append((first_of.setdefault((kind, name), row), row))
+        return [int(label) for label in clusters(len(self._samples), pairs)]
+
+    @functools.cached_property
+    def digests(self) -> dict[str, str]:
+        """Digests of the files of each sample that has any; see `lesionseg.data.manifest`."""
+        found: dict[str, str] = self._cache.remember("digests", lambda: digests_of(self._samples))
+        return found
+
+    @functools.cached_property
+    def lesion_sizes(self) -> list[float]:
+        """Share of lesion in the pixels of each ground truth, 0 to 1."""
+        self._cache.prepare(range(len(self._samples)))
+        return [self._cache[row].lesion_share for row in range(len(self._samples))]
+
+
+def divide(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool) -> dict[str, Any]:
+    """Splits the samples of a source by its settings.
+
+    Args:
+        source: Source of the settings.
+        listing: Its samples.
+        facts: Facts about them.
+        check_leaks: Whether to apply `source.leaks`, which compares all images with each other.
+
+    Returns:
+        A manifest, see `lesionseg.data.manifest.manifest`.
+
+    Raises:
+        InputError: The settings do not fit the data, or the split leaks and `source.leaks` is `refuse`.
+    """
+    if listing.ungrouped:
+        log.warning(
+            "The table of lesions or patients says nothing of %d of %d images (%s): each counts as a lesion of its "
+            "own, so one patient's pictures may be in several parts.",
+            len(listing.ungrouped),
+            len(listing.samples()),
+            examples(listing.ungrouped),
+        )
+    how: dict[str, Any] = {"split": source.split, "split_seed": source.split_seed, "leaks": source.leaks}
+    if source.split.endswith(".json"):
+        parts = read_manifest(Path(source.split), facts.ids)
+    else:
+        parts = _cut_parts(source, listing, facts)
+        shares = {"validation_share": source.validation_share, "test_share": source.test_share}
+        how |= {"fold": source.fold, "folds": source.folds, **shares}
+    if check_leaks:
+        leaks = find_leaks(parts, facts)
+        parts, dropped = _without_leaks(source, parts, leaks)
+        how |= {"known_leaks": [_with_parts(leak) for leak in leaks], "dropped": dropped}
+    return manifest(parts, how)
+
+
+def _cut_parts(source: Source, listing: Listing, facts: Facts) -> Parts:
+    rule = source.split
+    if rule == "auto":
+        rule = "official" if listing.official else "hold_out"
+    if rule == "official" and not listing.official:
+        raise InputError("data.split is official, but these data have no published parts; allowed: hold_out, auto")
+    published = listing.ids()
+    pool, test = published["train"] + published["validation"], published["test"]
+    if rule == "seven_three":
+        test = _draw(pool, SEVEN_THREE_TEST_SHARE, source, facts)
+    elif rule == "hold_out" and not test and source.test_share > 0:
+        test = _draw(pool, source.test_share, source, facts)
+    rest = sorted(set(pool) - set(test))
+    validation = published["validation"] if rule == "official" and source.fold is None else []
+    if not validation and rest:
+        share = source.validation_share * len(pool) / len(rest)
+        if share >= 1 and source.fold is None:
+            raise InputError(
+                f"data.validation_share is {source.validation_share}, but the test part leaves only "
+                f"{len(rest)} of {len(pool)} images; give a smaller share"
+            )
+        validation = _draw(rest, share, source, facts, fold=source.fold)
+    return {"train": sorted(set(rest) - set(validation)), "validation": sorted(validation), "test": sorted(test)}
+
+
+def _draw(ids: Sequence[str], share: float, source: Source, facts: Facts, *, fold: int | None = None) -> list[str]:
+    """Draws a share of the images, or one of the source's folds."""
+    wanted = set(ids)
+    rows = [row for row, id_ in enumerate(facts.ids) if id_ in wanted]
+    known = [facts.ids[row] for row in rows]
+    groups, sizes = [facts.groups[row] for row in rows], [facts.lesion_sizes[row] for row in rows]
+    if fold is None:
+        return sorted(cut(known, share=share, groups=groups, sizes=sizes, seed=source.split_seed))
+    return sorted(fold_of(known, folds=source.folds, fold=fold, groups=groups, sizes=sizes, seed=source.split_seed))
 
 
 def cut(ids: Sequence[str], *, share: float, groups: Sequence[int], sizes: Sequence[float], seed: int) -> set[str]:
-    """Takes a share of the images away, whole groups only, with the same mix of lesion sizes as the rest.
+    """Draws a share of the images: whole groups, with the same mix of lesion sizes as the rest.
 
     Args:
-        ids: Of the images, in any order.
-        share: Of the groups, above 0 and below 1; at least one group is taken and one left.
-        groups: A label for each image; images of one label stay together.
-        sizes: Each image's lesion size, in any unit.
-        seed: Fixes the draw.
+        ids: Ids of the images in any order.
+        share: Share of the groups, above 0 and below 1; at least one group is drawn and one left.
+        groups: Label of each image; images of one label stay together.
+        sizes: Lesion size of each image in any unit.
+        seed: Seed of the draw.
 
     Raises:
         InputError: There are fewer than two groups.
@@ -47,15 +203,15 @@ def cut(ids: Sequence[str], *, share: float, groups: Sequence[int], sizes: Seque
 def fold_of(
     ids: Sequence[str], *, folds: int, fold: int, groups: Sequence[int], sizes: Sequence[float], seed: int
 ) -> set[str]:
-    """Takes one fold of a cross-validation; the folds of one seed are disjoint and complete.
+    """Draws one fold of a cross-validation; the folds of one seed are disjoint and complete.
 
     Args:
-        ids: Of the images, in any order.
+        ids: Ids of the images in any order.
         folds: Number of folds.
-        fold: Which one, 0 to folds - 1.
-        groups: A label for each image; images of one label stay together.
-        sizes: Each image's lesion size; each fold gets the same mix.
-        seed: Fixes the draw.
+        fold: Number of the fold, 0 to folds - 1.
+        groups: Label of each image; images of one label stay together.
+        sizes: Lesion size of each image; each fold gets the same mix.
+        seed: Seed of the draw.
 
     Raises:
         InputError: There are fewer groups than folds.
@@ -71,81 +227,109 @@ def fold_of(
 
 
 def size_bins(sizes: NDArray[np.float64], *, most: int) -> NDArray[np.int64]:
-    """Numbers sizes by quantile, 0 for the smallest: (N,) in 0..bins-1, bins as even as possible, at most `most`."""
+    """Numbers sizes by quantile: (N,) in 0..bins-1, with at most `most` bins of even counts."""
     ranks = np.argsort(np.argsort(sizes, kind="stable"), kind="stable")
     return ranks * max(1, most) // max(1, len(sizes))
 
 
 def _units(ids: Sequence[str], groups: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sorts images by id and numbers their groups as they first appear: what a draw gives depends on nothing else."""
+    """Sorts images by id and numbers their groups by first appearance, so that a draw depends on nothing else."""
     order = np.argsort(np.asarray(ids, str), kind="stable")
     _, first, inverse = np.unique(np.asarray(groups)[order], return_index=True, return_inverse=True)
     return order, np.argsort(np.argsort(first))[inverse]
 
 
-def manifest(parts: Mapping[Part, Sequence[str]], how: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes a split down: the sorted ids of each part, the SHA-256 of exactly that, and how it came about.
+def find_leaks(parts: Mapping[Part, Sequence[str]], facts: Facts) -> list[dict[str, Part]]:
+    """Finds lesions that are in several parts: for each, the part of all of its images by id."""
+    part_of = {id_: part for part in PARTS for id_ in parts[part]}
+    members: defaultdict[int, dict[str, Part]] = defaultdict(dict)
+    for id_, group in zip(facts.ids, facts.groups, strict=True):
+        if id_ in part_of:
+            members[group][id_] = part_of[id_]
+    return [images for images in members.values() if len(set(images.values())) > 1]
 
-    The hash is of names: it says that two runs divided the same ids alike. What is in the files, the key `files` says,
-    which training adds; see `lesionseg.data.digests`.
-    """
-    ids = {part: sorted(parts.get(part, ())) for part in sorted(PARTS)}
-    return {"parts": ids, "sha256": _hash(ids), "how": dict(how)}
+
+def _without_leaks(source: Source, parts: Parts, leaks: Sequence[Mapping[str, Part]]) -> tuple[Parts, list[str]]:
+    """Applies `source.leaks`: returns the parts to use, and the ids that were dropped."""
+    if not leaks:
+        return parts, []
+    is_manifest = source.split.endswith(".json")
+    if source.leaks == "allow":
+        log.warning("The split leaks: %d lesions are in several parts (data.leaks=allow).", len(leaks))
+        return parts, []
+    if source.leaks == "refuse" or is_manifest:
+        drop = "data.leaks=drop leaves them out of training (and of validation, if the test has them). "
+        raise_all(
+            "The split leaks: images of one lesion are in several parts, which makes results look better than they "
+            f"are. {'' if is_manifest else drop}data.leaks=allow trains all the same. Either is recorded in every "
+            "checkpoint.",
+            [", ".join(_with_parts(leak)) for leak in leaks],
+        )
+    dropped = {id_ for leak in leaks for id_, part in leak.items() if part != max(leak.values(), key=PARTS.index)}
+    log.info("%d images are left out of training or validation: later parts show the same lesions.", len(dropped))
+    return {part: [id_ for id_ in parts[part] if id_ not in dropped] for part in PARTS}, sorted(dropped)
 
 
-def read_manifest(path: Path, known: Sequence[str]) -> dict[Part, list[str]]:
-    """Reads the parts of a manifest, as training writes them to split.json or as anyone may write them.
+def _with_parts(leak: Mapping[str, Part]) -> list[str]:
+    return [f"{id_} ({part})" for id_, part in sorted(leak.items())]
+
+
+def require_same_files(source: Source, digests: Callable[[], Digests]) -> None:
+    """Checks that the files are those that the source's manifest, if any, was written for.
 
     Args:
-        path: JSON: `{"parts": {"train": [ids], "validation": [ids], "test": [ids]}}`, of which `test` may be missing;
-            with `sha256`, the ids must be what was hashed.
-        known: Ids the source has; those that the manifest does not name are in no part.
+        source: Source whose `split` may be a manifest.
+        digests: Returns the digests of the samples; called only if needed.
 
     Raises:
-        InputError: The file is missing or no manifest, names an unknown id or one twice, or was changed.
+        InputError: The file is no manifest, or files differ; the message lists their samples.
     """
-    with _understood(path):
-        written = json.loads(path.read_text(encoding="utf-8"))
-        parts = {part: [str(id_) for id_ in written["parts"].get(part, [])] for part in sorted(PARTS)}
-        unknown_parts = sorted(set(written["parts"]) - set(PARTS))
-    known_as = {as_read(id_): id_ for id_ in known}
-    hash_fits = written.get("sha256") in (None, _hash(parts))
-    parts = {part: [known_as.get(as_read(id_), id_) for id_ in members] for part, members in parts.items()}
-    everyone = [id_ for members in parts.values() for id_ in members]
-    findings = [f"there is no part {part}; allowed: {', '.join(PARTS)}" for part in unknown_parts]
-    findings += [f"the data have no image {id_}" for id_ in sorted(set(everyone) - set(known))]
-    findings += [f"{id_} is listed more than once" for id_, times in sorted(Counter(everyone).items()) if times > 1]
-    findings += [f"part {part} is empty" for part in ("train", "validation") if not parts[part]]
-    if not hash_fits:
-        findings.append("the ids are not those of its sha256; if the change was meant, take sha256 out")
-    raise_all(f"data.split={path} does not fit:", findings)
-    return {part: sorted(parts[part]) for part in PARTS}
+    if source.split.endswith(".json") and (then := read_digests(Path(source.split))):
+        remedy = "take `files` out of it if the change was meant"
+        require_unchanged(then, digests(), origin=f"data.split={source.split}", remedy=remedy)
 
 
-def read_digests(path: Path) -> dict[str, str]:
-    """Reads the digests of a manifest's files; none where it has none, as an older one or one written by hand.
+def own_samples(source: Source, part: str, split: Mapping[str, Any]) -> list[Sample]:
+    """Lists the samples of a part in a checkpoint's manifest.
+
+    Args:
+        source: The checkpoint's source.
+        part: `train`, `validation`, `test` or `all`.
+        split: The checkpoint's manifest.
 
     Raises:
-        InputError: The file is missing or no manifest.
+        InputError: Images are missing or have changed.
     """
-    with _understood(path):
-        files = json.loads(path.read_text(encoding="utf-8")).get("files") or {}
-        return {str(id_): str(digests) for id_, digests in files.items()}
+    at_hand = {as_read(sample.id): sample for sample in source.listing().checked().samples()}
+    parts: Mapping[str, Sequence[str]] = split["parts"]
+    wanted = sorted(id_ for members in parts.values() for id_ in members) if part == "all" else parts[part]
+    raise_all(
+        "The checkpoint's split names images that the data no longer have; give data=... to score others:",
+        [id_ for id_ in wanted if as_read(id_) not in at_hand],
+    )
+    samples = [at_hand[as_read(id_)] for id_ in wanted]
+    if then := split.get("files"):
+        require_unchanged(then, digests_of(samples), origin="the checkpoint", remedy="give data=... to score others")
+    return samples
 
 
-@contextmanager
-def _understood(path: Path) -> Iterator[None]:
-    """Says what a manifest is where a file is none."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"data.split={path}: not a manifest ({type(error).__name__}: {error}); expected JSON with parts, and in it "
-            f"a list of ids for each of {', '.join(PARTS)}"
-        ) from error
+def other_samples(source: Source, part: str, image_size: int) -> list[Sample]:
+    """Lists the samples of a part of a source, split by its settings.
 
+    Args:
+        source: Any source.
+        part: `train`, `validation`, `test` or `all`.
+        image_size: Size at which images are compared if the split needs that.
 
-def _hash(parts: Mapping[Part, Sequence[str]]) -> str:
-    ids = {part: sorted(members) for part, members in parts.items()}
-    canonical = json.dumps(ids, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    Raises:
+        InputError: Files are missing, do not pair up or are not those of the source's manifest.
+    """
+    listing = source.listing().checked()
+    samples = listing.samples()
+    if part == "all":
+        return samples
+    facts = Facts(samples, open_cache(source.cache, samples, image_size, source.cache_dir))
+    ids = set(divide(source, listing, facts, check_leaks=False)["parts"][part])
+    chosen = [sample for sample in samples if sample.id in ids]
+    require_same_files(source, lambda: digests_of(chosen))
+    return chosen

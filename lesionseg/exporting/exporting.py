@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from lesionseg.checkpoint.checkpoint import read, segmenter_of, source_of
 from lesionseg.config.build import build
-from lesionseg.data.part_samples import other_samples, own_samples
 from lesionseg.data.sample import Sample
+from lesionseg.data.split import other_samples, own_samples
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
 from lesionseg.exporting.comparing import at_network_size, at_own_size, difference

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lesionseg.checkpoint.checkpoint import source_of
 from lesionseg.data.file_types import is_readable, readable_text
 from lesionseg.data.image_file import read_image
-from lesionseg.data.part_samples import own_samples
+from lesionseg.data.split import own_samples
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 

@@ -13,7 +13,7 @@ from lesionseg.checkpoint.checkpoint import read, segmenter_of, source_of
 from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
 from lesionseg.config.quoting import quoted
 from lesionseg.data.grey_png import encode_grey_png
-from lesionseg.data.part_samples import own_samples
+from lesionseg.data.split import own_samples
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.scored_run import SUMMARY, Run, read_run
 from lesionseg.system.atomic_files import whole_file

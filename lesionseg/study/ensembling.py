@@ -19,10 +19,9 @@ from lesionseg.checkpoint.checkpoint import (
     temperature_of,
 )
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO
-from lesionseg.data.digests import changes, with_digests
+from lesionseg.data.manifest import changes, manifest, with_digests
 from lesionseg.data.names import examples
 from lesionseg.data.source import PARTS
-from lesionseg.data.split import manifest
 from lesionseg.errors import InputError, raise_all
 from lesionseg.model.engine import file_digest
 from lesionseg.model.ensemble import Ensemble

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lesionseg.checkpoint.checkpoint import read
 from lesionseg.config.flat import flat
 from lesionseg.config.old_names import current_settings
-from lesionseg.data.digests import require_unchanged
+from lesionseg.data.manifest import require_unchanged
 from lesionseg.errors import InputError, raise_all
 from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS
 

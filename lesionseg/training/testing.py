@@ -12,9 +12,9 @@ from lesionseg.config.build import build
 from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import loader
-from lesionseg.data.part_samples import other_samples, own_samples
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS
+from lesionseg.data.split import other_samples, own_samples
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
 from lesionseg.evaluation.summarising import check_metadata

@@ -1,21 +1,30 @@
-"""Splits: whole groups, even lesion sizes, fixed by a seed alone, and written down with a hash of exactly that."""
+"""Splits: where each part comes from, whole lesions, even sizes, fixed by a seed alone, and what happens to leaks."""
 
 import json
+import logging
 import random
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from lesionseg.data.digests import with_digests
-from lesionseg.data.split import cut, fold_of, manifest, read_digests, read_manifest, size_bins
+import lesionseg.data.split
+from lesionseg.data.cache import NoCache, PixelCache, open_cache
+from lesionseg.data.combined import Combined
+from lesionseg.data.datamodule import LesionDataModule
+from lesionseg.data.folder import Folder
+from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.sample import FilePair, Sample
+from lesionseg.data.source import PARTS, CacheName, Listing
+from lesionseg.data.split import Facts, cut, divide, find_leaks, fold_of, other_samples, own_samples, size_bins
 from lesionseg.errors import InputError
-
-PARTS = {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}
-SHA256 = "4fa73df9dd1ecad8ced9a128cd3f0f33581edb5c538c575a8e63fd5cbce08191"
-"""What `printf '{"test":["d"],"train":["a","b"],"validation":["c"]}' | sha256sum` prints."""
 
 
 class Images:
@@ -159,132 +168,502 @@ def test_bins_are_as_even_as_they_can_be() -> None:
     assert sorted(counts.tolist()) == [20, 20, 21, 21, 21]
 
 
-def test_the_manifest_is_the_sha256_of_the_parts_as_compact_json() -> None:
-    written = manifest({"train": ["b", "a"], "validation": ["c"], "test": ["d"]}, {"split": "hold_out"})
-    assert written == {"parts": PARTS, "sha256": SHA256, "how": {"split": "hold_out"}}
+Divide = Callable[..., dict[str, Any]]
+
+PUBLISHED = {"train": 14, "validation": 6, "test": 5}
+"""Images of a source with published parts, named t00, v00, x00 and so on."""
 
 
-def test_the_hash_depends_on_the_parts_alone() -> None:
-    one = manifest({"train": ["a", "b"], "validation": ["c", "d"]}, {"split_seed": 0})
-    other = manifest({"validation": ["d", "c"], "test": [], "train": ["b", "a"]}, {"split_seed": 1})
-    assert one["sha256"] == other["sha256"]
+def names(counts: Mapping[str, int]) -> dict[str, list[str]]:
+    letters = {"train": "t", "validation": "v", "test": "x"}
+    return {part: [f"{letters[part]}{number:02d}" for number in range(counts.get(part, 0))] for part in PARTS}
+
+
+@pytest.fixture
+def division(folder_source: Any) -> Divide:
+    """Divides images that are nothing but ids; `lesions` lists those that show one lesion."""
+
+    def divided(
+        counts: Mapping[str, int] = PUBLISHED,
+        *,
+        official: bool = True,
+        lesions: Sequence[set[str]] = (),
+        check_leaks: bool = True,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        parts = names(counts)
+        listing = Listing(
+            {part: [FilePair(id_, Path(id_), Path(id_)) for id_ in parts[part]] for part in PARTS}, official=official
+        )
+        ids = [sample.id for sample in listing.samples()]
+        label = {id_: number for number, id_ in enumerate(ids)}
+        for lesion in lesions:
+            label |= dict.fromkeys(lesion, len(ids) + len(label) + min(label[id_] for id_ in lesion))
+        sizes = [int(id_[1:]) / 100 for id_ in ids]
+        facts: Any = SimpleNamespace(ids=ids, groups=[label[id_] for id_ in ids], lesion_sizes=sizes)
+        source = folder_source(Path("unused"), **settings)
+        return divide(source, listing, facts, check_leaks=check_leaks)
+
+    return divided
+
+
+def counts(divided: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(len(divided["parts"][part]) for part in PARTS)
+
+
+def everyone(divided: Mapping[str, Any]) -> list[str]:
+    return sorted(chain(*divided["parts"].values()))
+
+
+# Rules
+
+
+def test_official_parts_are_kept_whatever_seed_and_shares_are(division: Divide) -> None:
+    for seed, share in ((0, 0.15), (9, 0.6)):
+        divided = division(split="official", split_seed=seed, validation_share=share, test_share=0.3)
+        assert divided["parts"] == names(PUBLISHED)
+
+
+def test_where_no_validation_was_published_it_is_cut_from_training_only(division: Divide) -> None:
+    divided = division({"train": 20, "test": 5}, split="official", validation_share=0.2)
+    assert counts(divided) == (16, 4, 5)
+    assert divided["parts"]["test"] == names({"test": 5})["test"]
+    assert all(id_.startswith("t") for id_ in divided["parts"]["validation"])
+    other = division({"train": 20, "test": 5}, split="official", validation_share=0.2, split_seed=1)
+    assert other["parts"]["validation"] != divided["parts"]["validation"]
+
+
+def test_hold_out_cuts_training_and_validation_anew_and_keeps_a_published_test(division: Divide) -> None:
+    divided = division(split="hold_out", validation_share=0.25, test_share=0.5)
+    assert counts(divided) == (15, 5, 5)
+    assert divided["parts"]["test"] == names(PUBLISHED)["test"]
+    assert {id_[0] for id_ in divided["parts"]["train"]} == {"t", "v"}
+
+
+@pytest.mark.parametrize(("test_share", "expected"), [(0.1, (15, 3, 2)), (0, (17, 3, 0)), (0.4, (9, 3, 8))])
+def test_hold_out_cuts_unpublished_data_into_shares_of_all(
+    division: Divide, test_share: float, expected: tuple[int, ...]
+) -> None:
+    divided = division({"train": 20}, official=False, split="hold_out", validation_share=0.15, test_share=test_share)
+    assert counts(divided) == expected
+    assert everyone(divided) == names({"train": 20})["train"]
 
 
 @pytest.mark.parametrize(
-    "other", [{"train": ["a"], "validation": ["b", "c"]}, {"train": ["a", "b"], "validation": ["d"]}]
+    ("train", "validation", "expected"),
+    [(2000, 150, (1505, 645)), (2594, 100, (1886, 808))],
+    ids=["ISIC 2017", "ISIC 2018"],
 )
-def test_another_split_has_another_hash(other: dict[Any, list[str]]) -> None:
-    assert manifest({"train": ["a", "b"], "validation": ["c"]}, {})["sha256"] != manifest(other, {})["sha256"]
+def test_seven_three_has_the_sizes_of_the_papers_and_leaves_the_published_test_out(
+    division: Divide, train: int, validation: int, expected: tuple[int, int]
+) -> None:
+    divided = division(
+        {"train": train, "validation": validation, "test": 600}, split="seven_three", validation_share=0.1
+    )
+    in_training, in_validation, in_test = counts(divided)
+    assert (in_training + in_validation, in_test) == expected
+    assert in_validation == round(0.1 * (train + validation))
+    assert not any(id_.startswith("x") for id_ in everyone(divided))
 
 
-def write(path: Path, content: Any) -> Path:
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
+@pytest.mark.parametrize(("official", "like"), [(True, "official"), (False, "hold_out")])
+def test_auto_keeps_published_parts_and_cuts_others(division: Divide, official: bool, like: str) -> None:
+    given = PUBLISHED if official else {"train": 20}
+    auto, named = (division(given, official=official, split=rule) for rule in ("auto", like))
+    assert auto["parts"] == named["parts"]
 
 
-KNOWN = ["a", "b", "c", "d", "e"]
+def test_official_parts_that_were_never_published_are_refused(division: Divide) -> None:
+    with pytest.raises(InputError, match="no published parts; allowed: hold_out, auto"):
+        division({"train": 20}, official=False, split="official")
+
+
+@pytest.mark.parametrize("split", ["official", "hold_out", "seven_three", "auto"])
+def test_every_rule_makes_disjoint_sorted_parts(division: Divide, split: str) -> None:
+    divided = division(split=split)
+    assert len(everyone(divided)) == len(set(everyone(divided)))
+    assert all(members == sorted(members) for members in divided["parts"].values())
+    assert divided == division(split=split)
+
+
+@pytest.mark.parametrize("split", ["hold_out", "seven_three", "auto"])
+def test_no_cut_separates_pictures_of_one_lesion(division: Divide, split: str) -> None:
+    lesions = [{"t00", "t09", "t13"}, {"t01", "t02"}, {"t03", "t11", "t17"}, {"t05", "t18"}, {"t06", "t19"}]
+    for seed in range(8):
+        divided = division({"train": 20}, official=False, lesions=lesions, split=split, split_seed=seed)
+        for lesion in lesions:
+            assert sum(bool(lesion & set(members)) for members in divided["parts"].values()) == 1
+        assert divided["how"]["known_leaks"] == []
+
+
+# Folds
 
 
 @pytest.mark.parametrize(
-    ("content", "parts"),
+    ("split", "official", "given", "test"),
     [
-        (manifest(PARTS, {"split": "hold_out"}), PARTS),  # type: ignore[arg-type]
-        ({"parts": {"train": ["b", "a"], "validation": ["c"], "test": ["d"]}, "sha256": SHA256}, PARTS),
-        ({"parts": PARTS}, PARTS),
-        ({"parts": {"train": ["e"], "validation": ["c"]}}, {"train": ["e"], "validation": ["c"], "test": []}),
+        ("official", True, PUBLISHED, 5),
+        ("official", True, {"train": 20, "test": 5}, 5),
+        ("hold_out", True, PUBLISHED, 5),
+        ("hold_out", False, {"train": 20}, 4),
+        ("seven_three", True, PUBLISHED, 6),
+        ("auto", True, PUBLISHED, 5),
     ],
 )
-def test_a_manifest_is_read_back_sorted_whoever_wrote_it(tmp_path: Path, content: Any, parts: Any) -> None:
-    assert read_manifest(write(tmp_path / "split.json", content), KNOWN) == parts
+def test_folds_go_over_everything_but_one_and_the_same_test(
+    division: Divide, split: str, official: bool, given: dict[str, int], test: int
+) -> None:
+    made = [division(given, official=official, split=split, fold=fold, folds=4, test_share=0.2) for fold in range(4)]
+    tests = {tuple(divided["parts"]["test"]) for divided in made}
+    assert [len(members) for members in tests] == [test]
+    validated = sorted(chain(*(divided["parts"]["validation"] for divided in made)))
+    pool = sorted(set(everyone(made[0])) - set(*tests))
+    assert validated == pool
+    for divided in made:
+        assert sorted(divided["parts"]["train"] + divided["parts"]["validation"]) == pool
+        assert len(divided["parts"]["validation"]) == pytest.approx(len(pool) / 4, abs=1)
 
 
-def test_ids_of_digits_are_ids(tmp_path: Path) -> None:
-    content = {"parts": {"train": [1, 2], "validation": ["3"]}}
-    assert read_manifest(write(tmp_path / "split.json", content), ["1", "2", "3"])["train"] == ["1", "2"]
+def test_more_folds_than_lesions_are_refused(division: Divide) -> None:
+    with pytest.raises(InputError, match="cannot make 9 folds"):
+        division({"train": 4}, official=False, split="hold_out", test_share=0, fold=0, folds=9)
 
 
-FAULTS = {
-    "an unknown id": ({"train": ["a", "z"], "validation": ["c"]}, ["the data have no image z"]),
-    "an id twice": ({"train": ["a", "a"], "validation": ["c"]}, ["a is listed more than once"]),
-    "an id in two parts": ({"train": ["a"], "validation": ["a"]}, ["a is listed more than once"]),
-    "nothing to train on": ({"train": [], "validation": ["c"]}, ["part train is empty"]),
-    "nothing to validate on": ({"train": ["a"]}, ["part validation is empty"]),
-    "an unknown part": (
-        {"train": ["a"], "validation": ["c"], "val": ["d"]},
-        ["there is no part val; allowed: train, validation, test"],
-    ),
-    "everything at once": (
-        {"train": ["z", "y"], "test": ["d", "d"], "holdout": []},
-        ["no image z", "no image y", "d is listed more than once", "part validation is empty", "no part holdout"],
-    ),
-}
+# Manifests
 
 
-@pytest.mark.parametrize(("parts", "messages"), FAULTS.values(), ids=FAULTS.keys())
-def test_all_faults_of_a_manifest_are_named(tmp_path: Path, parts: Any, messages: list[str]) -> None:
-    path = write(tmp_path / "split.json", {"parts": parts})
-    with pytest.raises(InputError) as error:
-        read_manifest(path, KNOWN)
-    assert f"data.split={path} does not fit" in str(error.value)
-    assert all(message in str(error.value) for message in messages)
+def test_a_manifest_is_law(division: Divide, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    parts = {"train": ["x00", "t03"], "validation": ["t01"], "test": ["v00"]}
+    path.write_text(json.dumps({"parts": parts}))
+    divided = division(split=str(path), split_seed=5, validation_share=0.5)
+    assert divided["parts"] == {"train": ["t03", "x00"], "validation": ["t01"], "test": ["v00"]}
+    assert divided["how"]["split"] == str(path)
+    assert "fold" not in divided["how"]
 
 
-def test_ids_that_were_edited_do_not_fit_their_hash(tmp_path: Path) -> None:
-    edited = {"parts": PARTS | {"test": ["e"]}, "sha256": SHA256}
-    with pytest.raises(InputError, match=r"the ids are not those of its sha256; .*take sha256 out"):
-        read_manifest(write(tmp_path / "split.json", edited), KNOWN)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "a,b,c",
-        "[]",
-        "{}",
-        "3",
-        '{"parts": []}',
-        '{"parts": null}',
-        '{"parts": {"train": 3}}',
-        '{"parts": {"train": null, "validation": ["a"]}}',
-    ],
-)
-def test_what_is_no_manifest_is_refused_with_what_one_looks_like(tmp_path: Path, content: str) -> None:
-    path = write(tmp_path / "split.json", content)
-    with pytest.raises(InputError, match=r"split\.json: not a manifest .*expected JSON with parts"):
-        read_manifest(path, KNOWN)
-
-
-def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere\.json: not a manifest .*No such file"):
-        read_manifest(tmp_path / "nowhere.json", KNOWN)
-
-
-def test_ids_that_look_the_same_are_the_same(tmp_path: Path) -> None:
-    """One system writes an accent as a sign of its own, another does not; the hash is of what was written."""
-    written = {"train": ["le\u0301sion"], "validation": ["b"], "test": []}
+@pytest.mark.parametrize("settings", [{"split": "hold_out"}, {"split": "auto", "fold": 2}, {"split": "seven_three"}])
+def test_what_a_run_wrote_gives_the_same_parts_and_hash_again(
+    division: Divide, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    first = division(**settings)
     path = tmp_path / "split.json"
-    path.write_text(json.dumps(manifest(written, {})))  # type: ignore[arg-type]
-    assert read_manifest(path, ["l\u00e9sion", "b"])["train"] == ["l\u00e9sion"]
+    path.write_text(json.dumps(first, indent=2))
+    again = division(split=str(path), split_seed=9)
+    assert again["parts"] == first["parts"]
+    assert again["sha256"] == first["sha256"]
 
 
-# What is in the files
+# Leaks
+
+LESIONS = [{"t00", "v01"}, {"t02", "t03", "x00"}, {"v02", "x01"}, {"t05", "v03", "x02"}, {"t07", "t08"}]
+"""All but the last are in several of the published parts."""
 
 
-def test_a_manifests_digests_are_read_where_it_has_any(tmp_path: Path) -> None:
-    written = manifest(PARTS, {}) | {"files": {"1": "ab cd"}}  # type: ignore[arg-type]
-    path = write(tmp_path / "split.json", written)
-    assert read_digests(path) == {"1": "ab cd"}
-    assert read_manifest(path, KNOWN) == PARTS
-    assert read_digests(write(tmp_path / "old.json", manifest(PARTS, {}))) == {}  # type: ignore[arg-type]
+def test_leaks_are_the_lesions_in_several_parts_with_every_image_of_them() -> None:
+    facts: Any = SimpleNamespace(ids=["a", "b", "c", "d", "e", "f"], groups=[0, 1, 0, 2, 1, 0])
+    parts: Any = {"train": ["a", "b", "e"], "validation": ["c", "d"], "test": []}  # f is in no part
+    assert find_leaks(parts, facts) == [{"a": "train", "c": "validation"}]
 
 
-@pytest.mark.parametrize("content", [[], {"files": ["1"]}, {"files": "text"}, None])
-def test_digests_of_another_kind_are_no_manifest(tmp_path: Path, content: Any) -> None:
-    with pytest.raises(InputError, match="not a manifest"):
-        read_digests(write(tmp_path / "split.json", content))
+def test_refused_leaks_are_all_listed_with_their_parts_and_both_remedies(division: Divide) -> None:
+    with pytest.raises(InputError) as error:
+        division(split="official", lesions=LESIONS, leaks="refuse")
+    message = str(error.value)
+    for line in (
+        "t00 (train), v01 (validation)",
+        "t02 (train), t03 (train), x00 (test)",
+        "v02 (validation), x01 (test)",
+        "t05 (train), v03 (validation), x02 (test)",
+    ):
+        assert f"- {line}\n" in message + "\n"
+    assert "t07" not in message
+    assert "data.leaks=drop" in message
+    assert "data.leaks=allow" in message
 
 
-def test_the_hash_is_of_names_alone() -> None:
-    assert manifest(PARTS, {})["sha256"] == with_digests(manifest(PARTS, {}), {"1": "ab cd"})["sha256"]  # type: ignore[arg-type]
+def test_dropping_takes_the_earlier_parts_images_out_and_records_them(division: Divide) -> None:
+    divided = division(split="official", lesions=LESIONS, leaks="drop")
+    dropped = ["t00", "t02", "t03", "t05", "v02", "v03"]
+    assert divided["how"]["dropped"] == dropped
+    assert divided["parts"] == {
+        part: [id_ for id_ in members if id_ not in dropped] for part, members in names(PUBLISHED).items()
+    }
+    assert division(split="official", lesions=LESIONS[-1:], leaks="drop")["how"]["dropped"] == []
+
+
+def test_allowed_leaks_stay_and_are_warned_of_and_recorded(division: Divide, caplog: pytest.LogCaptureFixture) -> None:
+    divided = division(split="official", lesions=LESIONS, leaks="allow")
+    assert divided["parts"] == names(PUBLISHED)
+    assert divided["how"]["dropped"] == []
+    assert len(divided["how"]["known_leaks"]) == 4
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "4 lesions are in several parts" in caplog.text
+
+
+def test_where_leaks_are_not_checked_there_are_none_to_refuse(division: Divide) -> None:
+    divided = division(split="official", lesions=LESIONS, leaks="refuse", check_leaks=False)
+    assert divided["parts"] == names(PUBLISHED)
+    assert "known_leaks" not in divided["how"]
+
+
+@pytest.mark.parametrize("leaks", ["refuse", "drop"])
+def test_a_manifest_that_leaks_is_refused_and_not_changed(division: Divide, tmp_path: Path, leaks: str) -> None:
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"parts": names(PUBLISHED)}))
+    with pytest.raises(InputError) as error:
+        division(split=str(path), lesions=LESIONS, leaks=leaks)
+    assert "t00 (train), v01 (validation)" in str(error.value)
+    assert "data.leaks=allow" in str(error.value)
+    assert "data.leaks=drop" not in str(error.value)
+    allowed = division(split=str(path), lesions=LESIONS, leaks="allow")
+    assert allowed["parts"] == names(PUBLISHED)
+
+
+def test_a_manifest_written_after_dropping_leaks_no_more(division: Divide, tmp_path: Path) -> None:
+    first = division(split="official", lesions=LESIONS, leaks="drop")
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps(first))
+    assert division(split=str(path), lesions=LESIONS, leaks="refuse")["sha256"] == first["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "how"),
+    [
+        ({"split": "official"}, {"split": "official", "fold": None, "folds": 5}),
+        ({"split": "auto", "split_seed": 4}, {"split": "auto", "split_seed": 4}),
+        ({"split": "hold_out", "fold": 1, "folds": 3}, {"fold": 1, "folds": 3}),
+        (
+            {"split": "official", "lesions": [{"t00", "v01"}], "leaks": "drop"},
+            {"leaks": "drop", "known_leaks": [["t00 (train)", "v01 (validation)"]], "dropped": ["t00"]},
+        ),
+    ],
+)
+def test_how_it_came_about_is_written_down_in_plain_values(
+    division: Divide, settings: dict[str, Any], how: dict[str, Any]
+) -> None:
+    written = division(**settings)
+    assert written["how"] | how == written["how"]
+    assert json.loads(json.dumps(written)) == written
+
+
+# On a disk, with pictures
+
+
+def divided_folder(source: Any, folder: Path) -> dict[str, Any]:
+    listing = source.listing().checked()
+    samples = listing.samples()
+    return divide(source, listing, Facts(samples, open_cache("disk", samples, 48, folder)), check_leaks=True)
+
+
+@pytest.fixture
+def leaking(tmp_path: Path, draw_pairs: Any) -> Path:
+    """Folders as parts; `v` is `b` again, and `y` is `a`'s patient by the table."""
+    draw_pairs(tmp_path / "data" / "train", {"a": 0, "b": 1, "c": 2, "d": 3})
+    draw_pairs(tmp_path / "data" / "validation", {"u": 4, "v": 1})
+    draw_pairs(tmp_path / "data" / "test", {"x": 5, "y": 6})
+    (tmp_path / "data" / "patients.csv").write_text("image_id,lesion_id\na,p1\nb,p2\ny,p1\n")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("groups", "kept"), [(None, ["a", "c", "d"]), ("patients.csv", ["c", "d"])], ids=["pictures", "patients"]
+)
+def test_pictures_and_metadata_show_leaks(
+    folder_source: Any, leaking: Path, tmp_path: Path, groups: str | None, kept: list[str]
+) -> None:
+    with pytest.raises(InputError, match=r"b \(train\), v \(validation\)") as error:
+        divided_folder(folder_source(leaking, groups=groups), tmp_path / "cache")
+    assert ("a (train), y (test)" in str(error.value)) == (groups is not None)
+    divided = divided_folder(folder_source(leaking, groups=groups, leaks="drop"), tmp_path / "cache")
+    assert divided["parts"] == {"train": kept, "validation": ["u", "v"], "test": ["x", "y"]}
+
+
+def test_an_archives_images_are_leaks_between_sources_whatever_their_pixels(
+    folder_source: Any, draw_pairs: Any, source_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """As the challenges of 2017 and 2018, which share images of other sizes and crops."""
+    newer = draw_pairs(tmp_path / "newer", {"ISIC_0000001": 0, "ISIC_0000002": 1, "003": 2, "ISIC_0000004": 3})
+    older = draw_pairs(tmp_path / "older", {"ISIC_0000001": 4, "ISIC_0000002": 5, "003": 6})
+
+    def source(leaks: str) -> Combined:
+        train, test = {"newer": folder_source(newer)}, {"older": folder_source(older)}
+        settings = source_settings | {"leaks": leaks, "validation_share": 0.4, "split_seed": 0}
+        return Combined(**settings, train=train, test=test)
+
+    with pytest.raises(InputError) as error:
+        divided_folder(source("refuse"), tmp_path / "cache")
+    leaks = str(error.value).splitlines()[1:]
+    assert [line.partition(" (")[0] for line in leaks] == ["  - newer/ISIC_0000001", "  - newer/ISIC_0000002"]
+    assert all(line.endswith(f"older/{line[-19:-7]} (test)") for line in leaks)
+    parts = divided_folder(source("drop"), tmp_path / "cache")["parts"]
+    assert sorted(parts["train"] + parts["validation"]) == ["newer/003", "newer/ISIC_0000004"]
+    assert parts["test"] == ["older/003", "older/ISIC_0000001", "older/ISIC_0000002"]
+
+
+def test_a_cut_of_a_folder_keeps_copies_and_patients_together(
+    folder_source: Any, draw_pairs: Any, tmp_path: Path
+) -> None:
+    root = draw_pairs(tmp_path / "data", {f"{number:02d}": number % 9 for number in range(12)})  # 9 is 0 again
+    (root / "patients.csv").write_text("image_id,lesion_id\n03,p\n07,p\n08,p\n")
+    for seed in range(4):
+        source = folder_source(root, groups="patients.csv", split_seed=seed, validation_share=0.3, test_share=0.2)
+        divided = divided_folder(source, tmp_path / "cache")
+        for lesion in ({"00", "09"}, {"01", "10"}, {"02", "11"}, {"03", "07", "08"}):
+            assert sum(lesion <= set(members) for members in divided["parts"].values()) == 1
+
+
+def test_hold_out_cuts_a_test_part_where_the_published_ones_lack_it(division: Divide) -> None:
+    divided = division(
+        {"train": 60, "validation": 40, "test": 0}, split="hold_out", validation_share=0.2, test_share=0.3
+    )
+    assert counts(divided) == (50, 20, 30)
+
+
+def test_a_validation_share_that_the_test_part_leaves_no_room_for_is_refused(division: Divide) -> None:
+    with pytest.raises(InputError, match=r"validation_share is 0\.7, but the test part leaves only 70 of 100 images"):
+        division({"train": 100, "validation": 0, "test": 0}, split="seven_three", validation_share=0.7, test_share=0.1)
+
+
+@pytest.fixture
+def copies(tmp_path: Path, draw_pairs: Any) -> list[FilePair]:
+    """Six pictures, of which `e` is `b` again."""
+    root = draw_pairs(tmp_path / "data", {"a": 0, "b": 1, "c": 2, "d": 3, "e": 1, "f": 4})
+    return list(pair_by_stem(root / "images", root / "masks", mask_suffix="").pairs)
+
+
+def facts_of(samples: Sequence[Sample], folder: Path, name: CacheName = "disk") -> Facts:
+    return Facts(samples, open_cache(name, samples, 48, folder))
+
+
+def together(found: Facts) -> set[frozenset[str]]:
+    """The ids of each group of more than one."""
+    members: dict[int, set[str]] = {}
+    for id_, label in zip(found.ids, found.groups, strict=True):
+        members.setdefault(label, set()).add(id_)
+    return {frozenset(group) for group in members.values() if len(group) > 1}
+
+
+@pytest.mark.parametrize("cache", ["disk", "memory", "none"])
+def test_copies_are_duplicates_and_a_group_whatever_the_cache(
+    copies: list[FilePair], tmp_path: Path, cache: CacheName
+) -> None:
+    found = facts_of(copies, tmp_path, cache)
+    assert found.duplicates == [(1, 4, 1.0, True)]
+    assert together(found) == {frozenset("be")}
+
+
+def test_what_the_metadata_say_and_what_is_a_copy_are_joined(copies: list[FilePair], tmp_path: Path) -> None:
+    """`a` and `b` are one patient's, `b` and `e` one picture, `c` and `f` another patient's; `d` is alone."""
+    patients = {"a": "p1", "b": "p1", "c": "p2", "f": "p2", "d": "p3"}
+    named = [replace(pair, group=patients.get(pair.id)) for pair in copies]
+    assert together(facts_of(named, tmp_path)) == {frozenset("abe"), frozenset("cf")}
+
+
+def test_an_archives_image_is_one_in_all_sources_whatever_its_pixels(copies: list[FilePair], tmp_path: Path) -> None:
+    """`a` and `c` are one image, cropped otherwise, say; `d` and `f` have one name, but no archive's."""
+    names = {"a": "isic2017/ISIC_0000001", "c": "isic2018/ISIC_0000001", "d": "mine/001", "f": "yours/001"}
+    renamed = [replace(pair, id=names.get(pair.id, pair.id)) for pair in copies]
+    assert together(facts_of(renamed, tmp_path)) == {frozenset("be"), frozenset({names["a"], names["c"]})}
+
+
+def test_lesion_sizes_are_the_shares_of_the_truths_own_pixels(copies: list[FilePair], tmp_path: Path) -> None:
+    shares = [float((np.asarray(Image.open(pair.mask_path)) > 128).mean()) for pair in copies]
+    assert facts_of(copies, tmp_path).lesion_sizes == pytest.approx(shares, abs=1e-12)
+
+
+def test_other_runs_do_not_compare_again_where_the_cache_is_a_disk(
+    copies: list[FilePair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = facts_of(copies, tmp_path).duplicates
+    monkeypatch.setattr(lesionseg.data.split, "find_duplicates", lambda *_: pytest.fail("compared again"))
+    again = facts_of(copies, tmp_path).duplicates
+    assert again == first
+    assert again[0].likeness == 1.0
+
+
+def test_nothing_is_read_before_it_is_asked_for(copies: list[FilePair], tmp_path: Path) -> None:
+    for pair in copies:
+        pair.image_path.write_bytes(b"no image")
+    assert facts_of(copies, tmp_path).ids == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_drawn_samples_are_known_to_differ_and_not_compared(synthetic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PixelCache, "remember", lambda *_: pytest.fail("compared"))
+    samples = synthetic(train=4).samples("train")
+    found = Facts(samples, NoCache(samples, 32))
+    assert found.duplicates == []
+    assert sorted(set(found.groups)) == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def root(tmp_path: Path, draw_pairs: Any) -> Path:
+    return draw_pairs(tmp_path / "data", {f"{number:02d}": number for number in range(12)}, size=40)
+
+
+@pytest.fixture
+def split(root: Path, folder_source: Any) -> dict[str, Any]:
+    """As a training writes it."""
+    source = folder_source(root, cache="memory", validation_share=0.25, test_share=0.25)
+    module = LesionDataModule(source, image_size=32, batch_size=1, num_workers=0, seed=0, augment=None)
+    return json.loads(json.dumps(module.split))
+
+
+def overwrite(root: Path, old: str, new: str) -> None:
+    """Puts one pair in another one's place, as a slip of a copy does."""
+    for kind in ("images", "masks"):
+        shutil.copy2(root / kind / f"{new}.png", root / kind / f"{old}.png")
+
+
+def test_the_images_of_the_split_are_found_again(root: Path, split: dict[str, Any], folder_source: Any) -> None:
+    for part in ("train", "validation", "test"):
+        assert [sample.id for sample in own_samples(folder_source(root), part, split)] == split["parts"][part]
+    assert len(own_samples(folder_source(root), "all", split)) == 12
+
+
+def test_a_test_pair_that_a_training_pair_overwrote_is_not_scored(
+    root: Path, split: dict[str, Any], folder_source: Any
+) -> None:
+    test, train = split["parts"]["test"][0], split["parts"]["train"][0]
+    overwrite(root, test, train)
+    for part in ("test", "all"):
+        with pytest.raises(InputError, match=rf"1 of .* other files than the checkpoint.*\n  - {test} \(image and"):
+            own_samples(folder_source(root), part, split)
+    assert len(own_samples(folder_source(root), "train", split)) == len(split["parts"]["train"])
+
+
+def test_a_mask_drawn_anew_is_told_from_the_old_one(root: Path, split: dict[str, Any], folder_source: Any) -> None:
+    test, other = split["parts"]["test"][:2]
+    shutil.copy2(root / "masks" / f"{other}.png", root / "masks" / f"{test}.png")
+    with pytest.raises(InputError, match=rf"{test} \(mask\)"):
+        own_samples(folder_source(root), "test", split)
+
+
+def test_a_split_of_an_earlier_version_names_no_files(root: Path, split: dict[str, Any], folder_source: Any) -> None:
+    overwrite(root, split["parts"]["test"][0], split["parts"]["train"][0])
+    del split["files"]
+    assert len(own_samples(folder_source(root), "test", split)) == 3
+
+
+@pytest.mark.parametrize("key", ["files", None])
+def test_a_manifest_is_held_to_its_files_for_other_data_too(
+    root: Path, split: dict[str, Any], folder_source: Any, tmp_path: Path, key: str | None
+) -> None:
+    """As `data=folder data.split=split.json`; without the key, which may be taken out, the files are as they are."""
+    overwrite(root, split["parts"]["test"][0], split["parts"]["train"][0])
+    (tmp_path / "split.json").write_text(json.dumps({name: split[name] for name in split if key or name != "files"}))
+    source = folder_source(root, split=str(tmp_path / "split.json"))
+    assert len(other_samples(source, "train", 32)) == 6
+    if key is None:
+        assert len(other_samples(source, "test", 32)) == 3
+    else:
+        with pytest.raises(InputError, match=r"data\.split=.*split\.json was made with.*take `files` out of it"):
+            other_samples(source, "test", 32)
+
+
+def test_ids_of_a_split_are_found_however_their_accents_are_written(
+    tmp_path: Path, draw_pairs: Callable[..., Path], folder_source: Callable[..., Folder]
+) -> None:
+    source = folder_source(draw_pairs(tmp_path, {"l\u00e9sion": 0}))
+    (sample,) = own_samples(source, "train", {"parts": {"train": ["le\u0301sion"]}})
+    assert sample.mask_path == tmp_path / "masks" / "l\u00e9sion.png"  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lesionseg.checkpoint.checkpoint import read, source_of
-from lesionseg.data.part_samples import own_samples
+from lesionseg.data.split import own_samples
 from lesionseg.exporting.embedded_facts import EmbeddedFacts
 from lesionseg.exporting.exported_opening import ExportedEngine, open_exported
 from lesionseg.postprocessing.postprocessing import Decision

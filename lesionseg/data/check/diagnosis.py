@@ -21,9 +21,9 @@ from lesionseg.data.check.set_checks import (
     check_listing,
     check_masks_repeat,
 )
+from lesionseg.data.manifest import read_manifest
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Listing, Part, Source
-from lesionseg.data.split import read_manifest
 from lesionseg.system.cores import usable_cores
 
 

@@ -12,11 +12,10 @@ from scipy.stats import ks_2samp
 
 from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.data.check.findings import Finding
-from lesionseg.data.digests import changes, digests_of
 from lesionseg.data.likeness import field_of_view
+from lesionseg.data.manifest import changes, digests_of, read_digests
 from lesionseg.data.names import archive_image
 from lesionseg.data.source import PARTS, Listing, Part, Source
-from lesionseg.data.split import read_digests
 
 FEWEST = 10
 """Images in a part below which results on it mean little."""

@@ -1,0 +1,167 @@
+"""Manifests: the ids of each part of a split and digests of the files, as JSON."""
+
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from lesionseg.data.names import as_read
+from lesionseg.data.sample import Sample
+from lesionseg.data.source import PARTS, Part
+from lesionseg.errors import InputError, raise_all
+from lesionseg.system.cores import usable_cores
+
+DIGITS = 16
+"""Hexadecimal digits of a SHA-256 that are kept. Two of 100,000 files agree in them with a probability of 10^-9."""
+FILES = ("image", "mask")
+"""Files of a sample in the order of its digests."""
+
+Digests = Mapping[str, str]
+"""Sample id to the digests of its files, `<image> <mask>`."""
+
+
+def manifest(parts: Mapping[Part, Sequence[str]], how: Mapping[str, Any]) -> dict[str, Any]:
+    """Builds a manifest from the ids of each part.
+
+    The key `sha256` is a hash of the ids alone: it tells whether two runs split the same ids alike. `with_digests` adds
+    the contents of the files.
+
+    Args:
+        parts: Ids of each part.
+        how: Settings that the split was made with.
+    """
+    ids = {part: sorted(parts.get(part, ())) for part in sorted(PARTS)}
+    return {"parts": ids, "sha256": _hash(ids), "how": dict(how)}
+
+
+def with_digests(split: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
+    """Adds the digests of a manifest's files, if it has any, under `files`."""
+    files = {id_: digests[id_] for members in split["parts"].values() for id_ in members if id_ in digests}
+    return {**split, "files": files} if files else dict(split)
+
+
+def read_manifest(path: Path, known: Sequence[str]) -> dict[Part, list[str]]:
+    """Reads the parts of a manifest, either a run's `split.json` or one written by hand.
+
+    Args:
+        path: JSON file: `{"parts": {"train": [ids], "validation": [ids], "test": [ids]}}`, where `test` is optional. If
+            it has `sha256`, the ids must match.
+        known: Ids of the source; those that the manifest does not name are in no part.
+
+    Raises:
+        InputError: The file is missing or no manifest, names an unknown id or one twice, or was changed.
+    """
+    with _explained(path):
+        written = json.loads(path.read_text(encoding="utf-8"))
+        parts = {part: [str(id_) for id_ in written["parts"].get(part, [])] for part in sorted(PARTS)}
+        unknown_parts = sorted(set(written["parts"]) - set(PARTS))
+    known_as = {as_read(id_): id_ for id_ in known}
+    hash_fits = written.get("sha256") in (None, _hash(parts))
+    parts = {part: [known_as.get(as_read(id_), id_) for id_ in members] for part, members in parts.items()}
+    everyone = [id_ for members in parts.values() for id_ in members]
+    findings = [f"there is no part {part}; allowed: {', '.join(PARTS)}" for part in unknown_parts]
+    findings += [f"the data have no image {id_}" for id_ in sorted(set(everyone) - set(known))]
+    findings += [f"{id_} is listed more than once" for id_, times in sorted(Counter(everyone).items()) if times > 1]
+    findings += [f"part {part} is empty" for part in ("train", "validation") if not parts[part]]
+    if not hash_fits:
+        findings.append("the ids are not those of its sha256; if the change was meant, take sha256 out")
+    raise_all(f"data.split={path} does not fit:", findings)
+    return {part: sorted(parts[part]) for part in PARTS}
+
+
+def read_digests(path: Path) -> dict[str, str]:
+    """Reads the digests of a manifest's files; an old or handwritten manifest has none.
+
+    Raises:
+        InputError: The file is missing or no manifest.
+    """
+    with _explained(path):
+        files = json.loads(path.read_text(encoding="utf-8")).get("files") or {}
+        return {str(id_): str(digests) for id_, digests in files.items()}
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Says what a manifest is if reading one fails."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"data.split={path}: not a manifest ({type(error).__name__}: {error}); expected JSON with parts, and in it "
+            f"a list of ids for each of {', '.join(PARTS)}"
+        ) from error
+
+
+def _hash(parts: Mapping[Part, Sequence[str]]) -> str:
+    ids = {part: sorted(members) for part, members in parts.items()}
+    return hashlib.sha256(json.dumps(ids, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def digests_of(samples: Sequence[Sample]) -> dict[str, str]:
+    """Digests the files of samples on all cores with a progress bar; drawn samples have none.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    stored = [sample for sample in samples if sample.files]
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        results = threads.map(lambda sample: " ".join(map(file_digest, sample.files)), stored)
+        text, hidden = f"digesting {len(stored)} pairs", not sys.stdout.isatty()
+        bar = track(results, text, total=len(stored), transient=True, disable=hidden)
+        return {sample.id: digest for sample, digest in zip(stored, bar, strict=True)}
+
+
+def file_digest(path: Path) -> str:
+    """Returns the first digits of a file's SHA-256, as `sha256sum` prints it.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def changes(then: Digests, now: Digests) -> dict[str, str]:
+    """Compares the digests of the samples that both have.
+
+    Returns:
+        Id to `image`, `mask` or `image and mask`, for samples whose files differ.
+    """
+    then, now = ({as_read(id_): digests for id_, digests in known.items()} for known in (then, now))
+    found = {}
+    for id_ in sorted(then.keys() & now.keys()):
+        pairs = zip(FILES, then[id_].split(), now[id_].split(), strict=False)
+        differing = [name for name, one, other in pairs if one != other]
+        if differing:
+            found[id_] = " and ".join(differing)
+    return found
+
+
+def require_unchanged(then: Digests, now: Digests, *, origin: str, remedy: str) -> None:
+    """Checks that files are those that were recorded.
+
+    Args:
+        then: Recorded digests.
+        now: Digests of the files.
+        origin: What recorded them, for the message.
+        remedy: Alternative to putting the files back, for the message.
+
+    Raises:
+        InputError: Lists the samples whose files differ.
+    """
+    findings = [f"{id_} ({files})" for id_, files in changes(then, now).items()]
+    raise_all(
+        f"{len(findings)} of {len(now)} images are other files than {origin} was made with, so "
+        f"results would be called by its name but be of other data; put the files back, or {remedy}:",
+        findings,
+    )
