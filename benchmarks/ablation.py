@@ -29,8 +29,7 @@ from lesionseg.config.build import build
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.evaluation.statistics import Difference, paired_difference
 from lesionseg.study.scored_run import Run, read_run
-from lesionseg.system.device import limit_threads
-from lesionseg.system.precision import fastest_precision
+from lesionseg.system.device import fastest_precision, limit_threads
 
 STEPS = ("flip_and_turn", "shift_scale_rotate", "colour")
 """Of augmentation, in the recipe."""

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from lesionseg.data.synthetic_image import draw_dermoscopy
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 WIDTH, HEIGHT = 1155, 866
 DRAWN = 20

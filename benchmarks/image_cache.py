@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lesionseg.data.disk_cache import DiskCache
 from lesionseg.data.pairing import pair_by_stem
 from lesionseg.data.sample import FilePair
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 Array = NDArray[np.uint8]
 

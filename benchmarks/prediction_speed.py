@@ -28,7 +28,7 @@ from lesionseg.data.file_types import READABLE_SUFFIXES
 from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.image_file import read_photograph
 from lesionseg.data.table import read_table
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 Write = Callable[[Path, np.ndarray], None]
 

@@ -56,8 +56,7 @@ from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.formula import image_scores
 from lesionseg.metrics.image_scores import count
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.system.device import describe_device, limit_threads
-from lesionseg.system.precision import fastest_precision
+from lesionseg.system.device import describe_device, fastest_precision, limit_threads
 from lesionseg.training.ema import Ema
 from lesionseg.training.parameter_groups import parameter_groups
 from lesionseg.training.progressive_size import shrink

@@ -21,7 +21,7 @@ from scipy.spatial.distance import cdist
 
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.metrics.boundary import boundary_scores
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 Mask = NDArray[np.uint8]
 TOLERANCE = 0.75

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.dataset import Batch
-from lesionseg.system.precision import fastest_precision
+from lesionseg.system.device import fastest_precision
 from lesionseg.training.ema import Ema
 from lesionseg.training.experiment import build_module, build_trainer
 from lesionseg.training.module import SegmentationModule

@@ -40,7 +40,7 @@ def check(cfg: DictConfig) -> None:
     findings = list(_root_words(cfg))
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     findings += range_faults(plain)
-    if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/system/precision.py
+    if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/system/device.py
         del plain["trainer"]["precision"]
     for path, node in target_nodes(plain, ""):
         findings += [f"{path}: {text}{_contract_of(path, text)}" for text in argument_faults(node)]

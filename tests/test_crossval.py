@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lesionseg.checkpoint.checkpoint import read
-from lesionseg.system.run_record import read_record
+from lesionseg.system.run_folder import read_record
 
 SMALL = ["experiment=smoke", "data.train=8", "data.validation=4", "data.test=3", "image_size=32", "batch_size=4"]
 SMALL += ["callbacks.sample_masks=null", "logger=csv", "trainer=cpu", "evaluation.resamples=100"]

@@ -22,7 +22,7 @@ from lesionseg.data.image_file import read_photograph
 from lesionseg.errors import InputError, raise_all
 from lesionseg.prediction.folder_prediction import predict_folder
 from lesionseg.prediction.listing import list_pictures
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 PREDICTION, DECODING = "prediction", "decoding alone"
 

@@ -17,7 +17,7 @@ from lesionseg.data.dataset import Item, LesionDataset
 from lesionseg.data.loader import loader
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import Source
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 EPOCH = 64
 """Batches of an epoch, so long that starting one does not count."""

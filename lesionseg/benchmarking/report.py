@@ -9,8 +9,7 @@ import torch
 
 from lesionseg.benchmarking.spread import Spread, paired_ratio, spread_of
 from lesionseg.benchmarking.timing import Row, Speed
-from lesionseg.system.cores import usable_cores
-from lesionseg.system.memory import usable_memory
+from lesionseg.system.machine import usable_cores, usable_memory
 
 FORMAT = 1
 """Of benchmark.json; another number where its layout changes."""

@@ -19,8 +19,7 @@ from lesionseg.config.launch import explain
 from lesionseg.config.schema import CONF, PeerConfig
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.system.device import pick_device
-from lesionseg.system.precision import fastest_precision
+from lesionseg.system.device import fastest_precision, pick_device
 
 
 @dataclass(frozen=True)

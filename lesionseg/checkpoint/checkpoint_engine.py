@@ -15,9 +15,8 @@ from lesionseg.checkpoint.checkpoint import read, segmenter_of, temperature_of
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
 from lesionseg.model.engine import ModelFacts, file_digest, id_digest
-from lesionseg.system.device import describe_device, pick_device
-from lesionseg.system.forks import refuse_gpu_after_fork
-from lesionseg.system.precision import fastest_precision
+from lesionseg.system.device import describe_device, fastest_precision, pick_device
+from lesionseg.system.processes import refuse_gpu_after_fork
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 SHORT_NAMES = {"32-true": "fp32", "bf16-mixed": "bf16", "16-mixed": "fp16"}

@@ -9,7 +9,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from lesionseg.checkpoint.checkpoint import read
 from lesionseg.errors import InputError
-from lesionseg.system.atomic_files import whole_file
+from lesionseg.system.files import whole_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -19,8 +19,7 @@ from lesionseg.config.near_keys import near_keys
 from lesionseg.config.old_names import current_words, rename_targets
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import FaultError, InputError, InterruptionError
-from lesionseg.system.disk_faults import disk_fault_of
-from lesionseg.system.standard_streams import outlast_readers
+from lesionseg.system.files import disk_fault_of, outlast_readers
 
 WRONG_INPUT = 2
 PLUGINS = "pip install 'lesionseg[sweep]' (Optuna, joblib), 'lesionseg[slurm]' (submitit) or 'lesionseg[ray]'"

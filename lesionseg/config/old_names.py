@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.system.process_rank import is_first_process
+from lesionseg.system.processes import is_first_process
 
 TARGETS: Mapping[str, str] = {
     "lesionseg.augmentation.hair.Hair": "lesionseg.data.augmentation.hair.Hair",

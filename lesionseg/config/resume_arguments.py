@@ -9,7 +9,7 @@ from pathlib import Path
 from lesionseg.config.literal_words import value_of
 from lesionseg.config.quoting import quoted
 from lesionseg.errors import InputError
-from lesionseg.system.atomic_files import write_json
+from lesionseg.system.files import write_json
 
 SWEEP = "sweep.resume="
 COMMAND = "sweep.json"

@@ -15,7 +15,7 @@ from rich.progress import track
 from lesionseg.data.sample import Resized, Sample
 from lesionseg.data.source import CacheName
 from lesionseg.errors import InputError, raise_all
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 
 class PixelCache(ABC):

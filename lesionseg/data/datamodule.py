@@ -16,7 +16,7 @@ from lesionseg.data.sampler import SeededSampler
 from lesionseg.data.source import PARTS, Part, Source
 from lesionseg.data.split import Facts, divide, require_same_files
 from lesionseg.errors import InputError
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 
 class LesionDataModule(LightningDataModule):

@@ -37,7 +37,7 @@ from lesionseg.data.cache import PixelCache, read_all
 from lesionseg.data.image_file import file_stamp
 from lesionseg.data.sample import Resized, Sample
 from lesionseg.errors import InputError
-from lesionseg.system.atomic_files import write_whole
+from lesionseg.system.files import write_whole
 
 log = logging.getLogger(__name__)
 

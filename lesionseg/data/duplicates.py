@@ -37,7 +37,7 @@ from lesionseg.data.likeness import (
     mirrored,
     portrait,
 )
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

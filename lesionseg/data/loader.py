@@ -11,9 +11,8 @@ from torch.utils.data import DataLoader
 
 from lesionseg.data.dataset import Item, LesionDataset, collate
 from lesionseg.data.sampler import SeededSampler
-from lesionseg.system.cores import usable_cores
-from lesionseg.system.process_rank import local_processes
-from lesionseg.system.shared_memory import workers_that_fit
+from lesionseg.system.machine import usable_cores, workers_that_fit
+from lesionseg.system.processes import local_processes
 
 MOST_WORKERS = 8
 """Most workers by default: more rarely help one GPU and cost memory."""

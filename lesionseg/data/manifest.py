@@ -16,7 +16,7 @@ from lesionseg.data.names import as_read
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Part
 from lesionseg.errors import InputError, raise_all
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 DIGITS = 16
 """Hexadecimal digits of a SHA-256 that are kept. Two of 100,000 files agree in them with a probability of 10^-9."""

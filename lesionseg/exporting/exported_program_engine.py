@@ -15,7 +15,7 @@ from lesionseg.exporting.exported_file import Results, checked_results, read_bou
 from lesionseg.exporting.exported_program import ExportedProgram
 from lesionseg.exporting.exported_program_archive import UnexpectedError, read_archive
 from lesionseg.system.device import describe_device, pick_device
-from lesionseg.system.forks import refuse_gpu_after_fork
+from lesionseg.system.processes import refuse_gpu_after_fork
 
 
 class ExportedProgramEngine:

@@ -19,7 +19,7 @@ from lesionseg.exporting.exported_file import (
     sha256_of,
 )
 from lesionseg.exporting.onnx_vetting import vetted_metadata
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 SIGNATURE = {INPUT: ("tensor(uint8)", 4), OUTPUTS[0]: ("tensor(float)", 3), OUTPUTS[1]: ("tensor(uint8)", 3)}
 ERRORS_ONLY = 3

@@ -20,7 +20,7 @@ from lesionseg.exporting.exported_file import (
     sha256_of,
 )
 from lesionseg.exporting.openvino_vetting import WEIGHTS_KEY, vetted_entries
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 LARGEST_XML = 64 * 2**20
 """Bytes. The deepest U-Net here has half a million."""

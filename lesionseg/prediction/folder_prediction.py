@@ -24,8 +24,7 @@ from lesionseg.prediction.output_folder import OutputFolder
 from lesionseg.prediction.progress import image_bar
 from lesionseg.prediction.table import predictions_csv, review_reason
 from lesionseg.prediction.worker import Worker
-from lesionseg.system.cores import usable_cores
-from lesionseg.system.memory import usable_memory
+from lesionseg.system.machine import usable_cores, usable_memory
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from lesionseg.errors import InputError
 from lesionseg.exporting.exported_opening import EXPORTED_SUFFIXES, open_exported
 from lesionseg.model.engine import Engine
-from lesionseg.system.forks import outlive_forks
+from lesionseg.system.processes import outlive_forks
 
 
 def open_engine(path: Path, *, device: str, precision: str, threads: int | None = None) -> Engine:

@@ -24,8 +24,8 @@ from lesionseg.errors import InputError
 from lesionseg.report.table import Table
 from lesionseg.report.template import render
 from lesionseg.report.terminal import console, print_lines, print_tables
-from lesionseg.system.atomic_files import write_json, write_whole
 from lesionseg.system.environment import code_version
+from lesionseg.system.files import write_json, write_whole
 
 Array = NDArray[np.uint8]
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}

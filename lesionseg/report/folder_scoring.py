@@ -27,8 +27,8 @@ from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.report.figures import figures
 from lesionseg.report.publishing import publish
 from lesionseg.report.scores_terminal import print_summary
-from lesionseg.system.cores import usable_cores
-from lesionseg.system.versions_and_date import versions_and_date
+from lesionseg.system.environment import versions_and_date
+from lesionseg.system.machine import usable_cores
 
 log = logging.getLogger(__name__)
 

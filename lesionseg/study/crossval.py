@@ -33,8 +33,8 @@ from lesionseg.study.crossval_terminal import print_tables
 from lesionseg.study.ensemble_postprocessing import IN_WORDS
 from lesionseg.study.ensembling import write_ensemble
 from lesionseg.study.scored_run import Run
-from lesionseg.system.run_record import read_record
-from lesionseg.system.slurm import requeue
+from lesionseg.system.processes import requeue
+from lesionseg.system.run_folder import read_record
 from lesionseg.training.experiment import configured
 
 CHECKPOINT = "ensemble.ckpt"

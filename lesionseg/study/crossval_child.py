@@ -10,7 +10,7 @@ from lesionseg.config.quoting import quoted
 from lesionseg.errors import InputError
 from lesionseg.study.crossval_jobs import Place
 from lesionseg.study.crossval_plan import Training
-from lesionseg.system.run_record import read_record
+from lesionseg.system.run_folder import read_record
 
 LOG = "output.log"
 """In the run's folder: all that the training has printed; what was printed before an interruption stays."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from lesionseg.config.literal_words import value_of
 from lesionseg.config.quoting import quoted
 from lesionseg.errors import InputError, raise_all
-from lesionseg.system.atomic_files import write_json
+from lesionseg.system.files import write_json
 
 FILE = "command.json"
 """In a cross-validation's folder: the words of its command line, and where it was given."""

@@ -8,7 +8,7 @@ from lesionseg.errors import InterruptionError
 from lesionseg.study.crossval_child import Child
 from lesionseg.study.crossval_jobs import Place
 from lesionseg.study.crossval_plan import Training
-from lesionseg.system.signals import Signals
+from lesionseg.system.processes import Signals
 
 PAUSE = 0.3
 """Seconds between two looks at the trainings."""

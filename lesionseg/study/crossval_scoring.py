@@ -16,7 +16,7 @@ from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.split import own_samples
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.scored_run import SUMMARY, Run, read_run
-from lesionseg.system.atomic_files import whole_file
+from lesionseg.system.files import whole_file
 from lesionseg.training.testing import score_checkpoint
 
 OUT_OF_FOLD = "out_of_fold"

@@ -11,7 +11,7 @@ from lesionseg.metrics.delivered import EXPLANATION
 from lesionseg.report.markdown import markdown_cell, markdown_table
 from lesionseg.report.terminal import console, empty_table
 from lesionseg.study.sweep import Job, Sweep
-from lesionseg.system.atomic_files import write_whole
+from lesionseg.system.files import write_whole
 
 CSV, MARKDOWN = "leaderboard.csv", "leaderboard.md"
 TEST_SCORES = ("test/jaccard", "test/dice", "test/threshold_jaccard")

@@ -12,7 +12,7 @@ import yaml
 
 from lesionseg.errors import InputError
 from lesionseg.metrics.delivered import delivered_name
-from lesionseg.system.run_record import FILE, read_record
+from lesionseg.system.run_folder import RECORD, read_record
 
 Mode = Literal["min", "max"]
 STATES = ("finished", "pruned", "interrupted", "running", "failed", "damaged", "missing")
@@ -132,7 +132,7 @@ def read_sweep(folder: Path) -> Sweep:
     """
     folders = sorted(_job_folders(folder), key=lambda path: (not path.name.isdigit(), len(path.name), path.name))
     if not folders:
-        raise InputError(f"there is no job of a sweep in {folder.absolute()} (folders 0, 1, ... with a {FILE})")
+        raise InputError(f"there is no job of a sweep in {folder.absolute()} (folders 0, 1, ... with a {RECORD})")
     monitor, mode = _monitored(folders)
     return Sweep(folder, monitor, mode, [_job(path) for path in folders])
 
@@ -140,7 +140,7 @@ def read_sweep(folder: Path) -> Sweep:
 def _job_folders(folder: Path) -> Iterator[Path]:
     """Finds the jobs; `hydra.sweep.subdir` may have named them otherwise than by their numbers."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir() and (path.name.isdigit() or (path / FILE).is_file()):
+        if path.is_dir() and (path.name.isdigit() or (path / RECORD).is_file()):
             yield path
 
 
@@ -150,7 +150,7 @@ def _job(folder: Path) -> Job:
     except (InputError, OSError) as error:
         return Job(folder.name, "damaged", _overrides(_asked_for(folder)), reason=_in_one_line(str(error)))
     if record is None:
-        reason = f"it has left no {FILE}"
+        reason = f"it has left no {RECORD}"
         return Job(folder.name, "missing", _overrides(_asked_for(folder)), reason=reason)
     return Job(
         folder.name,

@@ -17,7 +17,7 @@ from lesionseg.report.chart import ROUNDING, keep_apart, literal
 from lesionseg.study.leaderboard import shortened
 from lesionseg.study.sweep import Job, Sweep
 from lesionseg.study.sweep_scale import MOST_TICKS, Scale, medians, scale_of
-from lesionseg.system.atomic_files import whole_file
+from lesionseg.system.files import whole_file
 
 EFFECTS, PARALLEL = "sweep.png", "parallel.png"
 DOTS_PER_INCH = 130

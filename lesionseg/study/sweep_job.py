@@ -13,8 +13,8 @@ from lesionseg.config.old_names import current_words
 from lesionseg.config.quoting import quoted
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
 from lesionseg.metrics.delivered import objective
-from lesionseg.system.run_record import RunRecord, now, read_record, write_record
-from lesionseg.system.training_processes import takes_processes
+from lesionseg.system.processes import takes_processes
+from lesionseg.system.run_folder import RunRecord, now, read_record, write_record
 
 log = logging.getLogger(__name__)
 

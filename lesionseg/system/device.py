@@ -1,4 +1,4 @@
-"""What a network runs on: chosen by name, told in words, and not asked for more threads than it has cores."""
+"""The device and the number format that a network runs on."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,20 +6,21 @@ from typing import Any
 import torch
 
 from lesionseg.errors import InputError
-from lesionseg.system.cores import usable_cores
-from lesionseg.system.processor import processor_name
+from lesionseg.system.machine import processor_name, usable_cores
 
 ALLOWED = "auto (a GPU if there is one), cpu, cuda or cuda:<number>"
+FIRST_WITH_FAST_FP16 = (7, 0)
+"""CUDA compute capability of the first GPUs that multiply fp16 faster than fp32 (Volta, with its tensor cores)."""
 
 
 def pick_device(name: str) -> torch.device:
-    """Turns a setting into a device that is there.
+    """Returns the device that a setting names.
 
     Args:
         name: `auto` (the first GPU if there is one, else the CPU), `cpu`, `cuda` or `cuda:<number>`.
 
     Raises:
-        InputError: It is none of these, or there is no such GPU.
+        InputError: The name is none of these, or there is no such GPU.
     """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
@@ -34,11 +35,11 @@ def pick_device(name: str) -> torch.device:
 
 
 def accelerator_faults(accelerator: str, devices: Any) -> Iterator[str]:
-    """Finds GPUs that a trainer asks for and that are not there.
+    """Finds GPUs that a trainer asks for and the machine lacks.
 
     Args:
-        accelerator: As Lightning's Trainer takes it, for example `auto`, `cpu` or `gpu`.
-        devices: Likewise: a number of them, -1 for all, a list of numbers, or `auto`.
+        accelerator: Lightning's setting, for example `auto`, `cpu` or `gpu`.
+        devices: Lightning's setting: how many, -1 for all, a list of indices, or `auto`.
     """
     if accelerator not in ("gpu", "cuda") or (accelerator == "gpu" and torch.backends.mps.is_available()):
         return
@@ -49,11 +50,26 @@ def accelerator_faults(accelerator: str, devices: Any) -> Iterator[str]:
         yield f"{asked}, but {_gpus_found()}; give trainer=cpu, or the GPUs that are there (trainer.devices=...)"
 
 
-def describe_device(device: torch.device, precision: str) -> str:
-    """Tells in words what a network runs on, for example `CPU (AMD EPYC 9B14), 2 cores, bf16`.
+def fastest_precision(accelerator: str) -> str:
+    """Picks Lightning's `precision` for the hardware: bf16 where it is native, fp16 on GPUs that only have that.
+
+    All else gets fp32: older GPUs and CPUs emulate the short formats, and on Apple's GPU they have not been measured.
 
     Args:
-        device: Of the network.
+        accelerator: Lightning's setting: `auto`, `cpu`, `gpu`, `cuda` or another.
+    """
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return _fastest_on_gpu()
+    if accelerator in ("auto", "cpu") and not torch.backends.mps.is_available() and _cpu_has_bf16():
+        return "bf16-mixed"
+    return "32-true"
+
+
+def describe_device(device: torch.device, precision: str) -> str:
+    """Describes what a network runs on, for example `CPU (AMD EPYC 9B14), 2 cores, bf16`.
+
+    Args:
+        device: Device of the network.
         precision: `fp32`, `bf16` or `fp16`, or Lightning's word for it, such as `bf16-mixed` or `32-true`.
     """
     if device.type == "cpu":
@@ -67,16 +83,13 @@ def describe_device(device: torch.device, precision: str) -> str:
 
 
 def limit_threads() -> None:
-    """Keeps PyTorch from starting more threads than there are cores to run them, as it does in a container.
-
-    Fewer, as set by the user in OMP_NUM_THREADS, stay fewer.
-    """
+    """Lowers PyTorch's number of threads to the usable cores, which PyTorch overestimates in a container."""
     if torch.get_num_threads() > usable_cores():
         torch.set_num_threads(usable_cores())
 
 
 def _gpus_found() -> str:
-    """Says what there is instead; a GPU without a PyTorch that can use it is a common mistake."""
+    """Says which GPUs there are; a GPU without a PyTorch that can use it is a common mistake."""
     count = torch.cuda.device_count()
     if count:
         return f"there is only {', '.join(f'cuda:{index}' for index in range(count))}"
@@ -93,3 +106,17 @@ def _short(precision: str) -> str:
     """Shortens Lightning's words: `bf16-mixed` to bf16, `32-true` to fp32."""
     short = precision.removesuffix("-mixed").removesuffix("-true")
     return f"fp{short}" if short.isdigit() else short
+
+
+def _fastest_on_gpu() -> str:
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16-mixed"
+    return "16-mixed" if torch.cuda.get_device_capability() >= FIRST_WITH_FAST_FP16 else "32-true"
+
+
+def _cpu_has_bf16() -> bool:
+    """Returns whether the CPU multiplies bf16 in hardware (AVX512-BF16 or AMX) and this PyTorch uses it."""
+    instructions = torch.cpu.get_capabilities()
+    has = bool(instructions.get("avx512_bf16") or instructions.get("amx_bf16"))
+    # The convolutions of oneDNN use these instructions.
+    return has and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What a result depends on beside its configuration: code version, libraries, machine."""
+"""What a result depends on beside its configuration: code, libraries and machine."""
 
 import importlib.metadata
 import platform
@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import lesionseg
-from lesionseg.system.cores import usable_cores
-from lesionseg.system.processor import processor_name
+from lesionseg.system.machine import processor_name, usable_cores
 
 LIBRARIES = ("torch", "lightning", "hydra-core", "omegaconf", "albumentations", "torchmetrics", "scikit-learn", "numpy")
 
 
 def code_version() -> dict[str, Any]:
-    """Tells which lesionseg this is: its version and, in a checkout, the commit and whether files differ from it."""
+    """Returns the version of lesionseg and, in a checkout, the commit and whether files differ from it."""
     checkout = Path(lesionseg.__file__).parents[1]
     commit = _git(checkout, "rev-parse", "HEAD") if (checkout / ".git").exists() else None
     changed = _git(checkout, "status", "--porcelain", "--untracked-files=no") if commit else None
@@ -24,13 +23,25 @@ def code_version() -> dict[str, Any]:
 
 
 def library_versions() -> dict[str, str]:
-    """Tells the versions of Python and of the libraries that results depend on."""
+    """Returns the versions of Python and of the libraries that results depend on."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
+def versions_and_date() -> dict[str, str]:
+    """Returns the date and the versions of the code and the libraries, in words."""
+    code = code_version()
+    commit = f", commit {code['git_commit'][:12]}" if code["git_commit"] else ""
+    changed = " with changes" if code["git_dirty"] else ""
+    return {
+        "date": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
+        "lesionseg": f"{code['version']}{commit}{changed}",
+        "libraries": ", ".join(f"{name} {version}" for name, version in library_versions().items()),
+    }
+
+
 def environment() -> dict[str, Any]:
-    """Collects everything for the run's `environment.json`; plain values only."""
-    import torch  # here: versions are also told where there is no model, and torch takes seconds
+    """Collects the contents of the run's `environment.json`, plain values only."""
+    import torch  # takes seconds, which the other functions do without
 
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -48,7 +59,7 @@ def environment() -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Asks git; None where there is no git, or where the folder is not its business."""
+    """Returns what git prints; None where there is no git or no repository."""
     try:
         done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -1,34 +1,40 @@
-"""The folder of a run: its name, which no other run gets, and the lock on it while the run is going."""
+"""The folder of a run: its unique name, its lock while the run is going, and its record."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
+from pydantic import TypeAdapter, ValidationError
 
 from lesionseg.errors import InputError
-from lesionseg.system.process_rank import is_first_process
-from lesionseg.system.slurm import job_number
+from lesionseg.system.files import write_json
+from lesionseg.system.processes import is_first_process, job_number
 
 LOCK = ".run.lock"
+RECORD = "run.json"
+State = Literal["running", "finished", "interrupted", "failed", "pruned"]
 _made: dict[tuple[str, str], str] = {}
-"""By what was asked for: Hydra and Lightning look at the setting several times, and mean the same folder."""
+"""Folders by what was asked for: Hydra and Lightning read the setting several times and mean the same folder."""
 
 
 def register_resolvers() -> None:
-    """Gives YAML files `${lesionseg.new_folder:PARENT,PREFIX,RESUME}`, see `new_folder`."""
+    """Registers `${lesionseg.new_folder:PARENT,PREFIX,RESUME}` for YAML files, see `new_folder`."""
     OmegaConf.register_new_resolver("lesionseg.new_folder", new_folder, use_cache=True, replace=True)
 
 
 def new_folder(parent: str, prefix: str = "", resume: str | None = None) -> str:
-    """Makes a folder for a run or a sweep, once in a process, and returns it as `<parent>/<prefix><date>_<time>`.
+    """Makes a folder for a run or a sweep, once per process, and returns it as `<parent>/<prefix><date>_<time>`.
 
-    A folder that is there already, made in the same microsecond or before the clock was set back, is never taken: the
-    name then gets a number. With `resume=auto` in a SLURM job the name has the job's number in place of the time, so
-    that a job that is requeued comes back to its folder.
+    If the folder exists, made in the same microsecond or before the clock was set back, the name gets a number. With
+    `resume=auto` in a SLURM job the name has the job's number instead of the time, so that a requeued job returns to
+    its folder.
     """
     if (parent, prefix) not in _made:
         job = job_number() if resume == "auto" else None
@@ -37,8 +43,8 @@ def new_folder(parent: str, prefix: str = "", resume: str | None = None) -> str:
 
 
 def _unused(stem: str) -> str:
-    """Makes a folder with a name that nobody has, and returns it."""
-    time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")  # the user's own time: it is for people
+    """Makes a folder with an unused name and returns it."""
+    time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")  # local time, for people
     for attempt in count(1):
         name = f"{stem}{time}" + (f"_{attempt}" if attempt > 1 else "")
         try:
@@ -51,12 +57,12 @@ def _unused(stem: str) -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from running in a folder; the first process of a training does so for all of them.
+    """Locks a folder against other runs; the first process of a training does so for all of them.
 
     A process that is killed leaves no lock behind.
 
     Raises:
-        InputError: A run is going there.
+        InputError: A run is going on there.
     """
     if not is_first_process():
         yield
@@ -67,9 +73,64 @@ def locked(folder: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         raise InputError(
-            f"{folder}: a run is going on there; wait for its end, or give another folder (hydra.run.dir=...)"
+            f"{folder}: a run is going on there; wait for its end, or choose another folder (hydra.run.dir=...)"
         ) from None
     try:
         yield
     finally:
         lock.release()
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The contents of a run's `run.json`.
+
+    Attributes:
+        state: `running` also if the run was killed; `interrupted` by a signal; `pruned` by a sweep as hopeless.
+        overrides: Overrides of the command line, of this job alone in a sweep.
+        started: Time of the first start, in UTC and ISO 8601.
+        reason: One line on why the run did not finish; None if it did.
+        ended: Time of the end; None while the run is going.
+        results: Numbers of a finished run, such as `val/dice`, as in `metrics.json`; of a pruned run those of its last
+            epoch.
+    """
+
+    state: State
+    overrides: list[str]
+    started: str
+    reason: str | None = None
+    ended: str | None = None
+    results: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def has_ended_well(self) -> bool:
+        """Whether nothing is left to do for the run."""
+        return self.state in ("finished", "pruned")
+
+
+def now() -> str:
+    """Returns the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_record(folder: Path) -> RunRecord | None:
+    """Reads a run folder's record; returns None if there was no run.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / RECORD
+    try:
+        return TypeAdapter(RunRecord).validate_python(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, ValidationError) as error:
+        raise InputError(
+            f"{path} is damaged ({str(error).splitlines()[0]}); remove it, and a resumed run continues from its "
+            "last checkpoint"
+        ) from error
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Writes a run folder's record."""
+    write_json(folder / RECORD, asdict(record))

@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from lesionseg.system.atomic_files import whole_file
+from lesionseg.system.files import whole_file
 
 Row = dict[str, str]
 

@@ -17,7 +17,7 @@ from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings, Ma
 from lesionseg.postprocessing.postprocessing import Views
 from lesionseg.postprocessing.run_length import Truth
 from lesionseg.postprocessing.temperature import fit_temperature
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 BATCH = 16
 """Images that the network predicts together; which ones are together changes nothing."""

@@ -28,13 +28,11 @@ from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import build_segmenter
 from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings
 from lesionseg.report.scores_terminal import print_alarms
-from lesionseg.system.atomic_files import write_json, write_whole
-from lesionseg.system.device import limit_threads
+from lesionseg.system.device import fastest_precision, limit_threads
 from lesionseg.system.environment import environment
-from lesionseg.system.precision import fastest_precision
-from lesionseg.system.run_record import read_record
-from lesionseg.system.signals import Signals
-from lesionseg.system.training_processes import takes_processes
+from lesionseg.system.files import write_json, write_whole
+from lesionseg.system.processes import Signals, takes_processes
+from lesionseg.system.run_folder import read_record
 from lesionseg.training.batch_size import find_batch_size
 from lesionseg.training.blank_masks import ADVICE, validation_alarms
 from lesionseg.training.compiling import NetworkCompiler

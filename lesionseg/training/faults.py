@@ -8,7 +8,7 @@ import torch
 
 from lesionseg.data.loader import LOST, PATIENCE
 from lesionseg.errors import FaultError
-from lesionseg.system.disk_faults import disk_fault_of
+from lesionseg.system.files import disk_fault_of
 
 MEMORY = (
     "lower batch_size (and raise trainer.accumulate_grad_batches by as much), image_size or model.base_channels, or "

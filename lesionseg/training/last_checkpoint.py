@@ -10,7 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from lesionseg.errors import InterruptionError
-from lesionseg.system.signals import Signals
+from lesionseg.system.processes import Signals
 
 NEXT, LAST, PREVIOUS = "next.ckpt", "last.ckpt", "previous.ckpt"
 """A checkpoint is written as the first, becomes the second, and then the third, each by renaming."""

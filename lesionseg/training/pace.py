@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 from lesionseg.training.tensorboard import tensorboard_writers
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lesionseg.config.resume_arguments import COMMAND
 from lesionseg.errors import InputError, PruningError
-from lesionseg.system.atomic_files import write_json
-from lesionseg.system.run_record import read_record
+from lesionseg.system.files import write_json
+from lesionseg.system.run_folder import read_record
 
 FILE = "monitored.json"
 """In each job's folder: its monitored values so far, which the other jobs of the sweep compare theirs with."""

@@ -17,7 +17,7 @@ from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.report.figures import figures
 from lesionseg.report.publishing import publish
 from lesionseg.report.worst_cases import worst_cases
-from lesionseg.system.versions_and_date import PART_NAMES, versions_and_date
+from lesionseg.system.environment import versions_and_date
 from lesionseg.training.score_collector import ScoreCollector
 from lesionseg.training.tensorboard import tensorboard_writers
 
@@ -98,7 +98,7 @@ def tested(
         "checkpoint": "none kept: the last weights" if path is None else str(path),
         **({} if path is None or checkpoint is None else {"weights": weights_of(path, checkpoint)}),
         "data": data,
-        "part": PART_NAMES[part],
+        "part": "training" if part == "train" else part,
         "chosen images": f"all {images:,}" + (" of the part" if part != "all" else ""),
         "split": f"SHA-256 {split_sha256}",
         **(decided if is_fitted else {"decision": words}),

@@ -11,11 +11,8 @@ from omegaconf import DictConfig
 
 from lesionseg.check import check
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError, first_line
-from lesionseg.system.process_rank import is_first_process
-from lesionseg.system.run_folder import locked
-from lesionseg.system.run_record import RunRecord, now, read_record, write_record
-from lesionseg.system.signals import Signals
-from lesionseg.system.slurm import requeue
+from lesionseg.system.processes import Signals, is_first_process, requeue
+from lesionseg.system.run_folder import RunRecord, locked, now, read_record, write_record
 from lesionseg.training.experiment import Experiment
 from lesionseg.training.faults import end_workers, fault_of
 from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config, stored_config

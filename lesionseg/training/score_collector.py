@@ -17,7 +17,7 @@ from lesionseg.evaluation.scorer import TRAITS_SIZE, ScoredImage, score_image
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.metrics.formula import Formula
 from lesionseg.metrics.image_scores import ImageScores
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 WAITING = 4
 """Images per core that may wait to be scored: their probabilities at full size are what takes memory."""

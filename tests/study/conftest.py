@@ -16,7 +16,7 @@ from lesionseg.metrics.definitions import definitions_of, definitions_record, st
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.scored_run import Run
 from lesionseg.study.sweep import Sweep, read_sweep
-from lesionseg.system.run_record import RunRecord, write_record
+from lesionseg.system.run_folder import RunRecord, write_record
 
 MakeJob = Callable[..., Path]
 MakeSweep = Callable[..., Sweep]

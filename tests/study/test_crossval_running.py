@@ -13,7 +13,7 @@ from lesionseg.errors import InterruptionError
 from lesionseg.study.crossval_child import LOG
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.crossval_running import Trainings
-from lesionseg.system.run_record import read_record
+from lesionseg.system.run_folder import read_record
 
 STAND_IN = """#!{python}
 import json, os, signal, sys, time

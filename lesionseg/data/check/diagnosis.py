@@ -24,7 +24,7 @@ from lesionseg.data.check.set_checks import (
 from lesionseg.data.manifest import read_manifest
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Listing, Part, Source
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 
 @dataclass(frozen=True)

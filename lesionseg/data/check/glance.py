@@ -12,7 +12,7 @@ from lesionseg.data.check.examination import Examination, FileFault, examine_mas
 from lesionseg.data.check.findings import KINDS
 from lesionseg.data.check.sample_checks import check_mask, is_inverted
 from lesionseg.data.sample import FilePair
-from lesionseg.system.process_rank import is_first_process
+from lesionseg.system.processes import is_first_process
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from lesionseg.data.names import as_read
 from lesionseg.data.sample import FilePair
 from lesionseg.data.source import PARTS, Source
 from lesionseg.errors import InputError
-from lesionseg.system.cores import usable_cores
+from lesionseg.system.machine import usable_cores
 
 LOG, GROUPS = "fixes.csv", "groups.csv"
 COLUMNS = ("id", "part", "image", "mask", "what was wrong", "what was done")
