@@ -243,7 +243,7 @@ def _weighted(table: csr_matrix, weights: Floats) -> csr_matrix:
     """Multiplies words by their weights, and makes rows of length 1."""
     weighted = table.copy()
     weighted.data = weights[weighted.indices]
-    return normalize(weighted, copy=False)
+    return csr_matrix(normalize(weighted, copy=False))
 
 
 def _agreement(candidate: _Candidate, described: Sequence[_Described]) -> Agreement:

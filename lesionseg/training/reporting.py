@@ -15,8 +15,8 @@ from lesionseg.evaluation.summary import Summary
 from lesionseg.metrics.image_scores import ImageScores, worst_first
 from lesionseg.postprocessing.postprocessing import Decision
 from lesionseg.report.figures import figures
+from lesionseg.report.picture_sheet import worst_cases
 from lesionseg.report.publishing import publish
-from lesionseg.report.worst_cases import worst_cases
 from lesionseg.system.environment import versions_and_date
 from lesionseg.training.score_collector import ScoreCollector
 from lesionseg.training.tensorboard import tensorboard_writers

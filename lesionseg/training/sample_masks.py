@@ -11,9 +11,10 @@ from lightning.pytorch import LightningModule, Trainer
 
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.data.dataset import Item, LesionDataset, collate
-from lesionseg.data.outline_drawing import Array, sample_sheet
+from lesionseg.data.outline_drawing import Array
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.run_length import LESION
+from lesionseg.report.picture_sheet import sample_sheet
 from lesionseg.training.delivery import Delivery, DeliveryCallback, caption, weights_in_words
 from lesionseg.training.tensorboard import tensorboard_writers
 
