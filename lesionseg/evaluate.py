@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.config.help_page import for_example
@@ -29,9 +30,14 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise InputError(f"predictions={cfg.predictions} needs truth=FOLDER, the masks to score against")
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
     if cfg.predictions is not None:
-        from lesionseg.report.folder_scoring import score_folders
+        from lesionseg.evaluation.folder_scoring import score_folders
+        from lesionseg.report.figures import figures
+        from lesionseg.report.publishing import print_summary, publish
 
-        return score_folders(cfg)
+        summary, images = score_folders(cfg)
+        publish(summary, images, figures(summary, images), Path(cfg.run_dir))
+        print_summary(summary, Path(cfg.run_dir))
+        return {f"test/{name}": estimate.value for name, estimate in summary.metrics.items()}
     from lesionseg.check import check
     from lesionseg.training.testing import score_checkpoint
 

@@ -19,11 +19,11 @@ from lesionseg.metrics.image_scores import ImageScores, count
 
 Array = NDArray[np.uint8]
 TRAITS_SIZE = 256
-"""Height and width in pixels at which colours are compared and hairs looked for."""
+"""Height and width in pixels at which colours are compared and hairs found."""
 
 
 class ScoredImage(NamedTuple):
-    """An image's scores and, where there are probabilities, their counts."""
+    """Scores of an image and, where there are probabilities, their counts."""
 
     scores: ImageScores
     probabilities: ImageProbabilities | None
@@ -47,8 +47,8 @@ def score_image(
         target: (H, W) in {0, 1}.
         photograph: (h, w, 3) RGB 0..255 at any size, for picture, contrast and hair; None where there is none.
         probability: (H, W) in [0, 1]; None where only masks are known.
-        settings: How.
-        formulas: What is measured, see `lesionseg.metrics.definitions.measured_formulas`.
+        settings: Boundary tolerance and size of pictures.
+        formulas: Formulas of the scores, see `lesionseg.metrics.definitions.measured_formulas`.
 
     Raises:
         ValueError: Prediction and target differ in shape.
@@ -79,5 +79,5 @@ def _traits(photograph: Array | None, target: Array) -> dict[str, float | None]:
 
 
 def _fingerprint(target: Array) -> str:
-    """Hashes size and pixels, so that resized or edited ground truth is another test set."""
+    """Hashes size and pixels, so that resized or edited ground truth counts as another test set."""
     return sha256(f"{target.shape}".encode() + np.packbits(target).tobytes()).hexdigest()

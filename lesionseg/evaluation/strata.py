@@ -5,15 +5,22 @@ chosen on the 2000 training images of ISIC 2017: contrast divides them into 754,
 (72 % of the images) is a scale bar or a hair or two, and from 4 % on (9 %) most of the skin is crossed by hair.
 """
 
+import logging
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.data.names import examples
 from lesionseg.data.table import read_metadata
+from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.metrics.image_scores import ImageScores
+
+log = logging.getLogger(__name__)
 
 SMALL, MEDIUM, LARGE = 0.05, 0.25, 0.5
 """Limits of `lesion_share`."""
@@ -61,6 +68,30 @@ def strata_of(traits: Mapping[str, float | None], *, image_id: str) -> dict[str,
     return strata | ({"source": source} if slash and source else {})
 
 
+def check_metadata(settings: EvaluationSettings, ids: Sequence[str]) -> None:
+    """Reads the table of the settings before the work, and warns of images without a row.
+
+    Raises:
+        InputError: The table does not fit, see `read_strata`.
+    """
+    found = _table_of(settings, ids)
+    missing = [id_ for id_ in ids if id_ not in found]
+    if settings.metadata is not None and missing:
+        message = "%s has no row for %d of %d images (%s): their groups are unknown."
+        log.warning(message, settings.metadata, len(missing), len(ids), examples(missing))
+
+
+def with_metadata(images: Sequence[ImageScores], settings: EvaluationSettings) -> list[ImageScores]:
+    """Adds the groups of the table that the settings name, if any, to the strata of each image.
+
+    Raises:
+        InputError: The table does not fit, see `read_strata`.
+    """
+    found = _table_of(settings, [image.id for image in images])
+    unknown = {column: UNKNOWN for groups in found.values() for column in groups}
+    return [replace(image, strata=image.strata | unknown | found.get(image.id, {})) for image in images]
+
+
 def read_strata(
     path: Path, *, id_column: str, columns: Sequence[str] | None, ids: Sequence[str]
 ) -> dict[str, dict[str, str]]:
@@ -95,6 +126,13 @@ def order_groups(name: str, labels: Iterable[str]) -> list[str]:
     """
     known = GROUP_ORDER.get(name, ())
     return sorted(labels, key=lambda label: _place(label, known))
+
+
+def _table_of(settings: EvaluationSettings, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    if settings.metadata is None:
+        return {}
+    path = Path(settings.metadata)
+    return read_strata(path, id_column=settings.metadata_id, columns=settings.metadata_columns, ids=ids)
 
 
 def _lesion_size(share: float | None) -> int | None:

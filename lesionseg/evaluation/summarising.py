@@ -1,27 +1,25 @@
-"""From single images to the numbers of a whole evaluation."""
+"""The numbers of a whole evaluation, computed from its images."""
 
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from lesionseg.data.descriptor import LookAlike
-from lesionseg.data.names import examples
-from lesionseg.evaluation.alarms import alarms
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.statistics import mean_intervals, ratio_intervals
-from lesionseg.evaluation.strata import UNKNOWN, order_groups, read_strata
+from lesionseg.evaluation.strata import order_groups
 from lesionseg.evaluation.summary import Estimate, Group, Stratum, Summary
 from lesionseg.metrics.confusion_matrix import ConfusionMatrix
 from lesionseg.metrics.definitions import definitions_of, definitions_record, fingerprint, scale_ends, shown
 from lesionseg.metrics.formula import Counts, Definition, Formula, Fraction, total
 from lesionseg.metrics.image_scores import ImageScores
+from lesionseg.metrics.jaccard import Jaccard
 
-log = logging.getLogger(__name__)
+MANY = 0.5
+"""Share of the images from which empty or full masks raise an alarm."""
 
 
 def summarise(
@@ -36,15 +34,15 @@ def summarise(
     other_metrics: Mapping[str, float] | None = None,
     known_images: Sequence[LookAlike] = (),
 ) -> Summary:
-    """Averages over images and over their pixels, with intervals, for all images and for each stratum's groups.
+    """Averages over images and pools over pixels, with intervals, for all images and for the groups of each stratum.
 
     Args:
-        images: At least one.
-        probabilities: Of all images' pixels; None where only masks were scored.
-        name: What people call the method.
+        images: At least one image.
+        probabilities: Counts of the pixels of all images; None where only masks were scored.
+        name: Name of the method.
         facts: See `Summary`.
         settings: Resamples and seed of the intervals.
-        formulas: What was measured.
+        formulas: Formulas of the scores.
         config: See `Summary`.
         other_metrics: See `Summary`.
         known_images: See `Summary`.
@@ -70,45 +68,13 @@ def summarise(
     )
 
 
-def check_metadata(settings: EvaluationSettings, ids: Sequence[str]) -> None:
-    """Reads the table that the settings name before the work, and warns of images that it does not have.
+def alarms(images: Sequence[Counts]) -> list[str]:
+    """Returns sentences that say why masks are worthless; none for masks of some use.
 
-    Raises:
-        InputError: The table does not fit, see `read_strata`.
+    Empty masks count against the images with a lesion, full masks against those with skin. An empty mask of an image
+    without a lesion is right.
     """
-    found = _strata_of(settings, ids)
-    missing = [id_ for id_ in ids if id_ not in found]
-    if settings.metadata is not None and missing:
-        log.warning(
-            "%s has no row for %d of %d images (%s): their groups are unknown.",
-            settings.metadata,
-            len(missing),
-            len(ids),
-            examples(missing),
-        )
-
-
-def metadata_of(settings: EvaluationSettings, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Reads the table that the settings name: each image's groups by column; nothing where they name none.
-
-    Raises:
-        InputError: The table does not fit, see `read_strata`.
-    """
-    found = _strata_of(settings, ids)
-    columns = dict.fromkeys(column for groups in found.values() for column in groups)
-    return {id_: dict.fromkeys(columns, UNKNOWN) | found.get(id_, {}) for id_ in ids} if columns else {}
-
-
-def _strata_of(settings: EvaluationSettings, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    if settings.metadata is None:
-        return {}
-    path = Path(settings.metadata)
-    return read_strata(path, id_column=settings.metadata_id, columns=settings.metadata_columns, ids=ids)
-
-
-def with_metadata(images: Sequence[ImageScores], metadata: Mapping[str, Mapping[str, str]]) -> list[ImageScores]:
-    """Adds the groups that a table names for each image to its strata."""
-    return [replace(image, strata=image.strata | dict(metadata.get(image.id, {}))) for image in images]
+    return [*_empty(images), *_full(images), *_no_better_than_everything(images)]
 
 
 def _means(
@@ -153,7 +119,7 @@ def _strata(
 def _stratum(
     name: str, images: Sequence[ImageScores], definitions: Mapping[str, Definition], settings: EvaluationSettings
 ) -> Stratum:
-    """Summarises each group; images without the trait belong to none."""
+    """Summarises each group; images without the trait are in no group."""
     members: dict[str, list[ImageScores]] = {}
     for image in images:
         if name in image.strata:
@@ -161,3 +127,25 @@ def _stratum(
     labels = order_groups(name, list(members))
     groups = [Group(label, len(members[label]), _means(members[label], definitions, settings)) for label in labels]
     return Stratum(name, groups)
+
+
+def _empty(images: Sequence[Counts]) -> Iterator[str]:
+    with_lesion = [image for image in images if image.true_positives + image.false_negatives]
+    empty = sum(image.true_positives + image.false_positives == 0 for image in with_lesion)
+    if empty and empty >= MANY * len(with_lesion):
+        yield f"Nothing is marked in {empty} of {len(with_lesion)} images that show a lesion."
+
+
+def _full(images: Sequence[Counts]) -> Iterator[str]:
+    with_skin = [image for image in images if image.true_negatives + image.false_positives]
+    full = sum(image.true_negatives + image.false_negatives == 0 for image in with_skin)
+    if full and full >= MANY * len(with_skin):
+        yield f"The whole image is marked in {full} of {len(with_skin)} images that show skin."
+
+
+def _no_better_than_everything(images: Sequence[Counts]) -> Iterator[str]:
+    """Compares with masks of the whole image, whose Jaccard index is the lesion's share of the image."""
+    reached = fmean(Jaccard().score(image) for image in images)
+    trivial = fmean((image.true_positives + image.false_negatives) / sum(image) for image in images)
+    if reached <= trivial < 1:
+        yield f"The mean Jaccard index is {reached:.4f}; marking the whole of each image would reach {trivial:.4f}."

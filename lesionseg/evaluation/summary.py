@@ -1,4 +1,4 @@
-"""The numbers of a whole evaluation: what `summary.json` holds and every page and table is made from."""
+"""The numbers of a whole evaluation, which `summary.json` holds and every page and table shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ class Estimate:
     """A mean over images, or a score pooled over their pixels, with its 95 % interval.
 
     Attributes:
-        value: The estimate.
-        low: Lower end of the interval; None where one image allows none.
-        high: Upper end likewise.
+        value: Mean or pooled score.
+        low: Lower end of the interval; None for one image.
+        high: Upper end of the interval; None for one image.
         deviation: Standard deviation over images; None for pooled scores and for one image.
-        median: Over images; None for pooled scores.
+        median: Median over images; None for pooled scores.
     """
 
     value: float
@@ -37,7 +37,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Stratum:
-    """A way to divide the images, for example by lesion size; groups in their natural order."""
+    """A division of the images, for example by lesion size, into groups in their natural order."""
 
     name: str
     groups: Sequence[Group]
@@ -48,11 +48,11 @@ class CalibrationBin:
     """Pixels of similar probability.
 
     Attributes:
-        low: The probabilities' range.
-        high: Its end.
+        low: Lower end of the probabilities.
+        high: Upper end of the probabilities.
         confidence: Mean probability.
-        frequency: Share of these pixels that are lesion.
-        pixels: How many there are, above 0.
+        frequency: Share of the pixels that are lesion.
+        pixels: Number of pixels, above 0.
     """
 
     low: float
@@ -64,24 +64,23 @@ class CalibrationBin:
 
 @dataclass(frozen=True)
 class Curves:
-    """What the probabilities of all pixels say, whatever the threshold.
+    """Curves and calibration of the probabilities of all pixels, whatever the threshold.
 
     Attributes:
-        false_positive_rate: Of the ROC curve, rising.
-        true_positive_rate: Likewise.
-        roc_area: Area below it; None where truth is all lesion or all skin.
-        recall: Of the precision-recall curve.
-        precision: Likewise.
-        average_precision: Area below it.
-        thresholds: From 0 to 1.
+        false_positive_rate: Rising rates of the ROC curve.
+        true_positive_rate: Rising rates of the ROC curve.
+        roc_area: Area below the ROC curve; None where truth is all lesion or all skin.
+        recall: Rising recall of the precision-recall curve.
+        precision: Precision at each recall.
+        average_precision: Area below the precision-recall curve.
+        thresholds: Thresholds from 0 to 1.
         dice: Mean over images at each threshold.
-        jaccard: Likewise.
-        calibration: Reliability diagram, bins without pixels left out.
+        jaccard: Mean over images at each threshold.
+        calibration: Bins of the reliability diagram that have pixels.
         calibration_error: Expected calibration error, 0 to 1 (Guo et al. 2017, arXiv 1706.04599, equation 3).
         brier: Mean squared difference between probability and truth, 0 to 1.
-        roc_area_error: How far the area may be from that of the single pixels, whose probabilities are counted in
-            steps; None where there is no area.
-        average_precision_error: Likewise.
+        roc_area_error: Largest error of the area, because probabilities are counted in steps; None without an area.
+        average_precision_error: Largest error of the average precision.
     """
 
     false_positive_rate: Sequence[float]
@@ -102,25 +101,24 @@ class Curves:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything about an evaluation but its single images.
+    """Everything about an evaluation except its single images.
 
     Attributes:
-        name: What people call the method, for tables.
-        facts: What was evaluated and how, in words: checkpoint, data, part, split hash, threshold, decision, date,
-            versions; in the order shown.
+        name: Name of the method in tables.
+        facts: Facts in words and in order: checkpoint, data, part, split hash, threshold, decision, date, versions.
         images: Number of images.
-        missed: Images with a lesion of which nothing was found.
+        missed: Number of images with a lesion of which nothing was found.
         metrics: Means over images by name, in the order of tables.
         pooled: Scores over the pixels of all images by name.
         confusion_matrix: Pixels, rows truth, columns prediction, skin before lesion.
         strata: Means by groups of images.
         curves: None where only masks were scored.
-        test_set_sha256: Of every id with its ground truth's size and pixels.
-        definitions: What the numbers mean, see `lesionseg.metrics.definitions.definitions_record`.
+        test_set_sha256: SHA-256 of every id with the size and pixels of its ground truth.
+        definitions: Meaning of the numbers, see `lesionseg.metrics.definitions.definitions_record`.
         config: The checkpoint's training configuration; None for masks.
         other_metrics: Scores from further metrics of the configuration.
         known_images: Images that look like one of the model's training or validation images, whose scores say little.
-        alarms: Sentences that say why the masks are worthless, see `lesionseg.evaluation.alarms`; usually none.
+        alarms: Sentences that say why the masks are worthless; usually none.
     """
 
     name: str

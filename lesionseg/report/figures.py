@@ -1,14 +1,7 @@
-"""The figures of an evaluation, for the report's page, for papers (PDF) and for everything else (PNG)."""
+"""The figures of an evaluation."""
 
-import html
-import io
-import logging
-import re
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,15 +12,10 @@ from lesionseg.evaluation.summary import Curves, Estimate, Group, Summary
 from lesionseg.metrics.dice import Dice
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.metrics.jaccard import Jaccard
-from lesionseg.report.areas import area_in_words
-from lesionseg.report.chart import keep_apart
+from lesionseg.report.chart import BLUE, DARK_GREEN, ORANGE, QUIET, SKY_BLUE, keep_apart, style, wrapped
+from lesionseg.report.wording import area_in_words
 
-BLUE, SKY_BLUE, ORANGE, GREEN = "#0072b2", "#56b4e9", "#d55e00", "#007a58"
-"""Okabe & Ito's palette, which colour-blind readers can tell apart; its green darkened to stand out from sky blue."""
-QUIET = "0.45"
-"""Grey of what stands behind the data: chance, limits, remarks."""
 CLASSES = ("skin", "lesion")
-PNG_DPI = 150
 LABEL_WIDTH = 34
 """Characters after which a group's label is wrapped."""
 
@@ -41,15 +29,15 @@ TITLES = {
     "strata": "Jaccard index by groups of images",
     "confusion_matrix": "Confusion matrix of all pixels",
 }
-"""What each figure is called, by the stem of its files; in the order shown."""
+"""Titles of the figures by the stems of their files, in the order of the page."""
 
 
 def figures(summary: Summary, images: Sequence[ImageScores]) -> dict[str, Figure]:
     """Draws every figure that the evaluation has data for.
 
     Args:
-        summary: The numbers.
-        images: The same evaluation's images.
+        summary: Numbers of the evaluation.
+        images: Scores of the same images.
 
     Returns:
         Figures by the stems of TITLES and in their order. `threshold` and `calibration` need probabilities, `roc` and
@@ -72,55 +60,8 @@ def figures(summary: Summary, images: Sequence[ImageScores]) -> dict[str, Figure
     return {stem: _finished(figure, stem) for stem, figure in drawn.items() if figure is not None}
 
 
-def write_figures(figures: Mapping[str, Figure], folder: Path) -> None:
-    """Writes each figure as `<stem>.png` and as `<stem>.pdf` with embedded fonts; makes the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it would tell a hundred lines for every font it embeds
-    with matplotlib.rc_context({"pdf.fonttype": 42}):  # TrueType: publishers refuse matplotlib's default, Type 3
-        for stem, figure in figures.items():
-            figure.savefig(folder / f"{stem}.png", dpi=PNG_DPI)
-            figure.savefig(folder / f"{stem}.pdf", dpi=PNG_DPI, metadata={"CreationDate": None})
-
-
-def as_svg(figure: Figure) -> str:
-    """Writes a figure for the inside of an HTML page: it scales with its surroundings and touches nothing else there.
-
-    Text stays text, in the reader's own sans-serif font where DejaVu Sans is missing; DejaVu is wider than most, so
-    nothing that fits here overlaps there.
-
-    Args:
-        figure: Its label is what screen readers say; figures of one page need different labels.
-    """
-    label, file = str(figure.get_label()), io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label, "font.sans-serif": ["DejaVu Sans"]}):
-        figure.savefig(file, format="svg", dpi=PNG_DPI)
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # As a style sheet, this would hold for the whole page.
-    svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
-    return _with_own_ids(_with_own_head(svg, label), label)
-
-
-def _with_own_head(svg: str, label: str) -> str:
-    """Replaces the root's attributes: no size of its own, and a name for screen readers."""
-    match = re.search(r'viewBox="[^"]*"', svg[: svg.index(">")])
-    view_box = match.group() if match else ""
-    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    name = f'role="img" aria-label="{html.escape(label)}"'
-    return f'<svg {spaces} {view_box} {name} style="stroke-linejoin: round">{svg[svg.index(">") + 1 :].rstrip()}'
-
-
-def _with_own_ids(svg: str, label: str) -> str:
-    """Drops the ids that nothing refers to and makes the others unlike those of the page's other figures."""
-    prefix = re.sub(r"\W+", "-", label.lower())
-    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
-    svg = re.sub(r'(url\(|href=")#([^)"]+)', rf"\1#{prefix}-\2", svg)
-    return re.sub(r' id="([^"]+)"', lambda match: f' id="{prefix}-{match[1]}"' if match[1] in used else "", svg)
-
-
 def _finished(figure: Figure, stem: str) -> Figure:
-    """Names the figure and lays it out, once for all formats: that is most of the work of each."""
+    """Names the figure and lays it out once for all formats, because the layout takes longer than writing a file."""
     figure.set_label(TITLES[stem])
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -161,17 +102,9 @@ def _square(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     """Starts a figure whose axes both go from 0 to 1."""
     figure = Figure(figsize=(4.8, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    _style(axes, x_label, y_label)
+    style(axes, x_label, y_label)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     return figure, axes
-
-
-def _style(axes: Axes, x_label: str, y_label: str) -> None:
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.grid(alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _mark_decision(axes: Axes, x: float, y: float) -> None:
@@ -180,10 +113,10 @@ def _mark_decision(axes: Axes, x: float, y: float) -> None:
 
 
 def _threshold(curves: Curves) -> Figure:
-    """Draws how much the scores depend on the threshold; no best one is marked, for it must not be chosen here."""
+    """Draws the scores at each threshold; it marks no best one, because a test must not choose it."""
     figure = Figure(figsize=(5.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    _style(axes, "threshold: lesion where the probability is above it", "mean over images")
+    style(axes, "threshold: lesion where the probability is above it", "mean over images")
     axes.plot(curves.thresholds, curves.dice, color=ORANGE, label=Dice.title)
     axes.plot(curves.thresholds, curves.jaccard, color=BLUE, label=Jaccard.title)
     axes.set(xlim=(0, 1), ylim=(0, 1.01))
@@ -192,10 +125,10 @@ def _threshold(curves: Curves) -> Figure:
 
 
 def _calibration(curves: Curves) -> Figure:
-    """Draws the reliability diagram, and below it how many pixels each bin has."""
+    """Draws the reliability diagram, and below it the number of pixels of each bin."""
     figure = Figure(figsize=(4.8, 5.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 1])
-    _style(upper, "", "share of these pixels that are lesion")
+    style(upper, "", "share of these pixels that are lesion")
     upper.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle="--", label="perfectly calibrated")
     confidences = [part.confidence for part in curves.calibration]
     label = f"calibration error {curves.calibration_error:.4f}, Brier score {curves.brier:.4f}"
@@ -208,7 +141,7 @@ def _calibration(curves: Curves) -> Figure:
 
 def _draw_bins(axes: Axes, curves: Curves) -> None:
     total = sum(part.pixels for part in curves.calibration)
-    _style(axes, "probability of lesion", "% of pixels\n(log scale)")
+    style(axes, "probability of lesion", "% of pixels\n(log scale)")
     shares = [100 * part.pixels / total for part in curves.calibration]
     widths = [part.high - part.low for part in curves.calibration]
     axes.bar([part.low for part in curves.calibration], shares, widths, align="edge", color=SKY_BLUE, edgecolor="white")
@@ -219,20 +152,20 @@ def _draw_bins(axes: Axes, curves: Curves) -> None:
 
 
 def _confusion_matrix(summary: Summary) -> Figure:
-    """Draws the pixels, and beside them the shares of each true class."""
+    """Draws the numbers of pixels, and beside them their shares of each true class."""
     matrix = np.array(summary.confusion_matrix)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(7.2, 3.9), layout="constrained")
     left, right = figure.subplots(1, 2)
     pixels = [[f"{count:,}" for count in row] for row in matrix.tolist()]
-    _draw_matrix(left, "pixels", matrix / max(int(matrix.sum()), 1), pixels)
+    draw_matrix(left, "pixels", matrix / max(int(matrix.sum()), 1), pixels)
     percent = [[f"{100 * share:.2f} %" for share in row] for row in shares.tolist()]
-    _draw_matrix(right, "share of the true class", shares, percent)
+    draw_matrix(right, "share of the true class", shares, percent)
     return figure
 
 
-def _draw_matrix(axes: Axes, title: str, shades: NDArray[np.float64], texts: Sequence[Sequence[str]]) -> None:
-    """Draws (2, 2) shades from 0 to 1 with a text on each."""
+def draw_matrix(axes: Axes, title: str, shades: NDArray[np.float64], texts: Sequence[Sequence[str]]) -> None:
+    """Draws a confusion matrix as (2, 2) shades from 0 to 1 with a text on each; rows truth, columns prediction."""
     axes.imshow(shades, cmap="Blues", vmin=0, vmax=1)
     for (row, column), shade in np.ndenumerate(shades):
         colour = "white" if shade > 0.5 else "0.15"
@@ -254,18 +187,18 @@ def _distributions(summary: Summary, images: Sequence[ImageScores]) -> Figure:
     left.set_ylabel("images")
     _mark_failures(left, jaccard, summary.definitions["threshold_jaccard"])
     for axes in (left, right):
-        # Above the axes: bars may be anywhere inside.
+        # Above the axes, because bars may be anywhere inside.
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return figure
 
 
 def _draw_histogram(axes: Axes, title: str, values: Sequence[float], estimate: Estimate) -> None:
     """Draws 20 bins; 0.65 is one of their edges, so that failures fill whole bars."""
-    _style(axes, title, "")
+    style(axes, title, "")
     axes.hist(values, bins=np.linspace(0, 1, 21).round(2).tolist(), color=SKY_BLUE, edgecolor="white")
     axes.axvline(estimate.value, color=ORANGE, label=f"mean {estimate.value:.3f}")
     if estimate.median is not None:
-        axes.axvline(estimate.median, color=GREEN, linestyle="-.", label=f"median {estimate.median:.3f}")
+        axes.axvline(estimate.median, color=DARK_GREEN, linestyle="-.", label=f"median {estimate.median:.3f}")
     axes.set_xlim(0, 1)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -276,19 +209,19 @@ def _mark_failures(axes: Axes, values: Sequence[float], limit: float) -> None:
 
 
 def _strata(summary: Summary) -> Figure | None:
-    """Draws a forest plot: under each stratum's name its groups, each with mean, interval and number of images."""
+    """Draws a forest plot: the groups of each stratum below its name, with mean, interval and number of images."""
     if not summary.strata:
         return None
     rows: list[tuple[str, Group | None]] = []
     for stratum in summary.strata:
         rows += [(stratum.name, None), *((group.label, group) for group in stratum.groups)]
-    labels = [textwrap.fill(label, LABEL_WIDTH, max_lines=2, placeholder=" ...") for label, _ in rows]
+    labels = [wrapped(label, LABEL_WIDTH, lines=2) for label, _ in rows]
     heights = [0.27 + 0.14 * label.count("\n") for label in labels]  # inches
     figure = Figure(figsize=(7.2, 1.1 + sum(heights)), layout="constrained")
     axes = figure.add_subplot()
     bottoms = np.cumsum(heights)
     places = bottoms - np.array(heights) / 2
-    _style(axes, "mean Jaccard index with 95 % interval", "")
+    style(axes, "mean Jaccard index with 95 % interval", "")
     _draw_overall(axes, summary.metrics["jaccard"], summary.images)
     for place, (_, group) in zip(places, rows, strict=True):
         if group is not None:
@@ -318,9 +251,8 @@ def _draw_group(axes: Axes, place: float, group: Group) -> None:
 
 
 def _label_rows(axes: Axes, places: NDArray[np.float64], labels: Sequence[str], headings: Sequence[bool]) -> None:
-    """Writes groups beside the axis and strata's names in bold."""
-    plain = [label.replace("$", r"\$") for label in labels]  # between dollars would be mathematics
-    axes.set_yticks(places.tolist(), plain, fontsize=9, linespacing=1.0)
+    """Writes groups beside the axis, and the names of strata in bold."""
+    axes.set_yticks(places.tolist(), labels, fontsize=9, linespacing=1.0)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     for tick, heading in zip(axes.get_yticklabels(), headings, strict=True):
@@ -336,9 +268,9 @@ def _size_and_score(images: Sequence[ImageScores], limit: float) -> Figure | Non
         return None
     figure = Figure(figsize=(5.8, 3.8), layout="constrained")
     axes = figure.add_subplot()
-    _style(axes, "lesion, % of the image", Jaccard.title)
+    style(axes, "lesion, % of the image", Jaccard.title)
     x, y = zip(*points, strict=True)
-    # As pixels: a thousand vector points would make the page and the PDF heavy.
+    # As pixels, because a thousand vector points would make the page and the PDF large.
     axes.scatter(x, y, s=14, color=BLUE, alpha=0.5, linewidth=0, rasterized=True)
     axes.axhline(limit, color=QUIET, linestyle="--", label=f"failure: below {limit:g}")
     axes.set(xlim=(0, None), ylim=(-0.02, 1.02))

@@ -2,13 +2,9 @@
 
 import base64
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionseg.data.outline_drawing import PREDICTION, TRUTH
 from lesionseg.evaluation.statistics import HOW
@@ -16,55 +12,29 @@ from lesionseg.evaluation.summary import Estimate, Summary
 from lesionseg.metrics.definitions import recorded_definitions, shown
 from lesionseg.metrics.formula import Definition
 from lesionseg.metrics.image_scores import ImageScores, Picture, worst_first
-from lesionseg.report.areas import how_areas_are_made
+from lesionseg.report.template import render
+from lesionseg.report.wording import how_areas_are_made
 
 MISSING = "\u2013"
 DECIMALS = {"": 3, "px": 1, "%": 2}
-"""By unit."""
+"""Decimals by unit."""
 WIDE = 450
-"""Points; a wider figure takes two columns, or its letters would be too small."""
+"""Width in points above which a figure takes two columns, because its letters would be too small in one."""
 PERCENT = ("lesion_share", "hair")
 """Traits that are shares, 0 to 1."""
 IN_STRATA = "touches_border"
-"""The trait that its stratum says already."""
+"""Trait that the gallery leaves out, because its stratum shows it."""
 
 
-def write_page(path: Path, summary: Summary, images: Sequence[ImageScores], figures: Mapping[str, str]) -> None:
-    """Writes the report; a file that is already there stays whole until the new one is complete.
+def html_page(summary: Summary, images: Sequence[ImageScores], figures: Mapping[str, str]) -> str:
+    """Returns the report.
 
     Args:
-        path: In a folder that exists.
-        summary: The numbers of all images.
-        images: The same images, in any order; those without a picture are shown without one.
-        figures: SVG by title, embedded as it is and so not from users; may be empty.
+        summary: Numbers of all images.
+        images: Scores of the same images in any order; an image without a picture is shown without one.
+        figures: SVG by title, embedded unescaped; may be empty.
     """
     definitions = shown(recorded_definitions(summary.definitions))
-    html = (
-        _environment(definitions)
-        .get_template("report.html.j2")
-        .render(
-            summary=summary,
-            how=HOW,
-            metrics=definitions,
-            failures=sum(_fails(image) for image in images),
-            figures=figures,
-            colours={"truth": TRUTH, "prediction": PREDICTION},
-            gallery=_gallery(images, definitions),
-        )
-    )
-    _write_whole(path, html)
-
-
-def _environment(definitions: Mapping[str, Definition]) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("lesionseg.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    # Jinja's tojson writes `<` as \u003c, so that no id ends the script element; sorted keys would reorder strata.
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
 
     def number(value: float | None, name: str = "dice") -> str:
         return _number(value, DECIMALS[definitions[name].unit])
@@ -74,14 +44,22 @@ def _environment(definitions: Mapping[str, Definition]) -> Environment:
             return MISSING
         return f"{number(estimate.low, name)} to {number(estimate.high, name)}"
 
-    environment.filters |= {"number": number, "interval": interval, "share": _share}
-    environment.filters |= {"metric_title": lambda name: definitions[name].heading}
-    environment.filters |= {"is_wide": _is_wide, "areas": how_areas_are_made}
-    return environment
+    values = {
+        "summary": summary,
+        "how": HOW,
+        "metrics": definitions,
+        "failures": sum(_fails(image) for image in images),
+        "figures": figures,
+        "colours": {"truth": TRUTH, "prediction": PREDICTION},
+        "gallery": _gallery(images, definitions),
+    }
+    filters = {"number": number, "interval": interval, "share": _share, "is_wide": _is_wide}
+    filters |= {"metric_title": lambda name: definitions[name].heading, "areas": how_areas_are_made}
+    return render("report.html.j2", values, filters)
 
 
 def _is_wide(svg: str) -> bool:
-    """Tells a figure that would be too small to read in one column of the page."""
+    """Tells whether a figure would be too small to read in one column of the page."""
     size = re.search(r'viewBox="\S+ \S+ (\S+) \S+"', svg)
     return size is not None and float(size[1]) > WIDE
 
@@ -99,7 +77,7 @@ def _fails(image: ImageScores) -> bool:
 
 
 def _gallery(images: Sequence[ImageScores], definitions: Mapping[str, Definition]) -> dict[str, Any]:
-    """Collects what the page's script shows, worst first."""
+    """Collects the data of the page's script, the worst images first."""
     return {
         "metrics": [_metric(name, definition) for name, definition in definitions.items()],
         "images": [_image(image, definitions) for image in worst_first(images)],
@@ -148,14 +126,5 @@ def _picture(picture: Picture | None) -> dict[str, Any] | None:
 
 
 def _finite(value: float | None) -> float | None:
-    """Rounds to what may be read off; JSON has no NaN and no infinity."""
+    """Rounds for JSON, which has neither NaN nor infinity."""
     return round(float(value), 6) if value is not None and math.isfinite(value) else None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

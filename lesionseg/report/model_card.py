@@ -1,26 +1,23 @@
-"""A model card: what a model is for, how well it does on whom, and what nobody has measured.
+"""Model cards: purpose of a model, its results by groups, and what was not measured.
 
-After Mitchell et al., "Model Cards for Model Reporting", FAT* 2019, arXiv 1810.03993, whose sections it has.
+The sections are those of Mitchell et al., "Model Cards for Model Reporting", FAT* 2019, arXiv 1810.03993.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Curves, Summary
 from lesionseg.metrics.definitions import recorded_definitions, shown
 from lesionseg.metrics.image_scores import ImageScores, worst_first
-from lesionseg.report.areas import area_in_words
-from lesionseg.report.scores_terminal import interval_text
-from lesionseg.report.table_row import markdown_text
+from lesionseg.report.table import markdown_text
+from lesionseg.report.template import render
+from lesionseg.report.wording import area_in_words, interval_text
 
 WORST = 5
 FEW = 30
-"""A group of fewer images says little about others like them."""
+"""Number of images below which a group says little about others like it."""
 DETAILS = {
     "model": "network",
     "image_size": "height and width it sees, in pixels",
@@ -31,54 +28,45 @@ DETAILS = {
     "batch_size": "images in a batch",
     "seed": "seed",
 }
-"""Parts of the training configuration that describe the model, and what they are called."""
+"""Parts of the training configuration that describe the model, with their titles."""
 PEOPLE = {
     "skin type": r"skin (type|tone|colou?r)|fitzpatrick|phototype",
     "diagnosis": r"^dx$|diagnosis(?!.*type)|melanoma|malignan",  # `dx_type` says how it was confirmed
     "sex": r"\b(sex|gender)\b",
     "age": r"\bage\b",
 }
-"""What is known to change how lesions look, with the names that columns of metadata give it, `_` read as a space."""
+"""Attributes that change how lesions look, with patterns of their columns' names (`_` read as a space)."""
 
 
-def write_model_card(path: Path, summary: Summary, images: Sequence[ImageScores]) -> None:
-    """Writes the card as Markdown.
+def model_card(summary: Summary, images: Sequence[ImageScores]) -> str:
+    """Returns the card as Markdown.
 
     Args:
-        path: The file.
-        summary: The evaluation; without a configuration the card says that the model is unknown.
-        images: The same evaluation's images, of which the lowest scores are listed.
+        summary: Numbers of the evaluation; without a configuration the card calls the model unknown.
+        images: Scores of the same images, of which the lowest are listed.
     """
-    environment = Environment(
-        loader=PackageLoader("lesionseg.report", "."),
-        autoescape=False,  # it would escape HTML; Markdown's own characters are what the filter is for
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"text": lambda value: markdown_text(str(value)), "interval": interval_text}
-    definitions = recorded_definitions(summary.definitions)
-    card = environment.get_template("model_card.md.j2").render(
-        summary=summary,
-        how=HOW,
-        details=None if summary.config is None else model_details(summary.config),
-        training_data=None if summary.config is None else described(summary.config.get("data")),
-        metrics={one.heading: summary.metrics[name] for name, one in shown(definitions).items()},
-        worst=worst_first(images)[:WORST],
-        calibration=None if summary.curves is None else _calibration(summary.curves),
-        unmeasured=not_measured(summary),
-    )
-    path.write_text(card, encoding="utf-8")
+    config, definitions = summary.config, shown(recorded_definitions(summary.definitions))
+    values = {
+        "summary": summary,
+        "how": HOW,
+        "details": None if config is None else model_details(config),
+        "training_data": None if config is None else described(config.get("data")),
+        "metrics": {one.heading: summary.metrics[name] for name, one in definitions.items()},
+        "worst": worst_first(images)[:WORST],
+        "calibration": None if summary.curves is None else _calibration(summary.curves),
+        "unmeasured": not_measured(summary),
+    }
+    filters = {"text": lambda value: markdown_text(str(value)), "interval": interval_text}
+    return render("model_card.md.j2", values, filters)
 
 
 def model_details(config: Mapping[str, Any]) -> dict[str, str]:
-    """Describes the model in words by what its training configuration has; what is missing there is left out."""
+    """Describes the model by those parts that its training configuration has."""
     return {title: described(config[key]) for key, title in DETAILS.items() if config.get(key) is not None}
 
 
 def described(node: Any) -> str:
-    """Writes a part of a configuration in words: its class and settings, or each of its parts."""
+    """Describes a part of a configuration by its class and settings, or by each of its parts."""
     if not isinstance(node, Mapping):
         return str(node)
     settings = ", ".join(
@@ -92,13 +80,13 @@ def described(node: Any) -> str:
 
 
 def not_measured(summary: Summary) -> list[str]:
-    """Lists what the evaluation leaves open, from what it has and has not."""
+    """Lists the questions that the evaluation leaves open."""
     parts = (_no_photographs, _unknown_people, _small_groups, _unknown_probabilities, _always)
     return [sentence for part in parts for sentence in part(summary)]
 
 
 def _unknown_people(summary: Summary) -> list[str]:
-    """Names the attributes by which the images were not compared; a single group compares nothing."""
+    """Names attributes without at least two groups to compare."""
     names = [stratum.name.replace("_", " ").lower() for stratum in summary.strata if len(stratum.groups) > 1]
     missing = [title for title, pattern in PEOPLE.items() if not any(re.search(pattern, name) for name in names)]
     if not missing:
@@ -132,7 +120,7 @@ def _unknown_probabilities(summary: Summary) -> list[str]:
 
 
 def _always(summary: Summary) -> list[str]:
-    """Lists what a single evaluation of a single run cannot tell."""
+    """Lists questions that a single evaluation of a single run cannot answer."""
     run = "one set of masks" if summary.config is None else "one training run"
     images = "1 image was" if summary.images == 1 else f"{summary.images:,} images were"
     data = f" ({summary.facts['data']})" if "data" in summary.facts else ""
@@ -148,7 +136,7 @@ def _always(summary: Summary) -> list[str]:
 
 
 def _calibration(curves: Curves) -> dict[str, str]:
-    """Sums the probabilities up in words and numbers."""
+    """Summarises the probabilities in words and numbers."""
     pixels = sum(part.pixels for part in curves.calibration)
     confidence = sum(part.pixels * part.confidence for part in curves.calibration) / pixels
     frequency = sum(part.pixels * part.frequency for part in curves.calibration) / pixels

@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lesionseg.metrics.confusion_matrix import ConfusionMatrix
+from lesionseg.report.figures import draw_matrix
 from lesionseg.training.delivery import Delivery, DeliveryCallback
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.tensorboard import tensorboard_writers
-
-CLASSES = ("skin", "lesion")
 
 
 class ConfusionMatrixPicture(DeliveryCallback):
@@ -82,15 +81,8 @@ def draw_confusion_matrix(matrix: NDArray[np.int64], *, title: str) -> Figure:
         title: Above the picture.
     """
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    pairs = zip(shares.tolist(), matrix.tolist(), strict=True)
+    texts = [[f"{share:.1%}\n{pixels:,} px" for share, pixels in zip(*pair, strict=True)] for pair in pairs]
     figure = Figure(figsize=(4.4, 4.0), layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), share in np.ndenumerate(shares):
-        text = f"{share:.1%}\n{int(matrix[row, column]):,} px"
-        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else "0.15")
-    axes.set_xticks(range(2), [f"{name}" for name in CLASSES])
-    axes.set_yticks(range(2), CLASSES, rotation=90, va="center")
-    axes.set_xlabel("prediction")
-    axes.set_ylabel("truth")
-    axes.set_title(title, fontsize=9)
+    draw_matrix(figure.add_subplot(), title, shares, texts)
     return figure

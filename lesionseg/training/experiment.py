@@ -20,14 +20,14 @@ from lesionseg.config.build import build
 from lesionseg.data.check.glance import warn_of_masks
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.errors import InputError
-from lesionseg.evaluation.summarising import check_metadata
+from lesionseg.evaluation.strata import check_metadata
 from lesionseg.metrics.definitions import measured_formulas
 from lesionseg.metrics.delivered import AS_DELIVERED
 from lesionseg.metrics.formula import Formula
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import build_segmenter
 from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings
-from lesionseg.report.scores_terminal import print_alarms
+from lesionseg.report.publishing import print_alarms
 from lesionseg.system.device import fastest_precision, limit_threads
 from lesionseg.system.environment import environment
 from lesionseg.system.files import write_json, write_whole

@@ -10,7 +10,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lesionseg.data.descriptor import LookAlike
 from lesionseg.evaluation.probabilities import ProbabilityCounts
-from lesionseg.evaluation.summarising import metadata_of, summarise, with_metadata
+from lesionseg.evaluation.strata import with_metadata
+from lesionseg.evaluation.summarising import summarise
 from lesionseg.evaluation.summary import Summary
 from lesionseg.metrics.image_scores import ImageScores, worst_first
 from lesionseg.postprocessing.postprocessing import Decision
@@ -53,8 +54,7 @@ def report(
     Raises:
         InputError: The metadata do not fit the images.
     """
-    metadata = metadata_of(collector.settings, [image.id for image in collector.images])
-    images = with_metadata(collector.images, metadata)
+    images = with_metadata(collector.images, collector.settings)
     other = {key.removeprefix("test/"): value for key, value in results.items()}
     known = {*collector.formulas, *(f"pooled_{metric}" for metric in collector.formulas)}
     summary = summarise(

@@ -17,11 +17,11 @@ from lesionseg.data.source import PARTS
 from lesionseg.data.split import other_samples, own_samples
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
-from lesionseg.evaluation.summarising import check_metadata
+from lesionseg.evaluation.strata import check_metadata
 from lesionseg.metrics.definitions import measured_formulas
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, id_digest
-from lesionseg.report.scores_terminal import print_summary
+from lesionseg.report.publishing import print_summary
 from lesionseg.training.experiment import build_trainer, configured
 from lesionseg.training.faults import faults_told
 from lesionseg.training.known_images import KnownImages

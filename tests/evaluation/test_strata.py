@@ -1,9 +1,21 @@
 """Images are put into groups by their traits and by a table."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from lesionseg.errors import InputError
-from lesionseg.evaluation.strata import GROUP_ORDER, order_groups, read_strata, strata_of
+from lesionseg.evaluation.settings import EvaluationSettings
+from lesionseg.evaluation.strata import (
+    GROUP_ORDER,
+    check_metadata,
+    order_groups,
+    read_strata,
+    strata_of,
+    with_metadata,
+)
+from lesionseg.metrics.image_scores import ImageScores
 
 
 @pytest.mark.parametrize(
@@ -191,3 +203,33 @@ def test_all_ids_with_contradictory_rows_are_listed_with_what_they_say(tmp_path)
 def test_rows_that_differ_in_columns_not_asked_for_are_no_contradiction(tmp_path):
     path = write(tmp_path, "image_id,dx,reader\nA,nv,1\nA,nv,2\n")
     assert read(path, ["A"], ["dx"]) == {"A": {"dx": "nv"}}
+
+
+def test_images_that_the_table_lacks_are_warned_of_and_unknown(
+    evaluation_settings: EvaluationSettings,
+    image_scores: list[ImageScores],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("image_id,sex\n1,f\n2,m\n")
+    settings, ids = replace(evaluation_settings, metadata=str(path)), ["001", "002", "003", "004", "005", "006"]
+    check_metadata(settings, ids)
+    assert caplog.messages == [f"{path} has no row for 4 of 6 images (003, 004, 005, ...): their groups are unknown."]
+    images = with_metadata([replace(image_scores[0], id=id_) for id_ in ids], settings)
+    assert len(caplog.messages) == 1
+    assert [image.strata["sex"] for image in images] == ["f", "m", "unknown", "unknown", "unknown", "unknown"]
+    assert {image.strata["lesion size"] for image in images} == {"small"}
+
+
+def test_a_whole_table_or_none_is_no_reason_to_warn(
+    evaluation_settings: EvaluationSettings,
+    image_scores: list[ImageScores],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "table.csv").write_text("image_id,sex\n1,f\n2,m\n")
+    check_metadata(replace(evaluation_settings, metadata=str(tmp_path / "table.csv")), ["1", "2"])
+    check_metadata(evaluation_settings, ["1", "2"])
+    assert not caplog.messages
+    assert with_metadata(image_scores[:1], evaluation_settings) == image_scores[:1]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
 from lesionseg.evaluation.settings import EvaluationSettings
-from lesionseg.evaluation.summarising import check_metadata, metadata_of, summarise, with_metadata
+from lesionseg.evaluation.summarising import alarms, summarise
 from lesionseg.evaluation.summary import Summary
 from lesionseg.metrics import formula
 from lesionseg.metrics.definitions import standard_formulas
@@ -78,11 +77,6 @@ def test_each_group_has_its_own_images(summary_of: Summarise, image_scores: list
     assert next(g for g in sizes.groups if g.label == "large").metrics["dice"].value == pytest.approx(np.mean(large))
 
 
-def test_a_table_adds_strata_where_it_has_the_image(summary_of: Summarise, image_scores: list[ImageScores]) -> None:
-    images = with_metadata(image_scores, {image_scores[0].id: {"sex": "f"}})
-    assert [(group.label, group.images) for group in summary_of(images).strata[-1].groups] == [("f", 1)]
-
-
 def test_missed_lesions_are_counted(summary_of: Summarise, image_scores: list[ImageScores]) -> None:
     assert summary_of(image_scores).missed == 1
 
@@ -113,27 +107,35 @@ def test_the_seed_fixes_the_intervals(summary_of: Summarise, image_scores: list[
     assert summary_of(image_scores, seed=1) != summary_of(image_scores)
 
 
-# A table of metadata
+# Masks of no use
+
+GOOD = Counts(true_positives=20, false_positives=5, false_negatives=5, true_negatives=70)
+POOR = Counts(true_positives=10, false_positives=10, false_negatives=10, true_negatives=70)
+EMPTY = Counts(true_positives=0, false_positives=0, false_negatives=25, true_negatives=75)
+FULL = Counts(true_positives=25, false_positives=75, false_negatives=0, true_negatives=0)
+RIGHTLY_EMPTY = Counts(true_positives=0, false_positives=0, false_negatives=0, true_negatives=100)
+BESIDE = Counts(true_positives=1, false_positives=40, false_negatives=24, true_negatives=35)
 
 
-def test_images_that_the_table_lacks_are_warned_of_and_unknown(
-    evaluation_settings: EvaluationSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text("image_id,sex\n1,f\n2,m\n")
-    settings, ids = replace(evaluation_settings, metadata=str(path)), ["001", "002", "003", "004", "005", "006"]
-    check_metadata(settings, ids)
-    assert caplog.messages == [f"{path} has no row for 4 of 6 images (003, 004, 005, ...): their groups are unknown."]
-    groups = metadata_of(settings, ids)
-    assert len(caplog.messages) == 1
-    assert [groups[id_]["sex"] for id_ in ids] == ["f", "m", "unknown", "unknown", "unknown", "unknown"]
+@pytest.mark.parametrize("images", [[GOOD], [POOR], [GOOD, GOOD, EMPTY], [RIGHTLY_EMPTY], [RIGHTLY_EMPTY, GOOD]])
+def test_masks_of_some_use_raise_none(images: list[Counts]) -> None:
+    assert alarms(images) == []
 
 
-def test_a_whole_table_or_none_is_no_reason_to_warn(
-    evaluation_settings: EvaluationSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "table.csv").write_text("image_id,sex\n1,f\n2,m\n")
-    check_metadata(replace(evaluation_settings, metadata=str(tmp_path / "table.csv")), ["1", "2"])
-    check_metadata(evaluation_settings, ["1", "2"])
-    assert not caplog.messages
-    assert metadata_of(evaluation_settings, ["1"]) == {}
+def test_masks_that_mark_nothing_raise_one_with_their_number() -> None:
+    assert "Nothing is marked in 2 of 3 images" in alarms([EMPTY, EMPTY, GOOD, RIGHTLY_EMPTY])[0]
+
+
+def test_masks_that_mark_everything_raise_one_with_their_number() -> None:
+    assert "The whole image is marked in 2 of 3 images" in alarms([FULL, FULL, GOOD])[0]
+
+
+def test_masks_worse_than_marking_everything_raise_one_with_both_scores() -> None:
+    """Jaccard 1 / 65 against the lesion's share, 25 / 100."""
+    (alarm,) = alarms([BESIDE])
+    assert "0.0154" in alarm
+    assert "0.2500" in alarm
+
+
+def test_a_lesion_that_fills_every_image_is_no_alarm() -> None:
+    assert alarms([Counts(100, 0, 0, 0)]) == []

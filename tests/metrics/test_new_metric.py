@@ -9,11 +9,11 @@ from pathlib import Path
 import hydra
 import numpy as np
 import pytest
+from lesionseg.report.folder_scoring import score_folders
 from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.report.folder_scoring import score_folders
 from lesionseg.study.comparing import compare_runs
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.crossval_results import CrossvalResults, part_results

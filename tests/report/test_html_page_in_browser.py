@@ -12,7 +12,7 @@ import pytest
 
 from lesionseg.evaluation.summary import Summary
 from lesionseg.metrics.image_scores import ImageScores
-from lesionseg.report.html_page import write_page
+from lesionseg.report.html_page import html_page
 
 pytest.importorskip("selenium", reason="needs selenium")
 from selenium import webdriver
@@ -59,7 +59,7 @@ def viewport(request: pytest.FixtureRequest, browser: webdriver.Chrome) -> webdr
 @pytest.fixture(scope="module")
 def report(summary: Summary, image_scores: list[ImageScores], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_page(path, summary, image_scores, {"ROC curve": SVG, "Calibration": SVG})
+    path.write_text(html_page(summary, image_scores, {"ROC curve": SVG, "Calibration": SVG}), encoding="utf-8")
     return path
 
 
@@ -216,7 +216,8 @@ def test_hostile_ids_are_shown_as_text(
     viewport: webdriver.Chrome, summary: Summary, image_scores: list[ImageScores], tmp_path: Path
 ) -> None:
     hostile = "</script><img src=x onerror=document.title=1>"
-    write_page(tmp_path / "report.html", summary, [replace(image_scores[0], id=hostile)], {})
+    page = html_page(summary, [replace(image_scores[0], id=hostile)], {})
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
     viewport.get((tmp_path / "report.html").as_uri())
     assert ids(viewport) == [hostile]
     cards(viewport)[0].click()
@@ -228,7 +229,7 @@ def test_thousand_images_are_there_in_time_and_built_as_one_scrolls(
     viewport: webdriver.Chrome, summary: Summary, image_scores: list[ImageScores], tmp_path: Path
 ) -> None:
     images = [replace(image_scores[number % 12], id=f"image{number:04d}") for number in range(MANY)]
-    write_page(tmp_path / "report.html", summary, images, {})
+    (tmp_path / "report.html").write_text(html_page(summary, images, {}), encoding="utf-8")
     start = time.perf_counter()
     viewport.get((tmp_path / "report.html").as_uri())
     first = len(ids(viewport))

@@ -1,26 +1,24 @@
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
 from lesionseg.evaluation.summary import Group, Stratum, Summary
 from lesionseg.metrics.image_scores import ImageScores
-from lesionseg.report.model_card import described, not_measured, write_model_card
+from lesionseg.report.model_card import described, model_card, not_measured
 
 
-def _card(folder: Path, summary: Summary, images: Sequence[ImageScores]) -> str:
-    write_model_card(folder / "model_card.md", summary, images)
-    return (folder / "model_card.md").read_text(encoding="utf-8")
+def _card(summary: Summary, images: Sequence[ImageScores]) -> str:
+    return model_card(summary, images)
 
 
 def _html(markdown: str) -> str:
     return MarkdownIt().enable("table").render(markdown)
 
 
-def test_card_has_the_sections_of_mitchell_2019_and_valid_tables(tmp_path, summary, image_scores):
-    card = _card(tmp_path, summary, image_scores)
+def test_card_has_the_sections_of_mitchell_2019_and_valid_tables(summary, image_scores):
+    card = _card(summary, image_scores)
     html = _html(card)
 
     for section in ("Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data"):
@@ -34,14 +32,14 @@ def test_card_has_the_sections_of_mitchell_2019_and_valid_tables(tmp_path, summa
     assert card.endswith(".\n")
 
 
-def test_card_of_masks_of_no_use_begins_with_that(tmp_path, summary, image_scores):
-    assert "Do not use" not in _card(tmp_path, summary, image_scores)
-    card = _html(_card(tmp_path, replace(summary, alarms=["Nothing is marked in 9 of 9 images."]), image_scores))
+def test_card_of_masks_of_no_use_begins_with_that(summary, image_scores):
+    assert "Do not use" not in _card(summary, image_scores)
+    card = _html(_card(replace(summary, alarms=["Nothing is marked in 9 of 9 images."]), image_scores))
     assert card.index("Do not use this model") < card.index("Nothing is marked in 9 of 9") < card.index("<h2>")
 
 
-def test_card_describes_network_facts_and_numbers(tmp_path, summary, image_scores):
-    html = _html(_card(tmp_path, summary, image_scores))
+def test_card_describes_network_facts_and_numbers(summary, image_scores):
+    html = _html(_card(summary, image_scores))
 
     assert "<h1>Model card: unet &lt;fast&gt;</h1>" in html
     assert "lesionseg.model.unet.UNet (base_channels 16)" in html
@@ -52,16 +50,16 @@ def test_card_describes_network_facts_and_numbers(tmp_path, summary, image_score
     assert "not a medical device" in html
 
 
-def test_card_lists_the_five_lowest_images_the_missed_one_first(tmp_path, summary, image_scores):
-    worst = _card(tmp_path, summary, image_scores).split("### Worst images")[1].split("###")[0]
+def test_card_lists_the_five_lowest_images_the_missed_one_first(summary, image_scores):
+    worst = _card(summary, image_scores).split("### Worst images")[1].split("###")[0]
 
     rows = [line.split("|")[1].strip() for line in worst.splitlines() if "ISIC" in line]
     assert rows == [f"ISIC_{number:07d}" for number in (11, 10, 9, 8, 7)]
     assert worst.count("missed entirely |") == 1
 
 
-def test_card_of_masks_says_that_the_model_and_its_calibration_are_unknown(tmp_path, summary, image_scores):
-    card = _card(tmp_path, replace(summary, config=None, curves=None, facts={}, strata=[]), image_scores)
+def test_card_of_masks_says_that_the_model_and_its_calibration_are_unknown(summary, image_scores):
+    card = _card(replace(summary, config=None, curves=None, facts={}, strata=[]), image_scores)
 
     assert "The model is unknown" in card
     assert "Unknown: there are no probabilities." in card
@@ -71,18 +69,18 @@ def test_card_of_masks_says_that_the_model_and_its_calibration_are_unknown(tmp_p
     assert "only masks were scored" in card
 
 
-def test_pipes_in_facts_and_groups_do_not_break_tables(tmp_path, summary, image_scores):
+def test_pipes_in_facts_and_groups_do_not_break_tables(summary, image_scores):
     strata = [Stratum("a|b", [Group("c|d", 12, summary.metrics)])]
-    html = _html(_card(tmp_path, replace(summary, strata=strata, facts={"x|y": "1|2"}), image_scores))
+    html = _html(_card(replace(summary, strata=strata, facts={"x|y": "1|2"}), image_scores))
 
     assert "<td>a|b</td>\n<td>c|d</td>" in html
     assert "<td>x|y</td>\n<td>1|2</td>" in html
 
 
-def test_areas_that_do_not_exist_are_called_undefined(tmp_path, summary, image_scores):
+def test_areas_that_do_not_exist_are_called_undefined(summary, image_scores):
     curves = replace(summary.curves, roc_area=None, average_precision=None)
 
-    assert _card(tmp_path, replace(summary, curves=curves), image_scores).count("undefined: all pixels") == 2
+    assert _card(replace(summary, curves=curves), image_scores).count("undefined: all pixels") == 2
 
 
 @pytest.mark.parametrize(

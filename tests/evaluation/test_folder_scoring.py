@@ -1,4 +1,4 @@
-"""From two folders of masks to a report, without a model and without torch."""
+"""Two folders of masks are scored without a model and without torch."""
 
 import csv
 import json
@@ -18,6 +18,7 @@ from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
+from lesionseg.evaluation.folder_scoring import score_folders
 
 COUNT = 6
 Evaluate = Callable[[Sequence[str]], dict[str, float]]
@@ -86,11 +87,10 @@ def test_a_table_makes_strata(scored: tuple[dict[str, float], Path]) -> None:
     assert {"lesion size", "touches the border", "contrast"} <= strata.keys()
 
 
-def test_the_same_masks_give_the_same_files(masks: Path, tmp_path: Path) -> None:
-    for folder in ("one", "two"):
-        evaluate(configuration(masks, tmp_path / folder))
-    first, second = ((tmp_path / folder / "per_image.csv").read_bytes() for folder in ("one", "two"))
-    assert first == second
+def test_the_same_masks_give_the_same_scores(masks: Path, tmp_path: Path) -> None:
+    (first, images), (second, again) = (score_folders(configuration(masks, tmp_path)) for _ in range(2))
+    assert images == again
+    assert first.metrics == second.metrics
 
 
 def test_wrong_files_are_listed_together_and_nothing_is_written(masks: Path, tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_masks_of_0_and_1_are_refused_unless_said(masks: Path, tmp_path: Path) -
     with pytest.raises(InputError, match="set prediction_above=0"):
         evaluate(configuration(masks, tmp_path / "run", [ones]))
     assert not (tmp_path / "run").exists()
-    as_said = evaluate(configuration(masks, tmp_path / "run", [ones, "prediction_above=0"]))
-    assert as_said["test/dice"] == evaluate(configuration(masks, tmp_path / "white"))["test/dice"]
+    as_said, _ = score_folders(configuration(masks, tmp_path, [ones, "prediction_above=0"]))
+    assert as_said.metrics == score_folders(configuration(masks, tmp_path))[0].metrics
 
 
 @pytest.mark.parametrize(
@@ -143,15 +143,6 @@ def test_masks_are_scored_without_torch(masks: Path, tmp_path: Path) -> None:
     assert "threshold Jaccard" in done.stdout
 
 
-def test_a_mistake_ends_with_one_message_and_code_2(masks: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lesionseg.evaluate", f"predictions={tmp_path}", f"truth={masks / 'truth'}"]
-    command += [f"hydra.run.dir={tmp_path / 'run'}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "has no image files" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def turned_masks(root: Path, orientation: int) -> Path:
     """Photographs and predictions whose square pixels lie as a camera stores them, with EXIF; ground truth without."""
     exif = Image.Exif()
@@ -174,14 +165,12 @@ def test_predictions_with_exif_are_scored_as_stored_like_the_challenge_does(
     for orientation in (1, 6):
         assert "EXIF orientation" not in caplog.text
         root = turned_masks(tmp_path / str(orientation), orientation)
-        evaluate(configuration(root, root / "run", [f"images={root / 'images'}"]))
-        with (root / "run" / "per_image.csv").open() as file:
-            rows.append(list(csv.DictReader(file)))
-    assert rows[0] == rows[1]  # what was measured on the photographs among it
-    for row in rows[1]:
-        files = (root / kind / f"{row['id']}.png" for kind in ("truth", "predictions"))
+        summary, images = score_folders(configuration(root, tmp_path, [f"images={root / 'images'}"]))
+        rows.append([(image.scores, image.traits, image.strata) for image in images])
+    assert rows[0] == rows[1]
+    for image in images:
+        files = (root / kind / f"{image.id}.png" for kind in ("truth", "predictions"))
         truth, found = (np.asarray(Image.open(file)) > 128 for file in files)
-        assert float(row["jaccard"]) == pytest.approx((truth & found).sum() / (truth | found).sum())
+        assert image.scores["jaccard"] == pytest.approx((truth & found).sum() / (truth | found).sum())
     assert "2 predictions whose EXIF orientation is not their ground truth's (0: 6 and 1, 1: 6 and 1)" in caplog.text
-    summary = json.loads((root / "run" / "summary.json").read_text())
-    assert "as they are stored" in summary["facts"]["orientation"]
+    assert "as they are stored" in summary.facts["orientation"]

@@ -1,4 +1,4 @@
-"""Scoring anybody's masks: two folders in, a report out; no model, and nothing of torch."""
+"""Scores of a folder of masks, of any method, against a folder of ground truth."""
 
 import logging
 import sys
@@ -20,45 +20,39 @@ from lesionseg.errors import InputError, raise_all
 from lesionseg.evaluation.mask_folders import MaskPair, orientation_notes, pair_masks, read_decision
 from lesionseg.evaluation.scorer import score_image
 from lesionseg.evaluation.settings import EvaluationSettings
-from lesionseg.evaluation.summarising import check_metadata, metadata_of, summarise, with_metadata
+from lesionseg.evaluation.strata import check_metadata, with_metadata
+from lesionseg.evaluation.summarising import summarise
+from lesionseg.evaluation.summary import Summary
 from lesionseg.metrics.definitions import measured_formulas
 from lesionseg.metrics.formula import Formula
 from lesionseg.metrics.image_scores import ImageScores
-from lesionseg.report.figures import figures
-from lesionseg.report.publishing import publish
-from lesionseg.report.scores_terminal import print_summary
 from lesionseg.system.environment import versions_and_date
 from lesionseg.system.machine import usable_cores
 
 log = logging.getLogger(__name__)
 
 
-def score_folders(cfg: DictConfig) -> dict[str, float]:
-    """Scores `cfg.predictions` against `cfg.truth` and writes everything below `cfg.run_dir`.
+def score_folders(cfg: DictConfig) -> tuple[Summary, list[ImageScores]]:
+    """Scores `cfg.predictions` against `cfg.truth`; needs neither a model nor torch.
 
     Returns:
-        The means over images as `test/<metric>`.
+        The numbers, and the scores of each image.
 
     Raises:
-        InputError: Settings or files are wrong; lists every fault, and nothing has been written.
+        InputError: Settings or files are wrong; lists every fault.
     """
     settings = _settings(cfg)
     formulas = measured_formulas(build("metrics", cfg.metrics))
     predictions, truth = Path(cfg.predictions), Path(cfg.truth)
-    pairs, faults = pair_masks(
-        predictions,
-        truth,
-        None if cfg.images is None else Path(cfg.images),
-        prediction_suffix=cfg.prediction_suffix,
-        truth_suffix=cfg.truth_suffix,
-    )
+    photographs = None if cfg.images is None else Path(cfg.images)
+    suffixes = {"prediction_suffix": cfg.prediction_suffix, "truth_suffix": cfg.truth_suffix}
+    pairs, faults = pair_masks(predictions, truth, photographs, **suffixes)
     raise_all("The folders do not fit together:", faults)
     notes = list(orientation_notes(pairs))
     for note in notes:
         log.warning(note)
-    ids = [pair.id for pair in pairs]
-    check_metadata(settings, ids)
-    images = with_metadata(_score_all(pairs, cfg, settings, formulas), metadata_of(settings, ids))
+    check_metadata(settings, [pair.id for pair in pairs])
+    images = with_metadata(_score_all(pairs, cfg, settings, formulas), settings)
     facts = {
         "predictions": str(predictions.absolute()),
         "truth": str(truth.absolute()),
@@ -67,14 +61,11 @@ def score_folders(cfg: DictConfig) -> dict[str, float]:
         **({"orientation": "; ".join(notes)} if notes else {}),
     } | versions_and_date()
     name = cfg.name or predictions.absolute().name
-    summary = summarise(images, None, name=name, facts=facts, settings=settings, formulas=formulas)
-    publish(summary, images, figures(summary, images), Path(cfg.run_dir))
-    print_summary(summary, Path(cfg.run_dir))
-    return {f"test/{name}": estimate.value for name, estimate in summary.metrics.items()}
+    return summarise(images, None, name=name, facts=facts, settings=settings, formulas=formulas), images
 
 
 def _settings(cfg: DictConfig) -> EvaluationSettings:
-    """Checks and builds what `cfg.evaluation` says."""
+    """Checks and builds `cfg.evaluation`."""
     node: Any = OmegaConf.to_container(cfg.evaluation, resolve=True)
     faults = [f"evaluation: {fault}" for fault in argument_faults(node)]
     for name in ("prediction_above", "truth_above"):
@@ -88,7 +79,7 @@ def _settings(cfg: DictConfig) -> EvaluationSettings:
 def _score_all(
     pairs: Sequence[MaskPair], cfg: DictConfig, settings: EvaluationSettings, formulas: Mapping[str, Formula]
 ) -> list[ImageScores]:
-    """Scores all pairs side by side; memory holds a few of them at a time."""
+    """Scores all pairs on all cores; memory holds a few of them at a time."""
 
     def score(pair: MaskPair) -> ImageScores | str:
         try:
@@ -127,7 +118,7 @@ def _score(
 
 
 def _photograph(pair: MaskPair, shape: tuple[int, ...], settings: EvaluationSettings) -> NDArray[np.uint8] | None:
-    """Reads the photograph as its masks, of (H, W), lie: upright, or as stored where one has its orientation."""
+    """Reads the photograph with the orientation of its masks, (H, W): upright, or as stored."""
     if pair.image is None:
         return None
     photograph = read_photograph(pair.image, for_size=max(settings.picture_size, 256))
