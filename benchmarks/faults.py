@@ -36,7 +36,7 @@ import lesionseg.train
 import lesionseg.training.run  # what a training imports late
 from lesionseg.checkpoint.checkpoint import read
 from lesionseg.data.disk_cache import DiskCache
-from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.synthetic_image import draw_dermoscopy
 
 TRAINING = ["data=folder", "data.leaks=allow", "data.split=hold_out", "trainer=cpu", "trainer.precision=32-true"]
@@ -239,7 +239,7 @@ def leaderboard(sweep: Path) -> dict[str, str] | None:
 
 def killed_caches(trials: Trials, faults: int, data: Path) -> None:
     """Kills the filling of caches, then fills them, and compares all pixels with those of the files."""
-    samples = list(pair_by_stem(data / "images", data / "masks", mask_suffix="").pairs)
+    samples = list(pair_folders([data / "images"], [data / "masks"], mask_suffix="").pairs)
     expected = [condensed([torch.from_numpy(sample.read_resized(64).image.copy())]) for sample in samples]
     folder = trials.new_folder("cache")
     while trials.faults["cache killed"] < faults:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.disk_cache import DiskCache
-from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.sample import FilePair
 from lesionseg.system.machine import usable_cores
 
@@ -70,7 +70,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    pairs = list(pair_by_stem(options.root / "images", options.root / "masks", mask_suffix=options.mask_suffix).pairs)
+    pairs = list(
+        pair_folders([options.root / "images"], [options.root / "masks"], mask_suffix=options.mask_suffix).pairs
+    )
     cv2.setNumThreads(1)
     plain_seconds(pairs, options.size)  # the files are in the system's memory from here on
     ratios = []

@@ -27,7 +27,7 @@ from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.dataset import Array, Augment, Item, LesionDataset, collate
 from lesionseg.data.disk_cache import DiskCache
 from lesionseg.data.loader import loader
-from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.sample import FilePair
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    found = pair_by_stem(options.root / "images", options.root / "masks", mask_suffix=options.mask_suffix)
+    found = pair_folders([options.root / "images"], [options.root / "masks"], mask_suffix=options.mask_suffix)
     pairs = list(found.pairs)
     register_schemas()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):

@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from lesionseg.data.names import archive_group
-from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, RULES, Listing, Part, Source
+from lesionseg.data.source import PARTS, RULES, Listing, PairingFault, Part, Source
 from lesionseg.errors import InputError, raise_all
 
 

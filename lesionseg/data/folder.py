@@ -1,24 +1,18 @@
 """Your own images: photographs and their masks, in the folders and with the names that they have."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from lesionseg.config.quoting import override
-from lesionseg.data.arrangement import Arrangement, arrange
-from lesionseg.data.folder_messages import (
-    Survey,
-    better_setting,
-    found_text,
-    nothing_text,
-    passed_over_texts,
-    with_explanations,
-)
-from lesionseg.data.layout import Place, find_places
-from lesionseg.data.naming import Affix, AffixNaming, Naming, PatternNaming
-from lesionseg.data.pairing import Pairing, pair_by_naming
-from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
+from lesionseg.data.file_types import readable_text, unsupported_text
+from lesionseg.data.layout import Picture, find_pictures
+from lesionseg.data.naming import PLAIN, Affix, AffixNaming, Naming, PatternNaming
+from lesionseg.data.pairing import Arrangement, Pairing, arrange, pair_by_naming
+from lesionseg.data.sample import FilePair
+from lesionseg.data.source import MOST_NAMED, PARTS, Listing, PairingFault, Part, Source, existing_root
 from lesionseg.data.table import with_groups
 from lesionseg.errors import InputError
 
@@ -30,19 +24,18 @@ class Folder(Source):
     Settings that are None are found out: which folders hold images (`images`, `imgs`, `photos`, `JPEGImages`, ...) and
     which masks (`masks`, `labels`, `gt`, `SegmentationClass`, ...), whether there is one flat folder of both, and how
     masks are named (`a_mask.png`, `mask_a.png`, ...). Folders `train`, `validation` (`val`, `valid`) and `test` are
-    the official parts; where there are none, the pairs are cut. Licence and citation are your own data's.
+    the official parts; without them, the pairs are cut. Licence and citation are your own data's.
 
     Attributes:
-        root: The folder that holds them.
+        root: Folder of all images and masks.
         images: Name of the folder of photographs, or None.
         masks: Name of the folder of masks, or None; the same as `images` for a flat folder of both.
-        mask_suffix: What a mask's stem has behind its image's, for example `_segmentation`, or None.
-        groups: A table below the root that says which patient or lesion each image shows, or None. Its columns are
-            `group_id_column` (the image) and `group_column`.
-        group_id_column: See `groups`.
-        group_column: See `groups`.
-        mask_prefix: What a mask's stem has before its image's, for example `mask_`, or None.
-        mask_pattern: A mask's file name, with `{name}` for its image's stem and `*` for any letters, or None.
+        mask_suffix: Text after the image's stem in the mask's, for example `_segmentation`, or None.
+        groups: Table below the root of the patient or lesion that each image shows, or None.
+        group_id_column: Column of the image in that table.
+        group_column: Column of the patient or lesion.
+        mask_prefix: Text before the image's stem in the mask's, for example `mask_`, or None.
+        mask_pattern: File name of a mask, with `{name}` for its image's stem and `*` for any text, or None.
     """
 
     HOW_TO_GET: ClassVar = (
@@ -70,50 +63,49 @@ class Folder(Source):
         self.listing()
 
     def listing(self) -> Listing:
-        """Lists the pairs, by part where the folders say so.
+        """Lists the pairs, by part if the folders name parts.
 
         Raises:
-            InputError: There is nothing, or no image has a mask; the message says what was found and what to give.
+            InputError: There is no file, or no image has a mask; the message says what was found and what to give.
         """
         root = existing_root(Path(self.root), self.HOW_TO_GET)
         survey = self._survey()
         hint = self._hint(survey)
-        if any(not pairing.pairs for pairing in survey.pairings.values()):
-            raise InputError(nothing_text(root, survey, hint, self.HOW_TO_GET))
         pairings = survey.pairings
+        if any(not pairing.pairs for pairing in pairings.values()):
+            raise InputError(_nothing_text(root, survey, hint, self.HOW_TO_GET))
         listing = Listing(
             {part: pairings[part].pairs if part in pairings else [] for part in PARTS},
-            official=len(survey.pairings) > 1,
-            faults=with_explanations(survey, root, hint),
-            found=[found_text(root, survey)],
-            passed_over=passed_over_texts(survey),
+            official=len(pairings) > 1,
+            faults=_explained_faults(root, survey, hint),
+            found=[_found_text(root, survey)],
+            passed_over=_unused_texts(survey),
         )
         if self.groups is None:
             return listing
         return with_groups(listing, root / self.groups, id_column=self.group_id_column, group_column=self.group_column)
 
-    def _survey(self) -> Survey:
-        """Looks at all files."""
-        places = find_places(Path(self.root), images=self.images, masks=self.masks)
-        arranged: dict[Part, Arrangement] = {}
+    def _survey(self) -> "Survey":
+        pictures = find_pictures(Path(self.root), images=self.images, masks=self.masks)
+        given, known = self._given_naming(), list[Naming]()
+        arrangements: dict[Part, Arrangement] = {}
         pairings: dict[Part, Pairing] = {}
-        for part, chosen in self._by_part([place for place in places if place.is_readable]).items():
-            known = [naming for arrangement in arranged.values() for naming in arrangement.namings]
-            found = arranged[part] = arrange(chosen, given=self._given_naming(), known=known)
-            namings = found.namings or [self._given_naming() or AffixNaming()]
-            pairings[part] = pair_by_naming(found.images, found.masks, namings)
-        return Survey(places, arranged, pairings)
+        for part, members in self._by_part([picture for picture in pictures if picture.is_readable]).items():
+            found = arrangements[part] = arrange(members, given=given, known=known)
+            pairings[part] = pair_by_naming(found.images, found.masks, found.namings or [given or AffixNaming()])
+            known += found.namings
+        return Survey(pictures, arrangements, pairings)
 
-    def _hint(self, survey: Survey) -> str | None:
-        """Says which setting would pair more, where finding out does."""
+    def _hint(self, survey: "Survey") -> str | None:
+        """Returns the settings that would make more pairs than the given ones, if there are any."""
         kinds = {fault.kind for fault in survey.faults}
         if self._given_naming() is None or (survey.pairs and not {"image_without_mask", "mask_without_image"} <= kinds):
             return None
         other = replace(self, mask_suffix=None, mask_prefix=None, mask_pattern=None)._survey()
-        return better_setting(other) if len(other.pairs) > len(survey.pairs) else None
+        return _better_setting(other) if len(other.pairs) > len(survey.pairs) else None
 
     def _given_naming(self) -> Naming | None:
-        """Returns how masks are named as far as the settings say, or None to find out."""
+        """Returns the naming of the settings, or None if it is to be found out."""
         if self.mask_pattern is not None:
             if self.mask_suffix is not None or self.mask_prefix is not None:
                 raise InputError(
@@ -125,22 +117,22 @@ class Folder(Source):
             return None
         return AffixNaming(Affix(self.mask_prefix or "", self.mask_suffix or ""))
 
-    def _by_part(self, places: Sequence[Place]) -> Mapping[Part, Sequence[Place]]:
-        """Deals files out to the parts that their folders name; where none is named, all are training.
+    def _by_part(self, pictures: Sequence[Picture]) -> Mapping[Part, Sequence[Picture]]:
+        """Groups pictures by the part that their folders name; without any, all are training.
 
         Raises:
-            InputError: There are only images to train on, or none, although folders name parts.
+            InputError: Folders name parts, but training or all other parts are missing.
         """
-        parts: dict[Part, list[Place]] = {part: [place for place in places if place.part == part] for part in PARTS}
+        parts: dict[Part, list[Picture]] = {part: [p for p in pictures if p.part == part] for part in PARTS}
         if not any(parts.values()):
-            return {"train": places}
+            return {"train": pictures}
         root = Path(self.root)
-        parts["train"] = parts["train"] or [place for place in places if place.part is None]
+        parts["train"] = parts["train"] or [picture for picture in pictures if picture.part is None]
         if not parts["train"]:
             raise InputError(f"{root} has folders to validate or test on, but no train/. {self.HOW_TO_GET}")
         if not parts["validation"] and not parts["test"]:
-            folders = {place.path.relative_to(root).parts[0] for place in parts["train"]}
-            if len(folders) > 1:  # imagesTr and labelsTr: a set of which no other part is there
+            folders = {picture.path.relative_to(root).parts[0] for picture in parts["train"]}
+            if len(folders) > 1:  # imagesTr and labelsTr without the other parts
                 return {"train": parts["train"]}
             (part,) = folders
             raise InputError(
@@ -148,3 +140,136 @@ class Folder(Source):
                 f"with any. Add it, or have these images cut into parts: {override('data.root', str(root / part))}"
             )
         return {part: parts[part] for part in PARTS if parts[part]}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Contents of a folder.
+
+    Attributes:
+        pictures: All pictures, including those that cannot be read.
+        arrangements: Images and masks by part.
+        pairings: Pairs and faults by part.
+    """
+
+    pictures: Sequence[Picture]
+    arrangements: Mapping[Part, Arrangement]
+    pairings: Mapping[Part, Pairing]
+
+    @property
+    def pairs(self) -> list[FilePair]:
+        """Pairs of all parts."""
+        return [pair for pairing in self.pairings.values() for pair in pairing.pairs]
+
+    @property
+    def faults(self) -> list[PairingFault]:
+        """Faults of all parts."""
+        return [fault for pairing in self.pairings.values() for fault in pairing.faults]
+
+    @property
+    def namings(self) -> list[Naming]:
+        """Distinct namings of all parts."""
+        return list(dict.fromkeys(naming for found in self.arrangements.values() for naming in found.namings))
+
+    @property
+    def unsupported(self) -> list[Picture]:
+        """Pictures that cannot be read."""
+        return [picture for picture in self.pictures if not picture.is_readable]
+
+
+def _found_text(root: Path, survey: Survey) -> str:
+    """Says in one line how many pairs there are, where, and how masks are named."""
+    counts = [f"{part} {len(pairing.pairs)}" for part, pairing in survey.pairings.items()]
+    parts = f" ({', '.join(counts)})" if len(counts) > 1 else ""
+    images = _places_text(root, [pair.image_path for pair in survey.pairs])
+    masks = _places_text(root, [pair.mask_path for pair in survey.pairs])
+    return f"{len(survey.pairs)} pairs in {root}{parts}: images {images}; masks {masks}, {_either(survey.namings)}"
+
+
+def _places_text(root: Path, files: Iterable[Path]) -> str:
+    """Names the folders and types of files: `in images (.jpg)`."""
+    folders, types = zip(*((os.path.dirname(file), os.path.splitext(file)[1].lower()) for file in files), strict=True)
+    below = [_below(Path(folder), root) for folder in dict.fromkeys(folders)]
+    return f"in {_some(below, 'folders')} ({_some(dict.fromkeys(types), 'types')})"
+
+
+def _below(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _some(names: Collection[str], what: str) -> str:
+    """Lists a few names, and how many there are."""
+    shown = ", ".join(list(names)[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown}, ... ({len(names)} {what})"
+
+
+def _either(namings: Iterable[Naming]) -> str:
+    return " or ".join(map(str, namings))
+
+
+def _nothing_text(root: Path, survey: Survey, hint: str | None, how_to_get: str) -> str:
+    """Says why there is no pair, and what to give."""
+    unsupported = [unsupported_text(picture.path) for picture in survey.unsupported]
+    more = f"\n{len(unsupported)} files cannot be read: {_some(unsupported, 'files')}" if unsupported else ""
+    if len(unsupported) == len(survey.pictures):
+        return f"{root.absolute()} has no image; looked for {readable_text()}. {how_to_get}{more}"
+    part = next(part for part, pairing in survey.pairings.items() if not pairing.pairs)
+    arranged = survey.arrangements[part]
+    images = _files_text("images" if arranged.masks else "pictures", arranged.images, root)
+    masks = f"and {_files_text('masks', arranged.masks, root)}" if arranged.masks else "none known as a mask"
+    found = f"Found {images}{' ' if arranged.masks else ', '}{masks}"
+    where = root.absolute() if len(survey.pairings) == 1 else f"{root.absolute()}, {part}"
+    remedy = (
+        f"Give {hint}."
+        if hint
+        else "Say what a mask is called, with data.mask_suffix=_mask, data.mask_prefix=mask_ or "
+        "data.mask_pattern='{name}_mask.*' (its image's name in the place of {name}), and where the files are, with "
+        "data.images=FOLDER and data.masks=FOLDER, which may be one."
+    )
+    setting = hint.partition(" (")[0] if hint else "data.mask_suffix=..."
+    command = f"python -m lesionseg.check_data data=folder {override('data.root', str(root))} {setting}"
+    return f"{where}: no image has a mask. {found}.\n{remedy}{more}\nLook at the pairs with: {command}"
+
+
+def _files_text(what: str, pictures: Sequence[Picture], root: Path) -> str:
+    """Counts files and names some, from as many folders as possible."""
+    one_of_each = {picture.path.parent: picture for picture in reversed(pictures)}.values()
+    names = [_below(picture.path, root) for picture in dict.fromkeys([*reversed(one_of_each), *pictures])]
+    return f"{len(names)} {what}" + (f" ({_some(names, 'files')})" if names else "")
+
+
+def _unused_texts(survey: Survey) -> list[str]:
+    """Says which pictures are not used, and why."""
+    arranged = survey.arrangements.values()
+    used = {picture.path for found in arranged for picture in (*found.images, *found.masks)}
+    return [
+        f"{picture.path}: is neither among the images nor among the masks"
+        if picture.is_readable
+        else unsupported_text(picture.path)
+        for picture in survey.pictures
+        if picture.path not in used
+    ]
+
+
+def _explained_faults(root: Path, survey: Survey, hint: str | None) -> list[PairingFault]:
+    """Adds reasons and remedies to the faults."""
+    unsupported = {picture.stem: picture.path for picture in survey.unsupported}
+    faults = [
+        fault._replace(text=f"{fault.text}; {unsupported_text(unsupported[fault.id])}")
+        if fault.kind == "mask_without_image" and fault.id in unsupported
+        else fault
+        for fault in survey.faults
+    ]
+    if hint is None:
+        return faults
+    text = f"{root}: masks are named otherwise; give {hint}"
+    return [PairingFault("masks_named_otherwise", "", root, text), *faults]
+
+
+def _better_setting(survey: Survey) -> str:
+    """Returns the settings for what was found out, with the number of pairs."""
+    naming, setting = survey.namings[0], "data.mask_suffix=null"
+    if len(survey.namings) == 1 and isinstance(naming, AffixNaming) and naming.image == PLAIN:
+        prefix = f"{override('data.mask_prefix', naming.mask.prefix)} " if naming.mask.prefix else ""
+        setting = prefix + override("data.mask_suffix", naming.mask.suffix)
+    return f"{setting} (it pairs {len(survey.pairs)} images with their masks: {_either(survey.namings)})"

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lesionseg.data.pairing import image_files, pair_files
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import Listing, Part, Source, existing_root
 from lesionseg.data.table import with_groups
 from lesionseg.errors import InputError
 
 MASKS = "HAM10000_segmentations_lesion_tschandl"
-SUFFIX = "_segmentation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +53,7 @@ class Ham10000(Source):
     def listing(self) -> Listing:
         """Pairs `ISIC_*.jpg` of all image folders with `ISIC_*_segmentation.png`, grouped by lesion."""
         self.require()
-        masks = Path(self.root) / MASKS
-        inner = masks / MASKS  # some tools unzip into a folder of the archive's name
-        pairing = pair_files(
-            image_files(self._image_folders(), ""),
-            image_files([inner if inner.is_dir() else masks], SUFFIX),
-            mask_suffix=SUFFIX,
-        )
+        pairing = pair_folders(self._image_folders(), [Path(self.root) / MASKS], mask_suffix="_segmentation")
         parts: dict[Part, Sequence[Sample]] = {"train": pairing.pairs, "validation": [], "test": []}
         listing = Listing(parts, official=False, faults=pairing.faults)
         return with_groups(listing, self._metadata() or Path(), id_column="image_id", group_column="lesion_id")

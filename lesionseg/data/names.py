@@ -9,6 +9,8 @@ from lesionseg.data.file_types import is_readable, is_unsupported
 
 Key = Callable[[str], str]
 
+PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+|[\W_]+")
+"""Pieces of a name: words (of camel case too), numbers, and what separates them."""
 LITTER = frozenset({"__MACOSX", "@eaDir"})
 """Folders that macOS's archives and file servers add."""
 ARCHIVE_IMAGES = re.compile(r"(ISIC_\d{7})(?:_downsampled)?|(IMD\d{3})", re.IGNORECASE)
@@ -23,6 +25,16 @@ def as_read(name: str) -> str:
     macOS, Linux, Windows and tables differ in whether an accented letter is one character or two.
     """
     return unicodedata.normalize("NFC", name)
+
+
+def words(text: str) -> frozenset[str]:
+    """Returns the words of a text as a set, for tables of words."""
+    return frozenset(text.split())
+
+
+def words_of(name: str) -> set[str]:
+    """Returns the words of a name in lower case: `ISIC2018_TestSet` has isic, test and set."""
+    return {piece.lower() for piece in PIECES.findall(name) if piece.isalpha()}
 
 
 def archive_image(id_: str) -> str | None:

@@ -1,86 +1,58 @@
-"""How a mask is named after its image: given by the user, or found out from the names themselves."""
+"""How masks are named after their images: given by the user, or found out from the names."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from lesionseg.data.names import as_read
+from lesionseg.data.layout import Picture
+from lesionseg.data.names import PIECES, as_read, words
 from lesionseg.errors import InputError
-
-
-def words(text: str) -> frozenset[str]:
-    """Makes a set of words, for tables of them."""
-    return frozenset(text.split())
-
 
 MASK_WORDS = words(
     "mask masks msk label labels annotation annotations annotated gt ground truth groundtruth seg segs segm segmented "
     "segmentation segmentations contour contours outline target lesion lesions"
 )
-"""What people call a mask, in file names."""
+"""Words for masks in file names."""
 PREDICTION_WORDS = words("prediction predictions predicted pred preds")
-"""What a mask is called that a model has made."""
+"""Words for masks of a model in file names."""
 IMAGE_WORDS = words("image images img imgs photo photos photograph photographs original input rgb")
-"""What people call a photograph, in file names."""
-BEHIND_ONLY = words("lesion lesions")
-"""`IMD002_lesion` is the mask of `IMD002`, but `lesion_002` may show one."""
+"""Words for photographs in file names."""
+SUFFIXES_ONLY = words("lesion lesions")
+"""Mask words that are no prefixes: `IMD002_lesion` is the mask of `IMD002`, but `lesion_002` may show one."""
 CHANNEL = "_0000"
-"""nnU-Net's ending of an image's name, which its mask's has not."""
-PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+|[\W_]+")
-"""Words (of camel case too), numbers and what is between them."""
+"""nnU-Net's suffix of images, which its masks lack."""
 SAMPLE = 200
-"""Masks from whose names an unknown affix is found out."""
+"""Number of masks from whose names affixes are found."""
 MOST_TRIED = 4
-"""Affixes of each kind that are tried, the most frequent first."""
+"""Number of affixes of each kind that are tried, the most frequent first."""
 MOST_NAMINGS = 4
-"""Ways of naming in one set of masks; nobody has more."""
-
-
-class Named(Protocol):
-    """A file, and the folders that tell it from others of its name."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-
-    @property
-    def stem(self) -> str:
-        """Of its name, see `as_read`."""
-
-    @property
-    def suffix(self) -> str:
-        """Of its name, in lower case."""
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """Names of folders."""
+"""Number of namings in one set of masks."""
 
 
 class Naming(Protocol):
     """A way of naming masks."""
 
-    def of_image(self, file: Named) -> str | None:
-        """Returns what an image's file name has in common with its mask's; None where it is no such name."""
+    def of_image(self, picture: Picture) -> str | None:
+        """Returns the part of an image's name that its mask shares, or None if the name does not fit."""
 
-    def of_mask(self, file: Named) -> str | None:
-        """Returns what a mask's file name has in common with its image's; None where it is no such name."""
+    def of_mask(self, picture: Picture) -> str | None:
+        """Returns the part of a mask's name that its image shares, or None if the name does not fit."""
 
     def mask_of(self, stem: str) -> str:
-        """Words what the mask of an image with this stem is called."""
+        """Describes the name of an image's mask."""
 
 
 @dataclass(frozen=True)
 class Affix:
-    """What stands before and behind a name, in any case."""
+    """Prefix and suffix of a name, in any case."""
 
     prefix: str = ""
     suffix: str = ""
 
     def taken_off(self, stem: str) -> str | None:
-        """Returns the stem without it, or None where the stem has it not."""
+        """Returns the stem without the affix, or None if the stem lacks it."""
         begin, end = len(self.prefix), len(stem) - len(self.suffix)
         fits = (
             begin <= end and stem[:begin].lower() == self.prefix.lower() and stem[end:].lower() == self.suffix.lower()
@@ -88,11 +60,11 @@ class Affix:
         return stem[begin:end] if fits else None
 
     def around(self, name: str) -> str:
-        """Returns a name with it."""
+        """Returns a name with the affix."""
         return f"{self.prefix}{name}{self.suffix}"
 
     def has_word(self, of: Collection[str]) -> bool:
-        """Tells whether it says what the file is."""
+        """Tells whether the affix contains one of some words."""
         return any(piece.lower() in of for piece in PIECES.findall(f"{self.prefix} {self.suffix}"))
 
 
@@ -101,26 +73,26 @@ PLAIN = Affix()
 
 @dataclass(frozen=True)
 class AffixNaming:
-    """Image and mask have the same name but for what stands around it."""
+    """Image and mask share a name, each with an affix of its own."""
 
     mask: Affix = PLAIN
     image: Affix = PLAIN
 
-    def of_image(self, file: Named) -> str | None:
-        """Takes off what an image has around the name."""
-        return self.image.taken_off(file.stem)
+    def of_image(self, picture: Picture) -> str | None:
+        """Removes the image's affix."""
+        return self.image.taken_off(picture.stem)
 
-    def of_mask(self, file: Named) -> str | None:
-        """Takes off what a mask has around the name."""
-        return self.mask.taken_off(file.stem)
+    def of_mask(self, picture: Picture) -> str | None:
+        """Removes the mask's affix."""
+        return self.mask.taken_off(picture.stem)
 
     def mask_of(self, stem: str) -> str:
-        """Puts around the name what a mask has there."""
+        """Replaces the image's affix by the mask's."""
         name = self.image.taken_off(stem)
         return f"{self.mask.around(stem if name is None else name)}.*"
 
     def __str__(self) -> str:
-        """Words it for people."""
+        """Describes the naming for people."""
         if self.image != PLAIN:
             return f"'{self.mask.around('NAME')}' for the image '{self.image.around('NAME')}'"
         before = f"'{self.mask.prefix}' + " if self.mask.prefix else ""
@@ -129,7 +101,7 @@ class AffixNaming:
 
 @dataclass(frozen=True)
 class PatternNaming:
-    """A mask's file name follows a pattern, in any case: `{name}` is its image's name, `*` any letters.
+    """A mask's file name follows a pattern, in any case: `{name}` is its image's stem, `*` is any text.
 
     Raises:
         InputError: The pattern has no `{name}`, or several, or names folders.
@@ -145,162 +117,103 @@ class PatternNaming:
                 "image's name and * for any letters, for example {name}_mask.*; folders are data.masks"
             )
 
-    def of_image(self, file: Named) -> str | None:
-        """Returns an image's whole name; a file that is a mask by the pattern is no image."""
-        return file.stem
+    def of_image(self, picture: Picture) -> str | None:
+        """Returns the whole stem."""
+        return picture.stem
 
-    def of_mask(self, file: Named) -> str | None:
-        """Returns what stands in the place of `{name}`."""
+    def of_mask(self, picture: Picture) -> str | None:
+        """Returns the text in the place of `{name}`."""
         literal = (re.escape(piece) for piece in re.split(r"(\{name\}|\*)", as_read(self.pattern)))
         regex = "".join(literal).replace(r"\{name\}", "(.+)").replace(r"\*", ".*")
-        found = re.fullmatch(regex, file.stem + (file.suffix if "." in self.pattern else ""), re.IGNORECASE)
+        found = re.fullmatch(regex, picture.stem + (picture.suffix if "." in self.pattern else ""), re.IGNORECASE)
         return found[1] if found else None
 
     def mask_of(self, stem: str) -> str:
-        """Puts the name into the pattern."""
+        """Puts the stem into the pattern."""
         return self.pattern.replace("{name}", stem)
 
     def __str__(self) -> str:
-        """Words it for people."""
+        """Describes the naming for people."""
         return f"'{self.pattern}'"
 
 
 def word_affixes(stem: str, of: Collection[str]) -> Iterator[Affix]:
-    """Yields what stands behind and before a name and consists of certain words: `_ground_truth`, `mask-`."""
+    """Yields the suffix and the prefix of a stem that consist of certain words: `_ground_truth`, `mask-`."""
     pieces = PIECES.findall(stem)
-    behind = len(_run(reversed(pieces), of))
+    behind = _leading_words(reversed(pieces), of)
     if behind:
         yield Affix(suffix=stem[len(stem) - behind :])
-    before = len(_run(pieces, frozenset(of) - BEHIND_ONLY))
-    if before and before < len(stem):
+    before = _leading_words(pieces, frozenset(of) - SUFFIXES_ONLY)
+    if 0 < before < len(stem):
         yield Affix(prefix=stem[:before])
 
 
-def _run(pieces: Iterable[str], of: Collection[str]) -> str:
-    """Joins the first pieces that are words or stand between them; nothing where no word is among them."""
-    run: list[str] = []
+def _leading_words(pieces: Iterable[str], of: Collection[str]) -> int:
+    """Returns the length of the first pieces that are words or separate them; 0 without a word."""
+    leading: list[str] = []
     for piece in pieces:
-        if piece.lower() not in of and (piece.isalnum() or (run and not run[-1].isalnum())):
+        if piece.lower() not in of and (piece.isalnum() or (leading and not leading[-1].isalnum())):
             break
-        run.append(piece)
-    return "".join(run) if any(piece.isalnum() for piece in run) else ""
+        leading.append(piece)
+    return sum(map(len, leading)) if any(piece.isalnum() for piece in leading) else 0
 
 
 def shared_affix(stems: Sequence[str], of: Collection[str]) -> Affix:
-    """Finds the affix of certain words that all names have; nothing where they have not."""
+    """Returns the affix of certain words that all stems have, or an empty one."""
     found = word_affixes(stems[0], of) if stems else ()
     return next((affix for affix in found if all(affix.taken_off(stem) for stem in stems)), PLAIN)
 
 
+def affixes_around(stem: str, names: Collection[str]) -> Iterator[Affix]:
+    """Yields the affix around the longest of some names in a stem, if it is separate from the name."""
+    for length in range(len(stem) - 1, 0, -1):
+        for begin in range(len(stem) - length + 1):
+            end = begin + length
+            if stem[begin:end] in names and _is_border(stem, begin) and _is_border(stem, end):
+                yield Affix(stem[:begin], stem[end:])
+                return
+
+
+def _is_border(text: str, place: int) -> bool:
+    """Tells whether a word or number ends at a place in a text."""
+    if place in (0, len(text)):
+        return True
+    before, behind = text[place - 1], text[place]
+    return not (before.isalpha() and behind.isalpha()) and not (before.isdigit() and behind.isdigit())
+
+
 def find_namings(
-    images: Sequence[Named], masks: Sequence[Named], known: Sequence[AffixNaming] = ()
+    images: Sequence[Picture], masks: Sequence[Picture], known: Sequence[AffixNaming] = ()
 ) -> list[AffixNaming]:
     """Finds how masks are named after their images.
 
-    Of the ways that the names suggest, the one that makes most pairs is taken, then another for the other masks. An
-    affix that says nothing of masks must make pairs of half the files: by chance, `x12` holds the name `12`.
+    The naming that makes most pairs is chosen, then another one for the remaining masks, and so on. An affix without a
+    word for masks must pair half of the files, because `x12` contains the name `12` by chance.
 
     Args:
         images: Photographs.
         masks: Masks.
-        known: Ways that are right already, for example those of another part of the set.
+        known: Namings that are certain, for example those of another part of the data.
 
     Returns:
-        None, one or a few, the most frequent first.
+        No naming, one or a few, the most frequent first.
     """
     found: list[AffixNaming] = []
     tried = list(dict.fromkeys([*known, *_candidates(images, masks)]))
     needed = max(2, min(len(images), len(masks)) / 2)
     while masks and len(found) < MOST_NAMINGS:
-        best, pairs = _best(tried, images, masks)
-        is_clear = best in known or best.mask == PLAIN or best.mask.has_word(MASK_WORDS) or len(pairs) >= needed
-        if not pairs or not is_clear:
+        best, paired = _best(tried, images, masks)
+        is_clear = best in known or best.mask == PLAIN or best.mask.has_word(MASK_WORDS) or len(paired) >= needed
+        if not paired or not is_clear:
             break
         found.append(best)
-        done = {number for _, number in pairs}
-        masks = [mask for number, mask in enumerate(masks) if number not in done]
+        masks = [mask for number, mask in enumerate(masks) if number not in paired]
     return found
 
 
-def _best(
-    tried: Sequence[AffixNaming], images: Sequence[Named], masks: Sequence[Named]
-) -> tuple[AffixNaming, list[tuple[int, int]]]:
-    """Returns the naming that makes most pairs, with them; the first of several, at once if it leaves no file."""
-    best: tuple[AffixNaming, list[tuple[int, int]]] = AffixNaming(), []
-    for naming in tried:
-        pairs = partners(naming, images, masks)
-        if len(pairs) > len(best[1]):
-            best = naming, pairs
-        if len(pairs) == min(len(images), len(masks)):
-            break
-    return best
-
-
-def partners(naming: Naming, images: Sequence[Named], masks: Sequence[Named]) -> list[tuple[int, int]]:
-    """Pairs images and masks by their numbers; none where several masks, or several images, claim each other."""
-    index = NameIndex((file.folders, naming.of_image(file), number) for number, file in enumerate(images))
-    claims = index.claims((file.folders, naming.of_mask(file), number) for number, file in enumerate(masks))
-    return [(image, numbers[0]) for image, numbers in claims.items() if len(numbers) == 1]
-
-
-Value = TypeVar("Value", bound=Hashable)
-Mask = TypeVar("Mask")
-Entry = tuple[tuple[str, ...], str | None, Value]
-"""Folders, name (None for none) and what they stand for."""
-KeyOf = Callable[[tuple[str, ...], str], Hashable]
-KEYS: tuple[KeyOf, ...] = (
-    lambda folders, name: (folders, name),
-    lambda folders, name: name,
-    lambda folders, name: (folders, name.lower()),
-    lambda folders, name: name.lower(),
-)
-"""What a file is found by, the surest first."""
-
-
-class NameIndex(Generic[Value]):
-    """Finds images by folders and name; else by a name that is the only one of its kind, then in any case.
-
-    Args:
-        entries: Of the images; several with one value are one.
-    """
-
-    def __init__(self, entries: Iterable[Entry[Value]]) -> None:
-        self._entries = [(folders, name, value) for folders, name, value in entries if name is not None]
-        self._values: dict[KeyOf, dict[Hashable, Value | None]] = {}
-
-    def claims(self, masks: Iterable[Entry[Mask]]) -> dict[Value, list[Mask]]:
-        """Finds the masks that fit each value best."""
-        claims: dict[Value, list[Mask]] = {}
-        left = [(folders, name, mask) for folders, name, mask in masks if name is not None]
-        for key_of in KEYS if self._entries else ():
-            values, lonely = self._by(key_of), []
-            found: defaultdict[Value, list[Mask]] = defaultdict(list)
-            for folders, name, mask in left:
-                value = values.get(key_of(folders, name))
-                if value is None:
-                    lonely.append((folders, name, mask))
-                elif value not in claims:
-                    found[value].append(mask)
-            claims |= found
-            left = lonely
-            if not left:
-                break
-        return claims
-
-    def _by(self, key_of: KeyOf) -> dict[Hashable, Value | None]:
-        """Finds the value of each key, None where there are several."""
-        if key_of not in self._values:
-            values: dict[Hashable, Value | None] = {}
-            for folders, name, value in self._entries:
-                key = key_of(folders, name)
-                values[key] = value if values.get(key, value) == value else None
-            self._values[key_of] = values
-        return self._values[key_of]
-
-
-def _candidates(images: Sequence[Named], masks: Sequence[Named]) -> Iterator[AffixNaming]:
-    """Yields ways of naming that the names suggest, the simplest first."""
-    image_stems, mask_stems = ([file.stem for file in files] for files in (images, masks))
+def _candidates(images: Sequence[Picture], masks: Sequence[Picture]) -> Iterator[AffixNaming]:
+    """Yields the namings that the names suggest, the simplest first."""
+    image_stems, mask_stems = ([picture.stem for picture in pictures] for pictures in (images, masks))
     of_images = [PLAIN, *_frequent(affix for stem in image_stems for affix in word_affixes(stem, IMAGE_WORDS))]
     of_images += [Affix(suffix=CHANNEL)] if any(stem.endswith(CHANNEL) for stem in image_stems) else []
     by_word = [PLAIN, *_frequent(affix for stem in mask_stems for affix in word_affixes(stem, MASK_WORDS))]
@@ -316,19 +229,66 @@ def _frequent(affixes: Iterable[Affix]) -> list[Affix]:
     return [affix for affix, _ in Counter(affixes).most_common(MOST_TRIED)]
 
 
-def affixes_around(stem: str, names: Collection[str]) -> Iterator[Affix]:
-    """Yields what is left of a name around the longest of some other names in it, if it is set apart from that."""
-    for length in range(len(stem) - 1, 0, -1):
-        for begin in range(len(stem) - length + 1):
-            end = begin + length
-            if stem[begin:end] in names and _is_apart(stem, begin) and _is_apart(stem, end):
-                yield Affix(stem[:begin], stem[end:])
-                return
+def _best(
+    tried: Sequence[AffixNaming], images: Sequence[Picture], masks: Sequence[Picture]
+) -> tuple[AffixNaming, set[int]]:
+    """Returns the first naming that pairs most masks, with their numbers; stops at one that leaves no file."""
+    best: tuple[AffixNaming, set[int]] = AffixNaming(), set()
+    for naming in tried:
+        claims = match(naming, images, list(range(len(images))), dict(enumerate(masks)))
+        paired = {numbers[0] for numbers in claims.values() if len(numbers) == 1}
+        if len(paired) > len(best[1]):
+            best = naming, paired
+        if len(paired) == min(len(images), len(masks)):
+            break
+    return best
 
 
-def _is_apart(text: str, place: int) -> bool:
-    """Tells whether a word or number ends at a place in a text."""
-    if place in (0, len(text)):
-        return True
-    before, behind = text[place - 1], text[place]
-    return not (before.isalpha() and behind.isalpha()) and not (before.isdigit() and behind.isdigit())
+Value = TypeVar("Value", bound=Hashable)
+KEYS: tuple[Callable[[tuple[str, ...], str], Hashable], ...] = (
+    lambda folders, name: (folders, name),
+    lambda folders, name: name,
+    lambda folders, name: (folders, name.lower()),
+    lambda folders, name: name.lower(),
+)
+"""What image and mask must have in common, the strictest first. A key of several images stands for none."""
+
+
+def match(
+    naming: Naming, images: Sequence[Picture], values: Sequence[Value], masks: dict[int, Picture]
+) -> dict[Value, list[int]]:
+    """Finds the masks of each image by folders and name, else by a unique name, else the same in any case.
+
+    Args:
+        naming: How masks are named.
+        images: Photographs.
+        values: What stands for each image; images of equal values are one.
+        masks: Masks by number.
+
+    Returns:
+        Numbers of the masks that fit best, by image; several if they fit equally well.
+    """
+    named = [(image.folders, naming.of_image(image), value) for image, value in zip(images, values, strict=True)]
+    entries = [(folders, name, value) for folders, name, value in named if name is not None]
+    left = [
+        (mask.folders, name, number) for number, mask in masks.items() if (name := naming.of_mask(mask)) is not None
+    ]
+    claims: dict[Value, list[int]] = {}
+    for key_of in KEYS:
+        if not left or not entries:
+            break
+        by_key: dict[Hashable, Value | None] = {}
+        for folders, name, value in entries:
+            key = key_of(folders, name)
+            by_key[key] = value if by_key.get(key, value) == value else None
+        found: defaultdict[Value, list[int]] = defaultdict(list)
+        remaining = []
+        for folders, name, number in left:
+            claimed = by_key.get(key_of(folders, name))
+            if claimed is None:
+                remaining.append((folders, name, number))
+            elif claimed not in claims:
+                found[claimed].append(number)
+        claims |= found
+        left = remaining
+    return claims

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lesionseg.data.pairing import Pairing, pair_by_stem
+from lesionseg.data.pairing import Pairing, pair_folders
 from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
 from lesionseg.errors import InputError
 
@@ -58,4 +58,4 @@ class OfficialSource(Source):
         if not any(folder.is_dir() for folder in folders):
             return Pairing([], [])
         images, masks = folders
-        return pair_by_stem(images, masks, mask_suffix="_segmentation", ignored_suffixes=("_superpixels",))
+        return pair_folders([images], [masks], mask_suffix="_segmentation")

@@ -1,178 +1,232 @@
-"""Images find their masks by name, never by position in a listing."""
+"""Tells images from masks and pairs them by name, never by position in a listing."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
 
-from lesionseg.data.file_types import is_readable
+from lesionseg.data.image_file import opened_image
+from lesionseg.data.layout import Picture, pictures_below
 from lesionseg.data.names import as_read
-from lesionseg.data.naming import Affix, AffixNaming, Named, NameIndex, Naming
+from lesionseg.data.naming import (
+    IMAGE_WORDS,
+    MASK_WORDS,
+    Affix,
+    AffixNaming,
+    Naming,
+    affixes_around,
+    find_namings,
+    match,
+    word_affixes,
+)
 from lesionseg.data.sample import FilePair
+from lesionseg.data.source import FaultKind, PairingFault
 from lesionseg.errors import InputError
 
-PairingKind = Literal[
-    "image_without_mask", "mask_without_image", "images_of_one_name", "masks_of_one_name", "masks_named_otherwise"
-]
-
-
-class PairingFault(NamedTuple):
-    """A file that belongs to no pair."""
-
-    kind: PairingKind
-    id: str
-    path: Path
-    text: str
-    """What was found, in words."""
+LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
+"""Types of photographs: of `a.jpg` and `a.png`, the second is the mask."""
+GLANCES = 5
+"""Number of files of a folder that are opened to see whether it holds photographs."""
+SMALLEST_SHARE = 1 / 3
+"""Least share of masks among files whose names have no word for masks: `a (1).jpg` is no mask of `a.jpg`."""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """What pairs up, sorted by id, and what does not."""
+    """Pairs sorted by id, and the files without a partner."""
 
     pairs: Sequence[FilePair]
     faults: Sequence[PairingFault]
 
 
-def pair_by_stem(
-    images: Path,
-    masks: Path,
-    *,
-    mask_suffix: str,
-    ignored_suffixes: tuple[str, ...] = (),
-) -> Pairing:
-    """Pairs the image files of one folder with the mask files of another.
+@dataclass(frozen=True)
+class Arrangement:
+    """Pictures of one part, told apart.
+
+    Attributes:
+        images: Photographs.
+        masks: Masks.
+        namings: How masks are named, the most frequent first; none if unknown.
+    """
+
+    images: Sequence[Picture]
+    masks: Sequence[Picture]
+    namings: Sequence[Naming]
+
+
+def arrange(pictures: Sequence[Picture], *, given: Naming | None, known: Sequence[Naming] = ()) -> Arrangement:
+    """Tells images from masks, by the folders if they name both roles.
+
+    If they name only one role, all other pictures have the other one. If they name none, or there are no others, the
+    names of the files decide.
 
     Args:
-        images: Folder of photographs.
-        masks: Folder of masks; `IMAGE.jpg` belongs to `IMAGE<mask_suffix>.png`, whatever the two extensions.
-        mask_suffix: For example `_segmentation`, in any case; empty when image and mask have the same stem.
-        ignored_suffixes: Ends of stems that are no photographs, for example `_superpixels`.
+        pictures: The pictures.
+        given: The user's naming, or None to find it out.
+        known: Namings of other parts.
+    """
+
+    def namings_of(images: Sequence[Picture], masks: Sequence[Picture]) -> Sequence[Naming]:
+        if given is not None:
+            return [given]
+        return find_namings(images, masks, [naming for naming in known if isinstance(naming, AffixNaming)])
+
+    images, masks, others = ([picture for picture in pictures if picture.role == r] for r in ("image", "mask", None))
+    if masks:
+        images = images or others
+        return Arrangement(images, masks, namings_of(images, masks))
+    if images and others and (namings := namings_of(images, others)):
+        return Arrangement(images, others, namings)
+    everything = [*images, *others]
+    for chosen in _mask_choices(everything, given):
+        masks = [picture for picture in everything if picture in chosen]
+        images = [picture for picture in everything if picture not in chosen]
+        if images and masks and (namings := namings_of(images, masks)):
+            return Arrangement(images, masks, namings)
+    return Arrangement(everything, [], [])
+
+
+def _mask_choices(pictures: Sequence[Picture], given: Naming | None) -> Iterator[set[Picture]]:
+    """Yields which of the files may be the masks, the likeliest choice first."""
+    if given is not None and given != AffixNaming():
+        yield {picture for picture in pictures if given.of_mask(picture) is not None}
+        return
+    if given is None:
+        yield {picture for picture in pictures if any(word_affixes(picture.stem, MASK_WORDS))}
+    for choice in _wordless_choices(pictures, given):
+        if len(choice) >= len(pictures) * SMALLEST_SHARE:
+            yield choice
+
+
+def _wordless_choices(pictures: Sequence[Picture], given: Naming | None) -> Iterator[set[Picture]]:
+    yield _of_another_type(pictures, lambda picture: (picture.path.parent, picture.stem))
+    yield _of_another_type(pictures, lambda picture: picture.stem)
+    if given is None:
+        yield {picture for picture in pictures if not any(word_affixes(picture.stem, IMAGE_WORDS))}
+        yield _with_common_affix(pictures)
+    yield from _in_grey_folder(pictures)
+
+
+def _of_another_type(pictures: Sequence[Picture], name_of: Callable[[Picture], Hashable]) -> set[Picture]:
+    """Finds the files `a.png` whose only namesake is an `a.jpg`."""
+    namesakes: defaultdict[Hashable, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        namesakes[name_of(picture)].append(picture)
+    pairs = [pair for pair in namesakes.values() if len(pair) == 2 and sum(p.suffix in LOSSY for p in pair) == 1]
+    return {picture for pair in pairs for picture in pair if picture.suffix not in LOSSY}
+
+
+def _with_common_affix(pictures: Sequence[Picture]) -> set[Picture]:
+    """Finds the files with the most frequent affix around the names of others."""
+    stems = {picture.stem for picture in pictures}
+    affixes = {picture: affix for picture in pictures for affix in affixes_around(picture.stem, stems)}
+    common = Counter(affixes.values()).most_common(1)
+    return {picture for picture, affix in affixes.items() if affix == common[0][0]} if common else set()
+
+
+def _in_grey_folder(pictures: Sequence[Picture]) -> Iterator[set[Picture]]:
+    """Yields the files of the one of two folders whose pictures have no colour; reads a few files."""
+    folders: defaultdict[Path, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        folders[picture.path.parent].append(picture)
+    if len(folders) == 2:
+        grey = [set(files) for files in folders.values() if not any(map(_has_colour, files[:GLANCES]))]
+        yield from grey if len(grey) == 1 else ()
+
+
+def _has_colour(picture: Picture) -> bool:
+    try:
+        with opened_image(picture.path) as image:
+            return image.mode not in ("1", "L", "P", "LA") and not image.mode.startswith("I")
+    except InputError:
+        return False
+
+
+def pair_folders(images: Sequence[Path], masks: Sequence[Path], *, mask_suffix: str) -> Pairing:
+    """Pairs the photographs of some folders with the masks of others.
+
+    A folder that holds nothing but another one, as after unpacking twice, stands for the inner one.
+
+    Args:
+        images: Folders of photographs.
+        masks: Folders of masks; `IMAGE.jpg` belongs to `IMAGE<mask_suffix>.png`, whatever the two extensions.
+        mask_suffix: Suffix of every mask in any case, for example `_segmentation`; files without it are no masks.
 
     Returns:
-        Pairs whose id is the image's stem. A stem that several images or several masks claim makes no pair.
+        Pairs whose id is the image's stem. A stem of several images or several masks makes no pair.
 
     Raises:
         InputError: A folder is missing.
     """
-    found_images = image_files([images], "", ignored_suffixes)
-    found_masks = image_files([masks], mask_suffix, ignored_suffixes)
-    return pair_files(found_images, found_masks, mask_suffix=mask_suffix)
+    naming = AffixNaming(Affix(suffix=mask_suffix))
+    found = [picture for folder in masks for picture in _outermost(folder)]
+    return pair_by_naming(
+        [picture for folder in images for picture in _outermost(folder)],
+        [picture for picture in found if naming.of_mask(picture) is not None],
+        [naming],
+    )
 
 
-def pair_files(
-    images: Mapping[str, Sequence[Path]], masks: Mapping[str, Sequence[Path]], *, mask_suffix: str
-) -> Pairing:
-    """Pairs files that have been listed by stem already; see `pair_by_stem`."""
-    return _paired(images, masks, AffixNaming(Affix(suffix=mask_suffix)).mask_of)
+def _outermost(folder: Path) -> list[Picture]:
+    """Lists the readable pictures of a folder that are the fewest folders away."""
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder.absolute()}; check data.root")
+    found = [picture for picture in pictures_below(folder) if picture.is_readable]
+    depth = min((len(picture.folders) for picture in found), default=0)
+    return [replace(picture, folders=()) for picture in found if len(picture.folders) == depth]
 
 
-def pair_by_naming(
-    images: Sequence[Named],
-    masks: Sequence[Named],
-    namings: Sequence[Naming],
-) -> Pairing:
-    """Pairs images with masks in any folders, by how masks are named.
+def pair_by_naming(images: Sequence[Picture], masks: Sequence[Picture], namings: Sequence[Naming]) -> Pairing:
+    """Pairs images with masks by how masks are named.
 
     Args:
         images: Photographs.
         masks: Masks.
-        namings: Ways that masks are named, the first that fits counts; at least one.
+        namings: At least one naming; the first that fits counts.
 
     Returns:
-        Pairs whose id is the image's stem, with the names of its folders before it where images in several folders
-        have one stem.
+        Pairs whose id is the image's stem, with its folders before it if images in several folders have one stem.
     """
     ids = _ids(images)
     found: defaultdict[str, list[Path]] = defaultdict(list)
     left = dict(enumerate(masks))
     for naming in namings:
-        index = NameIndex((image.folders, naming.of_image(image), id_) for image, id_ in zip(images, ids, strict=True))
-        claims = index.claims((mask.folders, naming.of_mask(mask), number) for number, mask in left.items())
-        for id_, numbers in claims.items():
+        for id_, numbers in match(naming, images, ids, left).items():
             found[id_] += [left.pop(number).path for number in numbers]
     taken = {*ids, *found}
     for mask in left.values():
         name = next((name for naming in namings if (name := naming.of_mask(mask))), mask.stem)
-        found[_free(name, mask, taken)].append(mask.path)
+        names = (name, as_read("_".join([*mask.folders, name])), str(mask.path))
+        found[next(name for name in names if name not in taken)].append(mask.path)
     by_id: defaultdict[str, list[Path]] = defaultdict(list)
     for image, id_ in zip(images, ids, strict=True):
         by_id[id_].append(image.path)
-    return _paired(by_id, {id_: sorted(paths) for id_, paths in found.items()}, namings[0].mask_of)
+    found_masks = {id_: sorted(paths) for id_, paths in found.items()}
+    whole = [id_ for id_ in sorted(by_id.keys() & found.keys()) if len(by_id[id_]) == len(found[id_]) == 1]
+    pairs = [FilePair(id_, by_id[id_][0], found_masks[id_][0]) for id_ in whole]
+    return Pairing(pairs, list(_faults(by_id, found_masks, namings[0])))
 
 
-def _ids(images: Sequence[Named]) -> list[str]:
-    """Names each image by its stem, or by its folders too if that is needed to tell any of them apart."""
+def _ids(images: Sequence[Picture]) -> list[str]:
+    """Returns the stem of each image, with its folders if any image needs them to be told apart."""
     stems = [image.stem for image in images]
     if len(set(stems)) == len({(image.folders, image.stem) for image in images}):
         return stems
     return [as_read("_".join([*image.folders, image.stem])) for image in images]
 
 
-def _free(name: str, mask: Named, taken: set[str]) -> str:
-    """Names a mask without an image, as no other is named."""
-    names = (name, as_read("_".join([*mask.folders, name])), str(mask.path))
-    return next(name for name in names if name not in taken)
-
-
-def _paired(
-    images: Mapping[str, Sequence[Path]],
-    masks: Mapping[str, Sequence[Path]],
-    mask_of: Callable[[str], str],
-) -> Pairing:
-    """Pairs files by their id; `mask_of` says what an image's mask is called."""
-    ids = sorted(images.keys() & masks.keys())
-    whole = [id_ for id_ in ids if len(images[id_]) == len(masks[id_]) == 1]
-    pairs = [FilePair(id_, images[id_][0], masks[id_][0]) for id_ in whole]
-    return Pairing(pairs, list(_faults(images, masks, mask_of)))
-
-
-def image_files(
-    folders: Sequence[Path], suffix: str, ignored_suffixes: tuple[str, ...] = ()
-) -> dict[str, Sequence[Path]]:
-    """Lists folders' image files by stem less `suffix`; hidden files and other types are no images.
-
-    Of a folder that holds nothing but another folder, as unpacking twice leaves it, that one is looked into.
-
-    Raises:
-        InputError: A folder is missing.
-    """
-    found: defaultdict[str, list[Path]] = defaultdict(list)
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(f"There is no folder {folder.absolute()}; check data.root")
-        for path in _visible(innermost(folder)):
-            name = Affix(suffix=suffix).taken_off(as_read(path.stem))
-            if is_readable(path) and name is not None and not path.stem.endswith(ignored_suffixes or ("\0",)):
-                found[name].append(path)
-    return dict(found)
-
-
-def innermost(folder: Path) -> Path:
-    """Goes into a folder as long as it holds nothing but one other folder."""
-    inner = _visible(folder)
-    return innermost(inner[0]) if len(inner) == 1 and inner[0].is_dir() else folder
-
-
-def _visible(folder: Path) -> list[Path]:
-    """Lists what is in a folder, sorted; nothing that is hidden or that an archive leaves."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name != "__MACOSX")
-
-
 def _faults(
-    images: Mapping[str, Sequence[Path]], masks: Mapping[str, Sequence[Path]], mask_of: Callable[[str], str]
+    images: Mapping[str, Sequence[Path]], masks: Mapping[str, Sequence[Path]], naming: Naming
 ) -> Iterator[PairingFault]:
-    for stem in sorted(images.keys() - masks.keys()):
-        text = f"{images[stem][0]} has no mask {mask_of(as_read(images[stem][0].stem))}"
-        yield PairingFault("image_without_mask", stem, images[stem][0], text)
-    for stem in sorted(masks.keys() - images.keys()):
-        text = f"{masks[stem][0]} has no image {stem}.*"
-        yield PairingFault("mask_without_image", stem, masks[stem][0], text)
-    several: tuple[tuple[PairingKind, Mapping[str, Sequence[Path]]], ...]
+    for id_ in sorted(images.keys() - masks.keys()):
+        path = images[id_][0]
+        yield PairingFault("image_without_mask", id_, path, f"{path} has no mask {naming.mask_of(as_read(path.stem))}")
+    for id_ in sorted(masks.keys() - images.keys()):
+        yield PairingFault("mask_without_image", id_, masks[id_][0], f"{masks[id_][0]} has no image {id_}.*")
+    several: tuple[tuple[FaultKind, Mapping[str, Sequence[Path]]], ...]
     several = (("images_of_one_name", images), ("masks_of_one_name", masks))
     for kind, files in several:
-        for stem, paths in sorted(files.items()):
+        for id_, paths in sorted(files.items()):
             if len(paths) > 1:
                 text = f"{' and '.join(map(str, paths))} have the same stem; take one of them out"
-                yield PairingFault(kind, stem, paths[0], text)
+                yield PairingFault(kind, id_, paths[0], text)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lesionseg.data.pairing import image_files, pair_files
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.source import Listing, Source, existing_root
 from lesionseg.errors import InputError
 
@@ -45,9 +45,9 @@ class Ph2(Source):
         cases = self._cases()
         photographs = [case / f"{case.name}_Dermoscopic_Image" for case in cases]
         lesions = [case / f"{case.name}_lesion" for case in cases]
-        pairing = pair_files(
-            image_files([folder for folder in photographs if folder.is_dir()], ""),
-            image_files([folder for folder in lesions if folder.is_dir()], "_lesion"),
+        pairing = pair_folders(
+            [folder for folder in photographs if folder.is_dir()],
+            [folder for folder in lesions if folder.is_dir()],
             mask_suffix="_lesion",
         )
         return Listing({"train": pairing.pairs, "validation": [], "test": []}, official=False, faults=pairing.faults)

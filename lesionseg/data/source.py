@@ -5,9 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
-from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import Sample
 from lesionseg.errors import InputError, raise_all
 
@@ -15,12 +14,25 @@ log = logging.getLogger(__name__)
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
+FaultKind = Literal[
+    "image_without_mask", "mask_without_image", "images_of_one_name", "masks_of_one_name", "masks_named_otherwise"
+]
 CacheName = Literal["disk", "memory", "none"]
 LeakPolicy = Literal["refuse", "drop", "allow"]
 MOST_NAMED = 3
 """Files named where any number may be meant."""
 RULES = ("official", "hold_out", "seven_three", "auto")
 """How a source may be split, see `lesionseg.data.split`; anything else is the file of a manifest."""
+
+
+class PairingFault(NamedTuple):
+    """A file that belongs to no pair."""
+
+    kind: FaultKind
+    id: str
+    path: Path
+    text: str
+    """What was found, in words."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from lesionseg.data.cache import MemoryCache, NoCache, PixelCache, cache_folder, open_cache, read_all
 from lesionseg.data.disk_cache import DiskCache
-from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.sample import Array, FilePair, Resized, Sample
 from lesionseg.data.source import CacheName
 from lesionseg.errors import InputError
@@ -30,7 +30,7 @@ KINDS: dict[CacheName, tuple[type[PixelCache], bool]] = {
 @pytest.fixture
 def pairs(tmp_path: Path, draw_pairs: Any) -> list[FilePair]:
     root = draw_pairs(tmp_path / "data", {"a": 0, "b": 1, "c": 2}, size=50)
-    return list(pair_by_stem(root / "images", root / "masks", mask_suffix="").pairs)
+    return list(pair_folders([root / "images"], [root / "masks"], mask_suffix="").pairs)
 
 
 @pytest.fixture(params=KINDS)
@@ -103,7 +103,7 @@ def test_what_is_remembered_is_what_was_computed(cache: PixelCache) -> None:
 @pytest.fixture
 def four(tmp_path: Path, draw_pairs: Any) -> list[FilePair]:
     root = draw_pairs(tmp_path, dict(zip("abcd", range(4), strict=True)))
-    return list(pair_by_stem(root / "images", root / "masks", mask_suffix="").pairs)
+    return list(pair_folders([root / "images"], [root / "masks"], mask_suffix="").pairs)
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_an_image_without_a_lesion_counts_as_read(four: list[FilePair], reads: l
 @pytest.fixture
 def pair(tmp_path: Path, draw_pairs: Any) -> FilePair:
     root = draw_pairs(tmp_path, {"a": 0})
-    return pair_by_stem(root / "images", root / "masks", mask_suffix="").pairs[0]
+    return pair_folders([root / "images"], [root / "masks"], mask_suffix="").pairs[0]
 
 
 def test_every_row_is_read_again_every_time(pair: FilePair) -> None:

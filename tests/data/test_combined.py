@@ -13,9 +13,8 @@ from PIL import Image
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF
 from lesionseg.data.combined import Combined
-from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import FilePair
-from lesionseg.data.source import Listing, Part, Source
+from lesionseg.data.source import Listing, PairingFault, Part, Source
 from lesionseg.errors import InputError
 
 Compose = Callable[[Sequence[str]], DictConfig]

@@ -24,7 +24,7 @@ from PIL import Image
 
 from lesionseg.data import disk_cache
 from lesionseg.data.disk_cache import DiskCache
-from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.sample import FilePair, Resized
 from lesionseg.errors import InputError
 
@@ -36,7 +36,7 @@ FILL = """
 import os, sys, time
 from pathlib import Path
 from lesionseg.data.disk_cache import DiskCache
-from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.sample import FilePair
 
 root, folder, log, where, seconds = (*map(Path, sys.argv[1:4]), sys.argv[4], float(sys.argv[5]))
@@ -59,7 +59,7 @@ def noted_allocate(*arguments):
         time.sleep(seconds)
 
 FilePair.read_resized, os.posix_fallocate = noted_read, noted_allocate
-pairs = pair_by_stem(root / "images", root / "masks", mask_suffix="").pairs
+pairs = pair_folders([root / "images"], [root / "masks"], mask_suffix="").pairs
 note("ready")
 DiskCache(pairs, 32, folder).prepare(range(len(pairs)))
 """
@@ -82,7 +82,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pairs(root: Path) -> list[FilePair]:
-    return list(pair_by_stem(root / "images", root / "masks", mask_suffix="").pairs)
+    return list(pair_folders([root / "images"], [root / "masks"], mask_suffix="").pairs)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import lesionseg.data.loader
 from lesionseg.data.cache import open_cache
 from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import default_workers, loader
-from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.pairing import pair_folders
 from lesionseg.errors import InputError
 
 
@@ -29,7 +29,7 @@ def root(tmp_path: Path, draw_pairs: Any) -> Path:
 
 
 def dataset(root: Path, *, cache: Any = "memory", augment: Any = None) -> LesionDataset:
-    pairs = list(pair_by_stem(root / "images", root / "masks", mask_suffix="").pairs)
+    pairs = list(pair_folders([root / "images"], [root / "masks"], mask_suffix="").pairs)
     opened = open_cache(cache, pairs, 32, None)
     opened.prepare(range(len(pairs)))
     return LesionDataset(opened, range(len(pairs)), augment=augment, full_size_masks=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data.pairing import Pairing, image_files, pair_by_stem, pair_files
+from lesionseg.data.pairing import Pairing, pair_folders
 from lesionseg.errors import InputError
 
 
@@ -28,7 +28,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def paired(folders: tuple[Path, Path], suffix: str = "_segmentation") -> Pairing:
-    return pair_by_stem(*folders, mask_suffix=suffix, ignored_suffixes=("_superpixels",))
+    return pair_folders([folders[0]], [folders[1]], mask_suffix=suffix)
 
 
 def names(pairing: Pairing) -> dict[str, tuple[str, str]]:
@@ -73,16 +73,6 @@ def test_an_image_may_itself_end_in_the_suffix(tmp_path: Path) -> None:
     assert pairing.faults == []
 
 
-def test_images_and_masks_may_share_a_folder(tmp_path: Path) -> None:
-    """Told apart by the suffix, which must be ignored among the images then."""
-    write(tmp_path / "a.jpg")
-    write(tmp_path / "a_segmentation.png")
-    masks = image_files([tmp_path], "_segmentation")
-    pairing = pair_files(image_files([tmp_path], "", ("_segmentation",)), masks, mask_suffix="_segmentation")
-    assert names(pairing) == {"a": ("a.jpg", "a_segmentation.png")}
-    assert pairing.faults == []
-
-
 @pytest.mark.parametrize(
     "name", ["a_superpixels.png", ".a.jpg", "._a.jpg", "Thumbs.db", "metadata.csv", "ATTRIBUTION.txt", "a.json"]
 )
@@ -94,10 +84,11 @@ def test_other_files_beside_the_images_are_passed_over(folders: tuple[Path, Path
     assert pairing.faults == []
 
 
-def test_nothing_is_ignored_unless_asked_for(folders: tuple[Path, Path]) -> None:
-    write(folders[0] / "a_superpixels.png")
-    pairing = pair_by_stem(*folders, mask_suffix="_segmentation")
-    assert faults(pairing) == [("image_without_mask", "a_superpixels", "a_superpixels.png")]
+def test_pictures_in_folders_further_down_are_passed_over(folders: tuple[Path, Path]) -> None:
+    write(folders[0] / "thumbnails" / "a.jpg")
+    write(folders[0] / "thumbnails" / "c.jpg")
+    assert names(paired(folders)) == PAIRS
+    assert paired(folders).faults == []
 
 
 @pytest.mark.parametrize("name", ["läsion 1", "皮肤", "a.b.c", "100% [x]", "e\u0301"])
@@ -198,7 +189,6 @@ def test_two_folders_that_both_have_an_image_are_noticed(tmp_path: Path) -> None
     for folder in ("one", "two"):
         write(tmp_path / folder / "a.jpg")
     write(tmp_path / "masks" / "a.png")
-    images = image_files([tmp_path / "one", tmp_path / "two"], "")
-    pairing = pair_files(images, image_files([tmp_path / "masks"], ""), mask_suffix="")
+    pairing = pair_folders([tmp_path / "one", tmp_path / "two"], [tmp_path / "masks"], mask_suffix="")
     assert pairing.pairs == []
     assert faults(pairing) == [("images_of_one_name", "a", "a.jpg")]

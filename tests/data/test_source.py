@@ -17,9 +17,8 @@ from lesionseg.check import check
 from lesionseg.checkpoint.checkpoint import source_of
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF
-from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import FilePair
-from lesionseg.data.source import PARTS, Listing, Source
+from lesionseg.data.source import PARTS, Listing, PairingFault, Source
 from lesionseg.errors import InputError
 
 NAMES = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))

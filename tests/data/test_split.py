@@ -20,7 +20,7 @@ from lesionseg.data.cache import NoCache, PixelCache, open_cache
 from lesionseg.data.combined import Combined
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.data.folder import Folder
-from lesionseg.data.pairing import pair_by_stem
+from lesionseg.data.pairing import pair_folders
 from lesionseg.data.sample import FilePair, Sample
 from lesionseg.data.source import PARTS, CacheName, Listing
 from lesionseg.data.split import Facts, cut, divide, find_leaks, fold_of, other_samples, own_samples, size_bins
@@ -529,7 +529,7 @@ def test_a_validation_share_that_the_test_part_leaves_no_room_for_is_refused(div
 def copies(tmp_path: Path, draw_pairs: Any) -> list[FilePair]:
     """Six pictures, of which `e` is `b` again."""
     root = draw_pairs(tmp_path / "data", {"a": 0, "b": 1, "c": 2, "d": 3, "e": 1, "f": 4})
-    return list(pair_by_stem(root / "images", root / "masks", mask_suffix="").pairs)
+    return list(pair_folders([root / "images"], [root / "masks"], mask_suffix="").pairs)
 
 
 def facts_of(samples: Sequence[Sample], folder: Path, name: CacheName = "disk") -> Facts:
