@@ -14,24 +14,24 @@ from lesionseg.errors import InputError, raise_all
 class Combined(Source):
     """Training sources give training and validation, test sources the test part.
 
-    An id becomes `<name>/<id>`, for example `isic2017/ISIC_0000001`. Training sources contribute what they published
-    as training and validation (all of it, where nothing was published); their published test parts are left out. Test
-    sources contribute every image they have. Cutting and folds are this source's own settings, `data.split` and so
-    on; those of the sources below stay at their defaults. What several sources share is found as a leak: pictures, and
-    images, lesions and patients that a public archive has named, see `lesionseg.data.names`.
+    An id becomes `<name>/<id>`, for example `isic2017/ISIC_0000001`. Training sources contribute the parts published
+    for training and validation (all images, if no parts were published); their test parts are unused. Test sources
+    contribute every image. The combined source has its own `data.split`, `data.fold` and so on; those of the sources in
+    it stay at their defaults. Leaks between sources are found by pictures, and by names of images, lesions and patients
+    in public archives; see `lesionseg.data.names`.
 
-    Licence and citation: the sources' own, all of them.
+    Licence and citation: those of all sources.
 
     Attributes:
-        train: Sources to train and to validate on, by name.
-        test: Sources to test on, by name; a source set to None is left out.
+        train: Sources for training and validation by name; None leaves one out.
+        test: Sources for testing by name; None leaves one out.
     """
 
     train: Mapping[str, Source | None]
     test: Mapping[str, Source | None]
 
     def __post_init__(self) -> None:
-        """Checks that there is something to train on and that no setting below is without effect."""
+        """Checks that there is a source to train on, and that the settings of all have an effect."""
         super().__post_init__()
         for use, sources in (("train", self.train), ("test", self.test)):
             if not isinstance(sources, Mapping) or not all(isinstance(s, Source | None) for s in sources.values()):
@@ -41,13 +41,13 @@ class Combined(Source):
         raise_all("The combined sources have faults:", list(self._ignored_settings()))
 
     def require(self) -> None:
-        """Checks every source's files."""
+        """Checks the files of every source."""
         for use, name, source in self._sources():
             with _named(use, name):
                 source.require()
 
     def listing(self) -> Listing:
-        """Lists all sources' samples under their new ids."""
+        """Lists the samples of all sources under their new ids."""
         parts: dict[Part, list[Sample]] = {part: [] for part in PARTS}
         faults: list[PairingFault] = []
         ungrouped: set[str] = set()
@@ -92,7 +92,7 @@ class Combined(Source):
 
 @contextmanager
 def _named(use: str, name: str) -> Iterator[None]:
-    """Says which source a fault is in; what its message calls data.root is that source's."""
+    """Adds the name of the source to an error, whose data.root is that of the source."""
     try:
         yield
     except InputError as error:

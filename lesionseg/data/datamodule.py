@@ -1,4 +1,4 @@
-"""The data module: a source's parts as data loaders."""
+"""Data loaders of the parts of a source."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -20,19 +20,19 @@ from lesionseg.system.machine import usable_cores
 
 
 class LesionDataModule(LightningDataModule):
-    """Training, validation and test loaders over one source.
+    """Training, validation and test loaders of a source.
 
-    Training images are shuffled and augmented; the others are only resized. The test part gives every ground truth at
-    its own size too, because scores are computed there.
+    Training images are shuffled and augmented, the others are only resized. Test batches also have every ground truth
+    at its own size, at which scores are computed.
 
     Args:
-        source: Where samples come from, how they are split and kept.
-        image_size: Height and width the network sees, in pixels.
-        batch_size: Images a batch.
-        num_workers: Worker processes, see `lesionseg.data.loader`.
-        seed: Fixes order and augmentation.
-        augment: For training images, or None.
-        min_train_batches: Batches that an epoch of training has at least; small data are passed over several times.
+        source: Samples, with the settings of their split and cache.
+        image_size: Height and width of the network's input in pixels.
+        batch_size: Number of images in a batch.
+        num_workers: Number of worker processes, see `lesionseg.data.loader`.
+        seed: Seed of order and augmentation.
+        augment: Augmentation of training images, or None.
+        min_train_batches: Least number of batches in an epoch of training; an epoch over few images repeats them.
 
     Raises:
         InputError: Files are missing or cannot be used, or the split leaks.
@@ -67,7 +67,7 @@ class LesionDataModule(LightningDataModule):
         self._resumed = {"epoch": 0, "batches": 0}
 
     def state_dict(self) -> dict[str, Any]:
-        """Keeps where in which epoch the training is, for the loader is made before Lightning restores that."""
+        """Returns epoch and batch, which the loader needs before Lightning restores its own."""
         if self.trainer is None:
             return dict(self._resumed)
         loop = self.trainer.fit_loop
@@ -76,11 +76,11 @@ class LesionDataModule(LightningDataModule):
         return {"epoch": progress.processed, "batches": 0 if progress.started == progress.processed else batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remembers where the training goes on."""
+        """Restores epoch and batch for the training loader."""
         self._resumed = state_dict
 
     def setup(self, stage: str) -> None:
-        """Reads the parts that a stage (`fit`, `validate`, `test`) needs, unless they have been read."""
+        """Reads the parts of a stage (`fit`, `validate`, `test`) that have not been read."""
         needed: dict[str, list[Part]] = {"fit": ["train", "validation"], "validate": ["validation"], "test": ["test"]}
         for part in needed[stage]:
             if part not in self._datasets:
@@ -88,15 +88,15 @@ class LesionDataModule(LightningDataModule):
 
     @property
     def has_test(self) -> bool:
-        """Whether there is any image for the test loader."""
+        """Whether there are test images."""
         return bool(self._rows["test"])
 
     def dataset(self, part: Part) -> LesionDataset:
-        """Returns a part's dataset once `setup` has read it."""
+        """Returns the dataset of a part that `setup` has read."""
         return self._datasets[part]
 
     def descriptors(self) -> dict[str, Descriptor]:
-        """Describes the images of training and validation by id; drawn ones, which have no files, are left out."""
+        """Returns descriptors of training and validation images by id, except of drawn ones, which have no files."""
         samples = self.cache.samples
         rows = [row for part in ("train", "validation") for row in self._rows[part] if samples[row].files]
         if not rows:
@@ -106,21 +106,21 @@ class LesionDataModule(LightningDataModule):
         return {samples[row].id: from_text(texts[row]) for row in rows}
 
     def _described(self) -> list[str]:
-        """Describes all samples on all cores."""
+        """Computes the descriptors of all samples on all cores."""
         rows = range(len(self.cache.samples))
         with ThreadPoolExecutor(usable_cores()) as threads:
             return list(threads.map(lambda row: as_text(descriptor(self.cache[row].image)), rows))
 
     @property
     def passes(self) -> float:
-        """How often an epoch passes over the training images; 1 where they fill `min_train_batches` at once."""
+        """Number of passes over the training images in an epoch; 1 if they fill `min_train_batches`."""
         images = len(self._rows["train"])
         return max(self.min_train_batches * self.batch_size / images, 1.0) if self.min_train_batches > 1 else 1.0
 
     def train_dataloader(self) -> DataLoader[Item]:
-        """Shuffled, augmented batches; a last smaller one is dropped (batch normalisation dislikes tiny batches).
+        """Returns shuffled and augmented batches, in a resumed epoch only those not seen yet.
 
-        Of a resumed epoch, those that it has not seen.
+        A last, smaller batch is dropped: batch normalisation needs more images.
         """
         made = self._loader("train")
         if isinstance(made.sampler, SeededSampler) and made.batch_size:
@@ -128,11 +128,11 @@ class LesionDataModule(LightningDataModule):
         return made
 
     def val_dataloader(self) -> DataLoader[Item]:
-        """Validation batches in the order of their ids."""
+        """Returns validation batches in the order of ids."""
         return self._loader("validation")
 
     def test_dataloader(self) -> DataLoader[Item]:
-        """Batches to score, in the order of their ids, with full-size masks."""
+        """Returns test batches in the order of ids, with full-size masks."""
         return self._loader("test")
 
     def _dataset(self, part: Part) -> LesionDataset:

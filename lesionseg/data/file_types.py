@@ -1,4 +1,4 @@
-"""Which files are pictures by their names: those that can be read, and those that cannot and have to be converted."""
+"""Types of picture files by name: those that can be read, and those that must be converted."""
 
 from pathlib import PurePath
 
@@ -14,14 +14,14 @@ READABLE_SUFFIXES = frozenset(
     | {".pbm", ".pgm", ".ppm", ".pnm"}
     | ({".avif"} if "avif" in features.get_supported_modules() else set())  # Pillow may be built without it
 )
-"""In lower case; of a file of several pictures (GIF, TIFF, APNG, MPO) the first is read."""
+"""Suffixes in lower case. Of a file with several pictures (GIF, TIFF, APNG, MPO) the first is read."""
 
 FORMATS = (
     *("JPEG", "PNG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM"),
     *(("AVIF",) if ".avif" in READABLE_SUFFIXES else ()),
 )
-"""What Pillow may take a file for, whatever its name: its rarer parsers are not for strangers' files, and for one of
-them (EPS) it would start another program."""
+"""Formats that Pillow may open, whatever the name. Its rarer parsers are not meant for files of strangers, and one
+(EPS) starts another program."""
 
 WHAT_TO_DO = {
     "convert it to JPEG or PNG, for example with `magick a.heic a.jpg` or Python's pillow-heif": (
@@ -42,7 +42,7 @@ UNSUPPORTED_SUFFIXES = {
     for suffix in suffixes.split()
     if suffix not in READABLE_SUFFIXES
 }
-"""Of pictures that are not read, in lower case, and what to do with one."""
+"""Suffixes of pictures that cannot be read, in lower case, with what to do."""
 
 SIGNATURES = {
     ".heic": (4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1", b"ftypmsf1")),
@@ -50,32 +50,32 @@ SIGNATURES = {
     ".psd": (0, (b"8BPS",)),
     ".jxl": (0, (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
 }
-"""Where files of unsupported kinds begin with what: telephones' pictures are often renamed to .jpg."""
+"""Position and value of the marks of unsupported types: pictures of telephones are often renamed to .jpg."""
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def is_readable(file: str | PurePath) -> bool:
-    """Tells whether a file's name ends as that of a picture that can be read."""
+    """Tells whether a file has the suffix of a picture that can be read."""
     return PurePath(file).suffix.lower() in READABLE_SUFFIXES
 
 
 def is_unsupported(file: str | PurePath) -> bool:
-    """Tells whether a file's name ends as that of a picture that cannot be read."""
+    """Tells whether a file has the suffix of a picture that cannot be read."""
     return PurePath(file).suffix.lower() in UNSUPPORTED_SUFFIXES
 
 
 def unsupported_text(file: str | PurePath) -> str:
-    """Words what is wrong with a file that `is_unsupported`, and what to do."""
+    """Says what to do with a file that `is_unsupported`."""
     suffix = PurePath(file).suffix.lower()
     return f"{file}: {suffix} files are not supported; {UNSUPPORTED_SUFFIXES[suffix]}"
 
 
 def contents_text(beginning: bytes) -> str | None:
-    """Tells from a file's first bytes what picture of an unsupported kind it is, whatever its name; None for any other.
+    """Says what a file is by its first bytes if its type is unsupported, whatever its name; None for any other.
 
     Args:
-        beginning: At least 132 bytes, or all there are.
+        beginning: First 132 bytes or more, or the whole file.
     """
     for suffix, (position, marks) in SIGNATURES.items():
         if beginning[position:].startswith(marks):
@@ -86,5 +86,5 @@ def contents_text(beginning: bytes) -> str | None:
 
 
 def readable_text() -> str:
-    """Lists the suffixes that can be read, for messages."""
+    """Returns the suffixes that can be read, for messages."""
     return " ".join(sorted(READABLE_SUFFIXES))

@@ -18,9 +18,9 @@ MASKS = "HAM10000_segmentations_lesion_tschandl"
 class Ham10000(Source):
     """HAM10000: 10,015 dermoscopic images of 7,470 lesions with masks, 600 x 450 pixels.
 
-    Two folders of JPEG photographs, one of PNG masks, and `HAM10000_metadata`, whose `lesion_id` keeps the pictures of
-    one lesion in one part: no parts were published, so they are cut. The masks were drawn by a network and corrected by
-    a dermatologist. The images are ISIC 2018's Task 3; some are in ISIC 2018's Task 1 too.
+    Two folders of JPEG photographs, one of PNG masks, and `HAM10000_metadata`. No parts were published; its `lesion_id`
+    keeps the pictures of one lesion together when they are cut. The masks were drawn by a network and corrected by a
+    dermatologist. The images are those of ISIC 2018's Task 3; some are in its Task 1 too.
 
     Get it: https://doi.org/10.7910/DVN/DBW86T (Harvard Dataverse; its terms must be accepted there).
     Licence: CC-BY-NC 4.0. Cite Tschandl, Rosendahl & Kittler, "The HAM10000 dataset", Scientific Data 5, 180161 (2018);
@@ -28,7 +28,7 @@ class Ham10000(Source):
     (2020).
 
     Attributes:
-        root: The folder that holds `HAM10000_images_part_1`, `HAM10000_images_part_2`,
+        root: Folder of `HAM10000_images_part_1`, `HAM10000_images_part_2`,
             `HAM10000_segmentations_lesion_tschandl` and `HAM10000_metadata`.
     """
 

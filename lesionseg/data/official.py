@@ -1,4 +1,4 @@
-"""What the ISIC challenges have in common: official folders that are the parts."""
+"""Sources of the ISIC challenges, whose folders are the official parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from lesionseg.data.source import PARTS, Listing, Part, Source, existing_root
 from lesionseg.errors import InputError
 
 Folders = Mapping[Part, tuple[str, str]]
-"""Folder of images and folder of masks of each published part."""
+"""Folder of images and folder of masks by published part."""
 
 
 def archives(year: int, folders: Folders) -> tuple[str, ...]:
@@ -20,23 +20,23 @@ def archives(year: int, folders: Folders) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class OfficialSource(Source):
-    """A challenge's data as its archives unpack, side by side below `root`.
+    """A challenge's archives, unpacked side by side below `root`.
 
-    Superpixel pictures and metadata tables in the same folders are passed over; masks may end in `_segmentation` in
-    any case. A part whose two folders are both missing is empty.
+    Superpixels and tables in the folders are skipped, and masks may end in `_segmentation` in any case. A part whose
+    two folders are both missing is empty.
 
     Attributes:
-        root: The folder that holds the official folders.
+        root: Folder of the official folders.
     """
 
     FOLDERS: ClassVar[Folders]
     NEEDED: ClassVar[tuple[Part, ...]]
-    """Parts without which there is no training."""
+    """Parts that training needs."""
 
     root: Path
 
     def require(self) -> None:
-        """Checks that the root and the needed parts' folders are there."""
+        """Checks that the root and the folders of the needed parts exist."""
         root = existing_root(Path(self.root), self.HOW_TO_GET)
         names = [name for part in self.NEEDED for name in self.FOLDERS[part]]
         missing = [name for name in names if not (root / name).is_dir()]
@@ -44,7 +44,7 @@ class OfficialSource(Source):
             raise InputError(f"{root.absolute()} has no folder {', '.join(missing)}. {self.HOW_TO_GET}")
 
     def listing(self) -> Listing:
-        """Pairs `ISIC_*.jpg` with `ISIC_*_segmentation.png` in each part's official folders."""
+        """Pairs `ISIC_*.jpg` with `ISIC_*_segmentation.png` in the folders of each part."""
         existing_root(Path(self.root), self.HOW_TO_GET)
         pairings = {part: self._pairing(part) for part in PARTS}
         return Listing(

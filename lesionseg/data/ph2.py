@@ -15,17 +15,17 @@ IMAGES = "PH2 Dataset images"
 class Ph2(Source):
     """PH2: 200 pairs (80 common nevi, 80 atypical nevi, 40 melanomas), about 768 x 560 pixels.
 
-    8-bit BMP photographs with 1-bit BMP masks, each in folders of its own:
-    `PH2 Dataset images/IMD002/IMD002_Dermoscopic_Image/IMD002.bmp` and `.../IMD002_lesion/IMD002_lesion.bmp`; the
-    neighbouring `IMD002_roi` folders are passed over. No parts were published; mostly all 200 are a test set for models
-    trained elsewhere: `python -m lesionseg.evaluate checkpoint=... data=ph2 part=all`, or `data=combined`.
+    8-bit BMP photographs with 1-bit BMP masks, each in a folder of its own:
+    `PH2 Dataset images/IMD002/IMD002_Dermoscopic_Image/IMD002.bmp` and `.../IMD002_lesion/IMD002_lesion.bmp`. The
+    `IMD002_roi` folders beside them are skipped. No parts were published; usually all 200 test a model trained on
+    other data: `python -m lesionseg.evaluate checkpoint=... data=ph2 part=all`, or `data=combined`.
 
     Get it: by request, https://www.fc.up.pt/addi/ph2%20database.html.
     Licence: for research and education, not to be redistributed. Cite Mendonça et al., "PH2 - A dermoscopic image
     database for research and benchmarking", EMBC 2013.
 
     Attributes:
-        root: The folder that holds `PH2 Dataset images`, or that folder itself.
+        root: Folder of `PH2 Dataset images`, or that folder itself.
     """
 
     OFFICIAL_COUNTS: ClassVar = {"train": 200}
@@ -37,7 +37,7 @@ class Ph2(Source):
     root: Path
 
     def require(self) -> None:
-        """Checks that the folder of cases is there and holds cases."""
+        """Checks that there are cases."""
         self._cases()
 
     def listing(self) -> Listing:

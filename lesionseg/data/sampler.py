@@ -1,4 +1,4 @@
-"""The sampler: which sample comes when, and with which seed, fixed by (seed, epoch) alone."""
+"""Order and augmentation seeds of samples, determined by the run's seed and the epoch."""
 
 import math
 from collections.abc import Iterator
@@ -10,19 +10,18 @@ from torch.utils.data import Sampler
 class SeededSampler(Sampler[tuple[int, int]]):
     """Yields (index, augmentation seed) pairs.
 
-    Every pair depends on the run's seed, the epoch and the place in it, not on who asks: batches are the same for
-    any number of worker processes, no two workers augment alike, and a resumed run continues with the very pairs it
-    would have had.
+    A pair depends only on the run's seed, the epoch and its position. Batches are therefore the same for any number of
+    worker processes, no two workers augment alike, and a resumed run continues as if it had not stopped.
 
-    With several processes (DDP) each gets its own pairs of the common order: in training all equally many, what is
-    left over waiting for another epoch; in validation and tests every sample once, so that no result counts twice.
+    Several processes (DDP) divide the pairs. In training all get the same number, and a remainder is dropped; in
+    validation and tests every sample comes once, so that no result counts twice.
 
     Args:
         size: Number of samples.
-        seed: The run's seed.
-        shuffle: Whether each epoch has an order of its own: training.
-        length: Pairs of an epoch in all processes; None for one pass. A longer epoch passes over the samples again and
-            again, each time in another order, the last time perhaps over some of them.
+        seed: Seed of the run.
+        shuffle: Whether each epoch has its own order, as in training.
+        length: Number of pairs in an epoch of all processes; None for one pass. A longer epoch repeats the samples in
+            another order each time; the last pass may be incomplete.
         rank: Number of this process.
         world_size: Number of processes.
     """
@@ -40,11 +39,11 @@ class SeededSampler(Sampler[tuple[int, int]]):
         self._seen = (0, 0)
 
     def resume(self, epoch: int, seen: int) -> None:
-        """Goes on in an epoch of which this process has seen so many pairs already; the length stays that of all."""
+        """Skips the first pairs of an epoch, which this process has seen; the length does not change."""
         self.epoch, self._seen = epoch, (epoch, seen)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch; Lightning calls this before each one."""
+        """Sets the epoch; Lightning calls this before each one."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -59,7 +58,7 @@ class SeededSampler(Sampler[tuple[int, int]]):
         yield from zip(order[left].tolist(), seeds[left].tolist(), strict=True)
 
     def __len__(self) -> int:
-        """Counts this process's samples."""
+        """Returns the number of pairs of this process."""
         if self.shuffle:
             return self.length // self.world_size
         return len(range(self.rank, self.length, self.world_size))

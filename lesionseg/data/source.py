@@ -1,4 +1,4 @@
-"""A source: says which samples there are and to which part each belongs."""
+"""Sources: which samples there are, and the published part of each."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -20,9 +20,9 @@ FaultKind = Literal[
 CacheName = Literal["disk", "memory", "none"]
 LeakPolicy = Literal["refuse", "drop", "allow"]
 MOST_NAMED = 3
-"""Files named where any number may be meant."""
+"""Number of files that a message names."""
 RULES = ("official", "hold_out", "seven_three", "auto")
-"""How a source may be split, see `lesionseg.data.split`; anything else is the file of a manifest."""
+"""Values of `data.split`, see `lesionseg.data.split`; any other is the file of a manifest."""
 
 
 class PairingFault(NamedTuple):
@@ -32,20 +32,20 @@ class PairingFault(NamedTuple):
     id: str
     path: Path
     text: str
-    """What was found, in words."""
+    """Description for people."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source has at hand.
+    """Samples of a source.
 
     Attributes:
-        parts: Samples of each part as published, sorted by id. A source that publishes no parts lists all as `train`.
-        official: Whether the parts were published, or given as folders, and are not all there is.
+        parts: Samples of each published part, sorted by id. Without published parts, all are `train`.
+        official: Whether the parts were published or are folders.
         faults: Files that belong to no sample.
-        ungrouped: Ids of which a table of lesions or patients says nothing, where there is such a table.
-        found: What was found out about them, a line a source; none where nothing had to be.
-        passed_over: Picture files that are not used, and why.
+        ungrouped: Ids that a table of lesions or patients, if there is one, does not name.
+        found: What was found out about the files, one line for each source.
+        passed_over: Picture files that are not used, with reasons.
     """
 
     parts: Mapping[Part, Sequence[Sample]]
@@ -56,18 +56,18 @@ class Listing:
     passed_over: Sequence[str] = ()
 
     def samples(self) -> list[Sample]:
-        """Lists all samples sorted by id."""
+        """Returns all samples sorted by id."""
         return sorted((sample for part in PARTS for sample in self.parts[part]), key=lambda sample: sample.id)
 
     def ids(self) -> dict[Part, list[str]]:
-        """Lists the ids of each part."""
+        """Returns the ids of each part."""
         return {part: [sample.id for sample in self.parts[part]] for part in PARTS}
 
     def checked(self) -> "Listing":
-        """Returns itself if all files pair up and no id is in two parts; logs what was found out, and what is not used.
+        """Returns the listing if all files pair up and no id is in two parts; logs what was found and what is unused.
 
         Raises:
-            InputError: Lists every file that does not fit, or every id that is in several parts.
+            InputError: Lists all files without a partner, or all ids that are in several parts.
         """
         raise_all(
             "Images and masks do not pair up; add the missing files or take the others out:",
@@ -91,29 +91,29 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class Source(ABC):
-    """Where samples come from. A new one is a dataclass with its options in one file here, and one YAML.
+    """Base of all sources. A new source is a dataclass in a file here, and one YAML.
 
     Attributes:
-        cache: Where images at the network's size are kept: `disk` (shared by runs), `memory` or `none` (each file is
-            read again every epoch).
+        cache: Storage of images at the network's size: `disk` (shared by runs), `memory` or `none` (every file is read
+            again each epoch).
         cache_dir: Folder of the disk cache; None for the user's own.
-        split: `official`, `hold_out`, `seven_three`, `auto`, or a manifest's .json file, which is then law; see
+        split: `official`, `hold_out`, `seven_three`, `auto`, or the .json file of a manifest; see
             `lesionseg.data.split`.
         validation_share: Share of the images that a cut puts into validation, above 0.
-        test_share: Share that a cut puts into the test part where none is published, 0 for none.
+        test_share: Share that a cut puts into the test part if none is published, 0 for none.
         folds: Number of folds of a cross-validation, at least 2.
-        fold: Which fold validates, 0 to folds - 1; None for no cross-validation.
-        split_seed: Another seed cuts otherwise; the same one always alike.
-        leaks: What to do about pictures of one lesion in several parts: `refuse` to train, `drop` them from training
-            (or, if the test part has them, from validation too), or `allow` them. Recorded in every checkpoint.
+        fold: Number of the fold that validates, 0 to folds - 1; None for no cross-validation.
+        split_seed: Seed of every cut.
+        leaks: Treatment of lesions that are in several parts: `refuse` to train, `drop` their images from training (and
+            from validation, if the test part has them), or `allow` them. Recorded in every checkpoint.
     """
 
     ARCHIVES: ClassVar[tuple[str, ...]] = ()
     """Zip files that `lesionseg.download` fetches, each of one folder of its name, as paths on the server."""
     HOW_TO_GET: ClassVar[str] = ""
-    """What a user does to have the data."""
+    """How a user gets the data."""
     OFFICIAL_COUNTS: ClassVar[Mapping[Part, int]] = {}
-    """Published number of pairs of each part."""
+    """Published number of pairs in each part."""
 
     cache: CacheName
     cache_dir: Path | None
@@ -126,26 +126,26 @@ class Source(ABC):
     leaks: LeakPolicy
 
     def __post_init__(self) -> None:
-        """Checks the settings that every source has; touches no file."""
+        """Checks the settings of every source; touches no file."""
         raise_all("The data settings have faults:", list(self._setting_faults()))
 
     @abstractmethod
     def listing(self) -> Listing:
-        """Lists what is at hand without reading any image.
+        """Lists the samples without reading any image.
 
         Raises:
-            InputError: The data are not there; the message says where it looked and how to get them.
+            InputError: The data are missing; the message says where they were expected and how to get them.
         """
 
     def require(self) -> None:  # noqa: B027  (a source that reads no files needs none)
-        """Checks that what training needs is at hand; cheap.
+        """Checks quickly that the files for training exist.
 
         Raises:
-            InputError: It is not; the message says where it looked and how to get the data.
+            InputError: They do not; the message says where they were expected and how to get the data.
         """
 
     def samples(self, part: Part) -> Sequence[Sample]:
-        """Lists a part as published, sorted by id; empty where there is none (at hand).
+        """Lists a published part, sorted by id; empty if it was not published or is not there.
 
         Raises:
             InputError: Files are missing or do not pair up.
@@ -173,7 +173,7 @@ def existing_root(root: Path, how_to_get: str) -> Path:
     """Returns `root` if it is a folder.
 
     Raises:
-        InputError: It is not; the message says where it was looked for and how to get the data.
+        InputError: It is not; the message says where it was expected and how to get the data.
     """
     if not root.is_dir():
         raise InputError(f"data.root is {root}: there is no folder {root.absolute()}. {how_to_get}")
