@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lesionseg.report.markdown import markdown_cell, markdown_table
-from lesionseg.report.table_row import latex_rows, latex_text
+from lesionseg.report.table import Table
 from lesionseg.study.comparison import NOTE, Comparison
 from lesionseg.study.comparison_chart import draw_comparison
 from lesionseg.study.comparison_tables import WordTable, direction_note, few_images_note, leaderboard, pairwise
@@ -64,15 +64,10 @@ def markdown(comparison: Comparison) -> str:
 
 
 def latex(comparison: Comparison) -> str:
-    """Returns the rows of both tables, each for a `tabular` of its own; how to read them is a comment."""
+    """Returns the rows of both tables, each for a `tabular` of its own, with a comment on how to read them."""
     words = [leaderboard(comparison), *([pairwise(comparison)] if comparison.pairs else [])]
-    note = " ".join(filter(None, (direction_note(comparison), NOTE, few_images_note(comparison))))
-    return "\n".join(_latex_table(one, note) for one in words)
-
-
-def _latex_table(words: WordTable, note: str) -> str:
-    headings, *rows = ([latex_text(cell) for cell in row] for row in (words.headings, *words.rows))
-    return latex_rows(f"{words.title}. {note}", headings, rows)
+    notes = [*filter(None, (direction_note(comparison), NOTE, few_images_note(comparison)))]
+    return "\n".join(Table(one.title, one.headings, one.rows, notes).latex() for one in words)
 
 
 def _markdown_table(words: WordTable) -> str:
