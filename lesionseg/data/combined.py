@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from lesionseg.data.names import archive_group
 from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, RULES, Listing, PairingFault, Part, Source
+from lesionseg.data.source import PARTS, RULES, Listing, Part, Source
 from lesionseg.errors import InputError, raise_all
 
 
@@ -49,30 +49,25 @@ class Combined(Source):
     def listing(self) -> Listing:
         """Lists the samples of all sources under their new ids."""
         parts: dict[Part, list[Sample]] = {part: [] for part in PARTS}
-        faults: list[PairingFault] = []
+        listings: list[Listing] = []
         ungrouped: set[str] = set()
-        found: list[str] = []
-        passed_over: list[str] = []
         for use, name, source in self._sources():
             with _named(use, name):
                 listing = source.listing()
-            faults += listing.faults
+            listings.append(listing)
             ungrouped |= {f"{name}/{id_}" for id_ in listing.ungrouped}
-            found += listing.found
-            passed_over += listing.passed_over
             for published in PARTS:
                 if use == "test" or published != "test":
-                    part: Part = "test" if use == "test" else published
-                    parts[part] += [_renamed(sample, name) for sample in listing.parts[published]]
-        ordered = {part: sorted(samples, key=lambda sample: sample.id) for part, samples in parts.items()}
-        ids = {sample.id for samples in ordered.values() for sample in samples}
+                    renamed = [_renamed(sample, name) for sample in listing.parts[published]]
+                    parts["test" if use == "test" else published] += renamed
+        ids = {sample.id for samples in parts.values() for sample in samples}
         return Listing(
-            ordered,
+            {part: sorted(samples, key=lambda sample: sample.id) for part, samples in parts.items()},
             official=True,
-            faults=faults,
+            faults=[fault for listing in listings for fault in listing.faults],
             ungrouped=sorted(ungrouped & ids),
-            found=found,
-            passed_over=passed_over,
+            found=[line for listing in listings for line in listing.found],
+            passed_over=[text for listing in listings for text in listing.passed_over],
         )
 
     def _sources(self) -> Iterator[tuple[str, str, Source]]:

@@ -10,9 +10,8 @@ from torch.utils.data import DataLoader
 from lesionseg.data.cache import open_cache
 from lesionseg.data.dataset import Augment, Item, LesionDataset
 from lesionseg.data.descriptor import ANGLES, RINGS, Descriptor, as_text, descriptor, from_text
-from lesionseg.data.loader import loader
+from lesionseg.data.loader import SeededSampler, loader
 from lesionseg.data.manifest import with_digests
-from lesionseg.data.sampler import SeededSampler
 from lesionseg.data.source import PARTS, Part, Source
 from lesionseg.data.split import Facts, divide, require_same_files
 from lesionseg.errors import InputError

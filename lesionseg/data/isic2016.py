@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lesionseg.data.official import Folders, OfficialSource, archives
+from lesionseg.data.official import Folders, OfficialSource, archives, how_to_get
 
 FOLDERS: Folders = {
     "train": ("ISBI2016_ISIC_Part1_Training_Data", "ISBI2016_ISIC_Part1_Training_GroundTruth"),
@@ -28,8 +28,4 @@ class Isic2016(OfficialSource):
     NEEDED: ClassVar = ("train",)
     ARCHIVES: ClassVar = archives(2016, FOLDERS)
     OFFICIAL_COUNTS: ClassVar = {"train": 900, "test": 379}
-    HOW_TO_GET: ClassVar = (
-        "Run python -m lesionseg.download data=isic2016 data.root=..., or download the four archives of ISIC 2016 "
-        "Part 1 from https://challenge.isic-archive.com/data/#2016, unzip them side by side, and give that folder as "
-        "data.root=..."
-    )
+    HOW_TO_GET: ClassVar = how_to_get(2016, "four archives of ISIC 2016 Part 1")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lesionseg.data.official import Folders, OfficialSource, archives
+from lesionseg.data.official import Folders, OfficialSource, archives, how_to_get
 
 FOLDERS: Folders = {
     "train": ("ISIC-2017_Training_Data", "ISIC-2017_Training_Part1_GroundTruth"),
@@ -31,8 +31,4 @@ class Isic2017(OfficialSource):
     NEEDED: ClassVar = ("train", "validation")
     ARCHIVES: ClassVar = archives(2017, FOLDERS)
     OFFICIAL_COUNTS: ClassVar = {"train": 2000, "validation": 150, "test": 600}
-    HOW_TO_GET: ClassVar = (
-        "Run python -m lesionseg.download data=isic2017 data.root=..., or download the six archives of ISIC 2017 "
-        "Part 1 from https://challenge.isic-archive.com/data/#2017, unzip them side by side, and give that folder as "
-        "data.root=..."
-    )
+    HOW_TO_GET: ClassVar = how_to_get(2017, "six archives of ISIC 2017 Part 1")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lesionseg.data.official import Folders, OfficialSource, archives
+from lesionseg.data.official import Folders, OfficialSource, archives, how_to_get
 
 FOLDERS: Folders = {
     "train": ("ISIC2018_Task1-2_Training_Input", "ISIC2018_Task1_Training_GroundTruth"),
@@ -29,8 +29,4 @@ class Isic2018(OfficialSource):
     NEEDED: ClassVar = ("train", "validation")
     ARCHIVES: ClassVar = archives(2018, FOLDERS)
     OFFICIAL_COUNTS: ClassVar = {"train": 2594, "validation": 100, "test": 1000}
-    HOW_TO_GET: ClassVar = (
-        "Run python -m lesionseg.download data=isic2018 data.root=..., or download the six archives of ISIC 2018 "
-        "Task 1 from https://challenge.isic-archive.com/data/#2018, unzip them side by side, and give that folder as "
-        "data.root=..."
-    )
+    HOW_TO_GET: ClassVar = how_to_get(2018, "six archives of ISIC 2018 Task 1")

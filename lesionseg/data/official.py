@@ -13,6 +13,15 @@ Folders = Mapping[Part, tuple[str, str]]
 """Folder of images and folder of masks by published part."""
 
 
+def how_to_get(year: int, archives: str) -> str:
+    """Returns `HOW_TO_GET` of a challenge."""
+    return (
+        f"Run python -m lesionseg.download data=isic{year} data.root=..., or download the {archives} from "
+        f"https://challenge.isic-archive.com/data/#{year}, unzip them side by side, and give that folder as "
+        "data.root=..."
+    )
+
+
 def archives(year: int, folders: Folders) -> tuple[str, ...]:
     """Returns the paths of a challenge's archives; each official folder is a zip file of the same name."""
     return tuple(f"{year}/{name}.zip" for pair in folders.values() for name in pair)
