@@ -3,7 +3,7 @@
 import base64
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lesionseg.data.outline_drawing import PREDICTION, TRUTH
@@ -53,7 +53,12 @@ def html_page(summary: Summary, images: Sequence[ImageScores], figures: Mapping[
         "colours": {"truth": TRUTH, "prediction": PREDICTION},
         "gallery": _gallery(images, definitions),
     }
-    filters = {"number": number, "interval": interval, "share": _share, "is_wide": _is_wide}
+    filters: dict[str, Callable[..., Any]] = {
+        "number": number,
+        "interval": interval,
+        "share": _share,
+        "is_wide": _is_wide,
+    }
     filters |= {"metric_title": lambda name: definitions[name].heading, "areas": how_areas_are_made}
     return render("report.html.j2", values, filters)
 

@@ -16,6 +16,8 @@ from lesionseg.report.table import Table
 
 LOG_WIDTH = 120
 """Width of files and pipes in characters; seven columns are hard to read in the usual 80."""
+WIDEST = 10_000
+"""Width that no table exceeds."""
 
 
 def console(log_width: int = LOG_WIDTH) -> Console:
@@ -36,7 +38,10 @@ def print_tables(*tables: Table, styles: Mapping[str, str] | None = None, log_wi
     for table in tables:
         if table.title:  # rich would wrap its own title to the width of the table
             screen.print(table.title, style="italic", markup=False, highlight=False)
-        screen.print(_layout(table, styles or {}), "")
+        layout = _layout(table, styles or {}, breaks_headings=False)
+        if screen.measure(layout, options=screen.options.update(width=WIDEST)).maximum > screen.width:
+            layout = _layout(table, styles or {}, breaks_headings=True)
+        screen.print(layout, "")
         print_notes(table.notes, screen)
 
 
@@ -76,17 +81,18 @@ def short(path: Path) -> str:
     return min(absolute, os.path.relpath(absolute), key=len)
 
 
-def _layout(table: Table, styles: Mapping[str, str]) -> rich_table.Table:
+def _layout(table: Table, styles: Mapping[str, str], *, breaks_headings: bool) -> rich_table.Table:
     """Lays a table out without a frame. Text and ranges may take several lines where space is short, numbers may not.
 
-    A column of single numbers is as narrow as they are; its heading breaks after blanks, dots and slashes.
+    With `breaks_headings`, a column of single numbers is as narrow as they are; headings break after blanks, dots and
+    slashes.
     """
     layout = empty_table("")
     for column, heading in enumerate(table.headings):
         is_number = table.holds_numbers(column)
         width = max((len(row[column]) for row in table.rows), default=0)
         is_single = is_number and not any(" " in row[column] for row in table.rows)
-        text = _broken(heading, width) if is_single else heading
+        text = _broken(heading, width) if is_single and breaks_headings else heading
         layout.add_column(escape(text), justify="right" if is_number else "left", overflow="fold", no_wrap=is_single)
     for row in table.rows:
         layout.add_row(*(Text(cell, styles.get(cell, "")) for cell in row))

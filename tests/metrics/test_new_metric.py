@@ -9,11 +9,11 @@ from pathlib import Path
 import hydra
 import numpy as np
 import pytest
-from lesionseg.report.folder_scoring import score_folders
 from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config.schema import CONF, register_schemas
+from lesionseg.evaluate import evaluate
 from lesionseg.study.comparing import compare_runs
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.crossval_results import CrossvalResults, part_results
@@ -74,7 +74,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluated]:
             words = [f"metrics={metrics}", "evaluation.resamples=200", "evaluation.picture_size=0"]
             predictions = root / ("poor" if name == "without" else name)
             words += [f"predictions={predictions}", f"truth={root / 'truth'}", f"run_dir={root / 'runs' / name}"]
-            score_folders(configuration(root / "conf", "evaluate", words))
+            evaluate(configuration(root / "conf", "evaluate", words))
         yield Evaluated(*(root / "runs" / name for name in ("good", "poor", "without")))
 
 
