@@ -106,6 +106,7 @@ class Source(ABC):
         split_seed: Seed of every cut.
         leaks: Treatment of lesions that are in several parts: `refuse` to train, `drop` their images from training (and
             from validation, if the test part has them), or `allow` them. Recorded in every checkpoint.
+            Leaks in a manifest are refused with `drop` too.
     """
 
     ARCHIVES: ClassVar[tuple[str, ...]] = ()

@@ -148,6 +148,8 @@ def _cut_parts(source: Source, listing: Listing, facts: Facts) -> Parts:
         raise InputError("data.split is official, but these data have no published parts; allowed: hold_out, auto")
     published = listing.ids()
     pool, test = published["train"] + published["validation"], published["test"]
+    if rule == "seven_three" or (rule == "hold_out" and not test and source.test_share > 0):
+        _require_three_lesions(pool, facts)
     if rule == "seven_three":
         test = _draw(pool, SEVEN_THREE_TEST_SHARE, source, facts)
     elif rule == "hold_out" and not test and source.test_share > 0:
@@ -163,6 +165,17 @@ def _cut_parts(source: Source, listing: Listing, facts: Facts) -> Parts:
             )
         validation = _draw(rest, share, source, facts, fold=source.fold)
     return {"train": sorted(set(rest) - set(validation)), "validation": sorted(validation), "test": sorted(test)}
+
+
+def _require_three_lesions(ids: Sequence[str], facts: Facts) -> None:
+    """Refuses too few lesions before any part is cut off, so that the message counts all of them."""
+    members = set(ids)
+    lesions = len({group for id_, group in zip(facts.ids, facts.groups, strict=True) if id_ in members})
+    if lesions < len(PARTS):
+        raise InputError(
+            f"{len(ids)} images of {lesions} lesions are too few for training, validation and test; give at least 3 "
+            "lesions, or 2 and leave the test out: data.split=hold_out data.test_share=0"
+        )
 
 
 def _draw(ids: Sequence[str], share: float, source: Source, facts: Facts, *, fold: int | None = None) -> list[str]:
@@ -258,11 +271,14 @@ def _without_leaks(source: Source, parts: Parts, leaks: Sequence[Mapping[str, Pa
         log.warning("The split leaks: %d lesions are in several parts (data.leaks=allow).", len(leaks))
         return parts, []
     if source.leaks == "refuse" or is_manifest:
-        drop = "data.leaks=drop leaves them out of training (and of validation, if the test has them). "
+        drop = (
+            f"data.leaks=drop changes no manifest: take the images out of {source.split}, or "
+            if is_manifest
+            else "data.leaks=drop leaves them out of training (and of validation, if the test has them). "
+        )
         raise_all(
             "The split leaks: images of one lesion are in several parts, which makes results look better than they "
-            f"are. {'' if is_manifest else drop}data.leaks=allow trains all the same. Either is recorded in every "
-            "checkpoint.",
+            f"are. {drop}data.leaks=allow trains all the same. Either is recorded in every checkpoint.",
             [", ".join(_with_parts(leak)) for leak in leaks],
         )
     dropped = {id_ for leak in leaks for id_, part in leak.items() if part != max(leak.values(), key=PARTS.index)}

@@ -40,6 +40,7 @@ class Finding:
         return {"kind": self.name, "severity": self.kind.severity, "ids": list(self.ids), "text": self.text}
 
 
+DROP_OR_SPLIT = "data.leaks=drop leaves it out of training (but changes no manifest); or make a new split."
 KINDS: dict[str, Kind] = {
     # Files that belong to no pair.
     "masks_named_otherwise": Kind(
@@ -94,23 +95,13 @@ KINDS: dict[str, Kind] = {
         "error", "masks that do not fit their images", "They fit no better than exchanged ones; check the names."
     ),
     "id_in_two_parts": Kind("error", "one name in two parts", "Take it out of all parts but one."),
-    "copy_in_other_part": Kind(
-        "error", "one picture in two parts (copy)", "data.leaks=drop leaves it out of training."
-    ),
-    "near_copy_in_other_part": Kind(
-        "error", "one lesion in two parts (near duplicate)", "data.leaks=drop leaves it out of training."
-    ),
-    "group_in_two_parts": Kind(
-        "error", "one lesion or patient in two parts (metadata)", "data.leaks=drop leaves it out of training."
-    ),
+    "copy_in_other_part": Kind("error", "one picture in two parts (copy)", DROP_OR_SPLIT),
+    "near_copy_in_other_part": Kind("error", "one lesion in two parts (near duplicate)", DROP_OR_SPLIT),
+    "group_in_two_parts": Kind("error", "one lesion or patient in two parts (metadata)", DROP_OR_SPLIT),
     "changed_file": Kind(
         "error", "image or mask that has changed since the split was made", "Put it back, or make a new split."
     ),
-    "archive_image_in_two_parts": Kind(
-        "error",
-        "one image of a public archive in two parts",
-        "data.leaks=drop leaves it out of training.",
-    ),
+    "archive_image_in_two_parts": Kind("error", "one image of a public archive in two parts", DROP_OR_SPLIT),
     "archive_image_twice_in_part": Kind(
         "warning", "one image of a public archive twice in a part", "It counts twice; take one out."
     ),
