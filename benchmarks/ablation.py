@@ -71,7 +71,7 @@ def overrides(arguments: argparse.Namespace, variant: str) -> list[str]:
 def lengths(arguments: argparse.Namespace) -> list[str]:
     """Returns what all variants share: size, epochs, the threshold as it is, and an average that fits so few steps."""
     average = [] if arguments.epochs >= 30 else ["callbacks.ema.decay=0.995"]
-    fixed = ["trainer.check_val_every_n_epoch=1", "decision.fit=false"]
+    fixed = ["trainer.check_val_every_n_epoch=1", "postprocessing.fit=false"]
     return [f"image_size={arguments.image_size}", f"trainer.max_epochs={arguments.epochs}", *fixed, *average]
 
 

@@ -44,7 +44,7 @@ TRAINING += ["model=unet_small", "model.base_channels=4", "model.dropout=0.1", "
 TRAINING += ["num_workers=0", "trainer.max_epochs=4", "scheduler.patience=0", "evaluation.resamples=100"]
 TRAINING += ["evaluation.picture_size=0", "callbacks.sample_masks=null", "callbacks.model_summary=null", "logger=csv"]
 SWEEP = ["-m", *TRAINING, "trainer.max_epochs=1", "optimizer.lr=0.001,0.002,0.004", "seed=0,1,2,3"]
-SWEEP += ["decision.fit=false"]
+SWEEP += ["postprocessing.fit=false"]
 JOBS = 12
 RESULTS = ("metrics.json", "csv/metrics.csv", "decision.json", "per_image.csv", "split.json")
 STATE = ("state_dict", "current_model_state", "averaging_state", "optimizer_states", "lr_schedulers", "epoch")

@@ -39,7 +39,7 @@ def open_both(checkpoint: Path, threads: int) -> tuple[CheckpointEngine, OnnxEng
     facts = embedded(
         read(checkpoint),
         checkpoint,
-        decision=eager.facts.decision,
+        postprocessing=eager.facts.postprocessing,
         precision="fp32",
         licence="",
         intended_use="benchmark",

@@ -84,7 +84,7 @@ def _buildable(cfg: DictConfig) -> Iterator[str]:
         if not refusals:
             yield from _network(cfg)
         yield from _segmenter(cfg)
-        yield from _refusal("decision", cfg.decision)
+        yield from _refusal("postprocessing", cfg.postprocessing)
         yield from _optimisation(cfg)
 
 

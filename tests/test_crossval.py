@@ -16,7 +16,7 @@ from lesionseg.system.run_folder import read_record
 
 SMALL = ["experiment=smoke", "data.train=8", "data.validation=4", "data.test=3", "image_size=32", "batch_size=4"]
 SMALL += ["callbacks.sample_masks=null", "logger=csv", "trainer=cpu", "evaluation.resamples=100"]
-SMALL += ["segmenter.threshold=0.2", "decision.thresholds=[0.15,0.2,0.25]"]  # near what an untrained network says
+SMALL += ["segmenter.threshold=0.2", "postprocessing.thresholds=[0.15,0.2,0.25]"]  # near what an untrained network says
 FOLDS = ["folds=2", "masks=true", *SMALL, "hydra.run.dir=run"]
 
 
@@ -143,7 +143,14 @@ def test_one_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path, finis
 def test_seeds_share_a_division_and_one_that_fails_is_told(tmp_path: Path) -> None:
     (tmp_path / "run" / "seed_1").mkdir(parents=True)
     (tmp_path / "run" / "seed_1" / "config.yaml").write_text("seed: 7\nrun_dir: elsewhere\n")  # another run is there
-    words = ["seeds=[0,1]", *SMALL, "trainer.max_epochs=1", "decision.fit=false", "data.test=0", "hydra.run.dir=run"]
+    words = [
+        "seeds=[0,1]",
+        *SMALL,
+        "trainer.max_epochs=1",
+        "postprocessing.fit=false",
+        "data.test=0",
+        "hydra.run.dir=run",
+    ]
     failed = run(tmp_path, *words)
     assert failed.returncode == 1
     assert "1 of 2 trainings have not finished" in failed.stderr

@@ -17,7 +17,7 @@ from scipy import ndimage
 import lesionseg
 from lesionseg.checkpoint.checkpoint import read, source_of
 from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
-from lesionseg.checkpoint.lightning_io import store_decision
+from lesionseg.checkpoint.lightning_io import store_postprocessing
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset, collate
@@ -26,7 +26,7 @@ from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.metrics.jaccard import Jaccard
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.train import train
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.tested_model import open_tested
@@ -77,7 +77,7 @@ def decided_run(smoke_run: Path, tmp_path: Path) -> Path:
     images = np.stack([sample.read_resized(64).image for sample in samples])
     probability = CheckpointEngine(target, device="cpu", precision="fp32").probability(images)
     settings = {"threshold": float(np.median(probability)), "largest_component": True, "fill_holes": True}
-    store_decision(target, {"settings": settings | {"views": "flips"}, "images": 8})
+    store_postprocessing(target, {"settings": settings | {"views": "flips"}, "images": 8})
     return target.parents[1]
 
 
@@ -89,15 +89,15 @@ def test_the_stored_decision_is_used_and_can_be_left_out(smoke_run: Path, decide
     assert facts["decision"] == "as fitted on the validation part"
     assert "three flips" in facts["fitted decision"]
     assert "only the largest region is kept; holes are filled" in (tmp_path / "model_card.md").read_text()
-    plain = open_tested(decided_run / "checkpoints" / "best.ckpt", accelerator="cpu", decision="plain")
-    assert plain.segmenter.decision == Decision(threshold=0.5)
+    plain = open_tested(decided_run / "checkpoints" / "best.ckpt", accelerator="cpu", postprocessing="plain")
+    assert plain.segmenter.postprocessing == Postprocessing(threshold=0.5)
     assert not plain.is_fitted
 
 
 def test_what_is_scored_is_what_is_predicted(decided_run: Path) -> None:
     path = decided_run / "checkpoints" / "best.ckpt"
     checkpoint = read(path)
-    model = open_tested(path, accelerator="cpu", decision="stored")
+    model = open_tested(path, accelerator="cpu", postprocessing="stored")
     module = SegmentationModule(model.segmenter, metrics=metric_collection({"jaccard": Jaccard()}))
     samples = own_samples(source_of(checkpoint), "test", checkpoint["lesionseg"]["split"])
     dataset = LesionDataset(NoCache(samples, 64), range(len(samples)), augment=None, full_size_masks=True)
@@ -113,12 +113,12 @@ def test_what_is_scored_is_what_is_predicted(decided_run: Path) -> None:
 
 def test_another_decision_is_refused(smoke_run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="decision is best; allowed: stored, plain"):
-        evaluate(configuration(smoke_run, tmp_path, "decision=best"))
+        evaluate(configuration(smoke_run, tmp_path, "postprocessing=best"))
 
 
 def test_an_exported_model_cannot_go_back(exported: Callable[[str], Path], smoke_run: Path, tmp_path: Path) -> None:
-    given = ["decision=plain", f"checkpoint={exported('torch_export')}"]
-    with pytest.raises(InputError, match="has its decision inside; decision=plain needs the checkpoint"):
+    given = ["postprocessing=plain", f"checkpoint={exported('torch_export')}"]
+    with pytest.raises(InputError, match="has its decision inside; postprocessing=plain needs the checkpoint"):
         evaluate(configuration(smoke_run, tmp_path, *given))
 
 

@@ -107,7 +107,7 @@ def test_the_decision_is_fitted_and_stored_beside_what_was_configured(smoke_run:
         assert contents["config"]["segmenter"]["threshold"] == 0.5
 
 
-@pytest.mark.parametrize("override", ["decision.fit=false", "trainer.fast_dev_run=true"])
+@pytest.mark.parametrize("override", ["postprocessing.fit=false", "trainer.fast_dev_run=true"])
 def test_a_decision_that_is_not_fitted_stays_as_configured(
     compose: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, override: str
 ) -> None:
@@ -174,7 +174,7 @@ def test_a_network_that_marks_nothing_is_reported_everywhere(
     compose: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A lesion where the probability is above 0.9999 is no lesion, after two epochs."""
-    nothing = ["decision.fit=false", "segmenter.threshold=0.9999", "callbacks=[checkpoint]", "logger=csv"]
+    nothing = ["postprocessing.fit=false", "segmenter.threshold=0.9999", "callbacks=[checkpoint]", "logger=csv"]
     results = train(compose(["experiment=smoke", *nothing]))
     assert results["test/dice"] == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
@@ -186,7 +186,7 @@ def test_a_network_that_marks_nothing_is_reported_everywhere(
 
 def test_a_training_that_stops_early_says_so(compose: Compose, caplog: pytest.LogCaptureFixture) -> None:
     early = ["callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=1", "logger=csv"]
-    never = ["callbacks.early_stopping.min_delta=1.0", "trainer.max_epochs=9", "decision.fit=false"]
+    never = ["callbacks.early_stopping.min_delta=1.0", "trainer.max_epochs=9", "postprocessing.fit=false"]
     train(compose(["experiment=smoke", *early, *never]))
     assert "stopped early, after epoch 2 of 9. val/dice had not improved" in caplog.text
 

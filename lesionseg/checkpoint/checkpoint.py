@@ -37,7 +37,7 @@ from lesionseg.data.descriptor import Descriptor
 from lesionseg.data.source import Source
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.postprocessing.temperature import NEUTRAL
 from lesionseg.system.environment import code_version, library_versions
 
@@ -126,9 +126,9 @@ def segmenter_of(checkpoint: Mapping[str, Any], *, plain: bool = False) -> Segme
         if dict(segmenter.named_buffers()).keys() - weights.keys():  # buffers that are computed and not stored
             segmenter = _untrained(config)
         segmenter.load_state_dict(weights, assign=True)
-        if has_decision(checkpoint) and not plain:
+        if has_postprocessing(checkpoint) and not plain:
             settings = _section(checkpoint, "lesionseg", "decision", "settings")
-            segmenter.decision = build_strictly(Decision, settings)
+            segmenter.postprocessing = build_strictly(Postprocessing, settings)
         if not (segmenter.std > 0).all():
             raise InputError(f"segmenter.std is {segmenter.std.flatten().tolist()}; allowed: above 0")
     except InputError as error:
@@ -136,15 +136,15 @@ def segmenter_of(checkpoint: Mapping[str, Any], *, plain: bool = False) -> Segme
     return segmenter.eval()
 
 
-def has_decision(checkpoint: Mapping[str, Any]) -> bool:
+def has_postprocessing(checkpoint: Mapping[str, Any]) -> bool:
     """Tells whether a decision was fitted on the validation part."""
     return _section(checkpoint, "lesionseg").get("decision") is not None
 
 
 def temperature_of(checkpoint: Mapping[str, Any]) -> float:
     """Returns the probabilities' temperature, see `lesionseg.postprocessing.temperature`; 1 where none was fitted."""
-    decision = _section(checkpoint, "lesionseg").get("decision") or {}
-    return float(decision.get("temperature", NEUTRAL))
+    postprocessing = _section(checkpoint, "lesionseg").get("decision") or {}
+    return float(postprocessing.get("temperature", NEUTRAL))
 
 
 def _untrained(config: Mapping[str, Any]) -> Segmenter:

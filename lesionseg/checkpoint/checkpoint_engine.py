@@ -50,7 +50,7 @@ class CheckpointEngine:
         self.facts = ModelFacts(
             name=record["config"]["name"],
             image_size=record["config"]["image_size"],
-            decision=self.segmenter.decision,
+            postprocessing=self.segmenter.postprocessing,
             sha256=file_digest(path),
             version=record["code"]["version"],
             temperature=temperature_of(checkpoint),

@@ -44,12 +44,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             Path(path).unlink()
 
 
-def store_decision(path: Path, decision: Mapping[str, Any]) -> None:
+def store_postprocessing(path: Path, postprocessing: Mapping[str, Any]) -> None:
     """Puts a fitted decision into a checkpoint; see `checkpoint.checkpoint`. All else in it stays, to resume from.
 
     Raises:
         InputError: The file is no checkpoint of lesionseg.
     """
     checkpoint = read(path)
-    checkpoint["lesionseg"]["decision"] = decision
+    checkpoint["lesionseg"]["decision"] = postprocessing
     AtomicCheckpointIO().save_checkpoint(checkpoint, path)

@@ -30,6 +30,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
     "optimizer": ("opt", "optim", "optimiser"),
     "augmentation": ("aug", "augment", "augmentations", "transforms"),
     "threshold": ("thresh", "thr", "cutoff"),
+    "postprocessing": ("decision", "postprocess", "post_processing"),
     "max_time": ("time", "minutes", "hours"),
 }
 """What other programs call a key of lesionseg's."""

@@ -36,7 +36,10 @@ TARGETS: Mapping[str, str] = {
 }
 """New `_target_` by the old one: whatever a user's YAML file, a run's `config.yaml` or a checkpoint may name."""
 
-KEYS: Mapping[str, Mapping[str, str]] = {}
+KEYS: Mapping[str, Mapping[str, str]] = {
+    "train": {"decision": "postprocessing"},
+    "evaluate": {"decision": "postprocessing"},
+}
 """By verb: new key by the old one, such as `postprocessing` by `decision`, which stands for all keys below it too.
 
 The keys of `train` also rename the configuration in a run's folder or a checkpoint.

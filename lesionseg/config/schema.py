@@ -33,7 +33,7 @@ class TrainConfig:
     augmentation: Any = MISSING
     model: Any = MISSING
     segmenter: Any = MISSING
-    decision: Any = MISSING
+    postprocessing: Any = MISSING
     loss: Any = MISSING
     metrics: Any = MISSING
     optimizer: Any = MISSING
@@ -58,7 +58,7 @@ class EvaluateConfig:
     truth_above: int = MISSING
     name: str | None = MISSING
     part: str = MISSING
-    decision: str = MISSING
+    postprocessing: str = MISSING
     batch_size: int = MISSING
     num_workers: int | None = MISSING
     run_dir: str = MISSING

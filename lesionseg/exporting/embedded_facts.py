@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from lesionseg.errors import InputError
 from lesionseg.model.engine import ModelFacts
-from lesionseg.postprocessing.postprocessing import Decision, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Views
 from lesionseg.postprocessing.temperature import HIGHEST, LOWEST, NEUTRAL
 
 KEY = "lesionseg"
@@ -45,11 +45,11 @@ class EmbeddedFacts(BaseModel):
     """Height and width in pixels that the network works at."""
     threshold: Annotated[float, Field(gt=0, lt=1)]
     """A pixel is lesion where its probability is above this."""
-    views: Views = Decision.views
+    views: Views = Postprocessing.views
     """The file's probability is the mean over these. Files from before there were any do without, as below."""
-    largest_component: bool = Decision.largest_component
+    largest_component: bool = Postprocessing.largest_component
     """Whether the mask is to keep its largest region alone, which the file itself does not do."""
-    fill_holes: bool = Decision.fill_holes
+    fill_holes: bool = Postprocessing.fill_holes
     """Whether its holes are to be filled, likewise."""
     temperature: Annotated[float, Field(ge=LOWEST, le=HIGHEST)] = NEUTRAL
     """By which the probabilities are too sure; files from before it was fitted say nothing of it."""
@@ -94,7 +94,7 @@ class EmbeddedFacts(BaseModel):
         return ModelFacts(
             name=self.name,
             image_size=self.image_size,
-            decision=Decision(
+            postprocessing=Postprocessing(
                 threshold=self.threshold,
                 views=self.views,
                 largest_component=self.largest_component,

@@ -46,7 +46,7 @@ class Model:
             return embedded(
                 self.checkpoint,
                 self.path,
-                decision=self.deployed.segmenter.decision,
+                postprocessing=self.deployed.segmenter.postprocessing,
                 precision=precision,
                 licence=cfg.licence,
                 intended_use=cfg.intended_use,
@@ -125,7 +125,7 @@ def _compared(cfg: DictConfig, model: Model, file: Path) -> Numbers:
     largest = max(small.probability, own.probability)
     if not largest <= cfg.tolerance:
         raise DisagreementError(f"the file differs from the checkpoint by {largest:.1e}; tolerance={cfg.tolerance:g}")
-    if engine.facts.decision.changes_regions:
+    if engine.facts.postprocessing.changes_regions:
         print("  largest_component and fill_holes are not in the file's own mask; lesionseg.predict does them")
     return {"largest_difference": largest, "differing_mask_share": max(small.mask, own.mask)}
 

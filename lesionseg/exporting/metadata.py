@@ -10,7 +10,7 @@ from lesionseg.checkpoint.checkpoint import temperature_of
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.exporting.embedded_facts import FORMAT, EmbeddedFacts
 from lesionseg.model.engine import file_digest, id_digest
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 
 CLASSES = ["lesion"]
 INPUT_IN_WORDS = "image: (batch, height, width, 3) uint8, RGB 0..255, any batch, height and width"
@@ -26,7 +26,7 @@ def embedded(
     checkpoint: Mapping[str, Any],
     path: Path,
     *,
-    decision: Decision,
+    postprocessing: Postprocessing,
     precision: Literal["fp32", "fp16", "int8"],
     licence: str,
     intended_use: str,
@@ -36,7 +36,7 @@ def embedded(
     Args:
         checkpoint: As `lesionseg.checkpoint.checkpoint.read` returns it.
         path: Its file.
-        decision: The segmenter's.
+        postprocessing: That of the segmenter.
         precision: Of the exported weights.
         licence: Of the weights, in their owner's words.
         intended_use: Likewise.
@@ -51,7 +51,7 @@ def embedded(
         name=record["config"]["name"],
         classes=CLASSES,
         image_size=record["config"]["image_size"],
-        **decision.settings(),
+        **postprocessing.settings(),
         temperature=temperature_of(checkpoint),
         precision=precision,
         version=record["code"]["version"],

@@ -72,7 +72,7 @@ def mean_dice(engine: ExportedEngine, samples: Sequence[Sample]) -> float:
 
 def _dice(engine: ExportedEngine, sample: Sample) -> float:
     image, target = sample.read_resized(engine.facts.image_size).image, sample.mask()
-    mask = engine.facts.decision.mask(engine.probability(image[None])[0], target.shape)
+    mask = engine.facts.postprocessing.mask(engine.probability(image[None])[0], target.shape)
     return float(Dice().score(Truth.of(target).counts(mask)))
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ModelFacts:
     """Name of the run that trained it."""
     image_size: int
     """Height and width in pixels of the network's input."""
-    decision: Decision
+    postprocessing: Postprocessing
     """How a probability becomes a mask; the engine itself averages over its `views`."""
     sha256: str
     """SHA-256 of the file's bytes in hexadecimal digits, which identifies the model."""
@@ -35,7 +35,7 @@ class ModelFacts:
     @property
     def threshold(self) -> float:
         """A pixel is lesion where its probability is above this, in (0, 1)."""
-        return self.decision.threshold
+        return self.postprocessing.threshold
 
 
 NEVER_SAW_A_PHOTOGRAPH = (

@@ -11,7 +11,7 @@ from torch.nn import functional
 from lesionseg.config.contracts import DEFAULT_STRIDE
 from lesionseg.errors import InputError
 from lesionseg.model.tta import mean_over_views, second_look
-from lesionseg.postprocessing.postprocessing import Decision, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Views
 
 
 def stride_of(network: nn.Module) -> int:
@@ -31,13 +31,13 @@ class Segmenter(nn.Module):
             multiples of its `stride_of`.
         mean: Mean of each of the red, green and blue channels, in grey levels 0..255.
         std: Standard deviation of each channel in the same unit, above 0.
-        threshold: See `Decision`.
-        views: See `Decision`; training, which calls `forward`, sees the plain image only.
-        largest_component: See `Decision`.
-        fill_holes: See `Decision`.
+        threshold: See `Postprocessing`.
+        views: See `Postprocessing`; training, which calls `forward`, sees the plain image only.
+        largest_component: See `Postprocessing`.
+        fill_holes: See `Postprocessing`.
 
     Attributes:
-        decision: Made from the last four arguments; a fitted one may replace it.
+        postprocessing: Made from the last four arguments; a fitted one may replace it.
 
     Raises:
         ValueError: A number is out of its range, or there are no such views.
@@ -53,9 +53,9 @@ class Segmenter(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         threshold: float,
-        views: Views = Decision.views,
-        largest_component: bool = Decision.largest_component,
-        fill_holes: bool = Decision.fill_holes,
+        views: Views = Postprocessing.views,
+        largest_component: bool = Postprocessing.largest_component,
+        fill_holes: bool = Postprocessing.fill_holes,
     ) -> None:
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or not all(0 <= value <= 255 for value in mean) or min(std) <= 0:
@@ -63,7 +63,7 @@ class Segmenter(nn.Module):
                 f"segmenter.mean is {mean} and std {std}; allowed: three numbers each, mean in 0..255, std above 0"
             )
         self.network = network
-        self.decision = Decision(
+        self.postprocessing = Postprocessing(
             threshold=threshold, views=views, largest_component=largest_component, fill_holes=fill_holes
         )
         self.register_buffer("mean", torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1))
@@ -87,14 +87,14 @@ class Segmenter(nn.Module):
     @property
     def threshold(self) -> float:
         """A pixel is lesion where its probability is above this, in (0, 1)."""
-        return self.decision.threshold
+        return self.postprocessing.threshold
 
     def probability(self, image: Tensor) -> Tensor:
         """Returns each pixel's lesion probability, (B, 1, H, W) float32 in [0, 1], for an image as in `forward`.
 
-        The probability is the mean over `decision.views`.
+        The probability is the mean over `postprocessing.views`.
         """
-        return mean_over_views(lambda view: torch.sigmoid(self(view)), image, self.decision.views)
+        return mean_over_views(lambda view: torch.sigmoid(self(view)), image, self.postprocessing.views)
 
     def second_look(self, image: Tensor) -> Tensor:
         """Returns the probability of the image turned by 180 degrees, see `lesionseg.model.tta.second_look`."""
@@ -102,7 +102,7 @@ class Segmenter(nn.Module):
 
     def mask(self, image: Tensor) -> Tensor:
         """Returns the mask, (B, 1, H, W) bool, true where the lesion is, for an image as in `forward`."""
-        return regions_of(self.probability(image) > self.threshold, self.decision)
+        return regions_of(self.probability(image) > self.threshold, self.postprocessing)
 
 
 def build_segmenter(settings: Mapping[str, Any], network: nn.Module) -> Segmenter:
@@ -121,11 +121,11 @@ def build_segmenter(settings: Mapping[str, Any], network: nn.Module) -> Segmente
         raise InputError(f"segmenter: {error}") from error
 
 
-def regions_of(mask: Tensor, decision: Decision) -> Tensor:
+def regions_of(mask: Tensor, postprocessing: Postprocessing) -> Tensor:
     """Applies the decision's changes of regions, on the CPU: (B, 1, H, W) bool -> the same."""
-    if not decision.changes_regions:
+    if not postprocessing.changes_regions:
         return mask
-    changed = [decision.regions_of(one) for one in mask[:, 0].cpu().numpy()]
+    changed = [postprocessing.regions_of(one) for one in mask[:, 0].cpu().numpy()]
     return torch.from_numpy(np.stack(changed))[:, None].to(mask.device)
 
 

@@ -12,12 +12,12 @@ from lesionseg.errors import raise_all
 from lesionseg.metrics.dice import Dice
 from lesionseg.metrics.formula import Counts, Formula, mean_scores, total
 from lesionseg.metrics.jaccard import Jaccard
-from lesionseg.postprocessing.postprocessing import Decision, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Views
 from lesionseg.postprocessing.run_length import Truth
 from lesionseg.postprocessing.temperature import NEUTRAL
 
 CRITERIA: Mapping[str, Formula] = {"jaccard": Jaccard(), "dice": Dice()}
-"""What the decision is chosen by, and what is shown beside it."""
+"""The score that options are chosen by, and the one shown beside it."""
 Maps = NDArray[np.float32]
 """Probabilities of all images at the network's size, (images, S, S) in [0, 1]."""
 
@@ -47,17 +47,17 @@ class FittingSettings:
 
     def __post_init__(self) -> None:
         """Checks numbers and words."""
-        raise_all("The settings of decision have faults:", list(self._faults()))
+        raise_all("The settings of postprocessing have faults:", list(self._faults()))
 
     def _faults(self) -> Iterator[str]:
         for threshold in self.thresholds:
             if not 0 < threshold < 1:
-                yield f"decision.thresholds has {threshold}; allowed: between 0 and 1"
+                yield f"postprocessing.thresholds has {threshold}; allowed: between 0 and 1"
         for view in self.views:
             if view not in ("flips", "turns", "sizes"):
-                yield f"decision.views has {view}; allowed: flips, turns, sizes"
+                yield f"postprocessing.views has {view}; allowed: flips, turns, sizes"
         if not 0 <= self.min_gain < 1:
-            yield f"decision.min_gain is {self.min_gain}; allowed: 0 to below 1"
+            yield f"postprocessing.min_gain is {self.min_gain}; allowed: 0 to below 1"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Trial:
     """One option, tried on top of the options kept before.
 
     Attributes:
-        option: Field of `Decision`.
+        option: Field of `Postprocessing`.
         without: Its value before.
         tried: The other values, in the order given.
         kept: Whether the best of them is kept.
@@ -92,10 +92,10 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class FittedDecision:
+class FittedPostprocessing:
     """A fitted decision with the trials that led to it."""
 
-    decision: Decision
+    postprocessing: Postprocessing
     images: int
     """Number of images that it was fitted on."""
     min_gain: float
@@ -111,7 +111,7 @@ class FittedDecision:
         """Returns plain values for files: `settings` of the decision and every other field by its name."""
         trials = [{**asdict(trial), "best": trial.best.value} for trial in self.trials]
         return {
-            "settings": self.decision.settings(),
+            "settings": self.postprocessing.settings(),
             "images": self.images,
             "min_gain": self.min_gain,
             "trials": [{**trial, "tried": list(trial["tried"])} for trial in trials],
@@ -120,13 +120,13 @@ class FittedDecision:
         }
 
 
-def fit_decision(
-    start: Decision,
+def fit_postprocessing(
+    start: Postprocessing,
     settings: FittingSettings,
     truths: Sequence[Truth],
     probabilities: Callable[[Views], Maps],
     formulas: Mapping[str, Formula],
-) -> FittedDecision:
+) -> FittedPostprocessing:
     """Adds options to a decision, one after another in the order of its steps, as long as they pay off.
 
     An option pays off if it raises the mean Jaccard index, computed per image as in the ISIC challenge, by more than
@@ -142,30 +142,30 @@ def fit_decision(
     """
 
     @cache
-    def scores(decision: Decision) -> tuple[float, float]:
-        means = mean_scores(CRITERIA, counts_of(decision, probabilities(decision.views), truths))
+    def scores(postprocessing: Postprocessing) -> tuple[float, float]:
+        means = mean_scores(CRITERIA, counts_of(postprocessing, probabilities(postprocessing.views), truths))
         return means["jaccard"], means["dice"]
 
-    decision, trials = start, []
+    postprocessing, trials = start, []
     for option, values in _options(start, settings):
-        trial = _trial(decision, option, values, settings.min_gain, scores)
+        trial = _trial(postprocessing, option, values, settings.min_gain, scores)
         trials.append(trial)
         if trial.kept:
-            decision = replace(decision, **{option: trial.best.value})
-    counts = counts_of(decision, probabilities(decision.views), truths)
+            postprocessing = replace(postprocessing, **{option: trial.best.value})
+    counts = counts_of(postprocessing, probabilities(postprocessing.views), truths)
     means = mean_scores(formulas, counts)
-    return FittedDecision(decision, len(truths), settings.min_gain, trials, means, total(counts))
+    return FittedPostprocessing(postprocessing, len(truths), settings.min_gain, trials, means, total(counts))
 
 
-def counts_of(decision: Decision, probabilities: Maps, truths: Sequence[Truth]) -> list[Counts]:
+def counts_of(postprocessing: Postprocessing, probabilities: Maps, truths: Sequence[Truth]) -> list[Counts]:
     """Counts the pixels of each image at its ground truth's own size."""
     return [
-        truth.counts(decision.mask(probability, truth.shape))
+        truth.counts(postprocessing.mask(probability, truth.shape))
         for probability, truth in zip(probabilities, truths, strict=True)
     ]
 
 
-def _options(start: Decision, settings: FittingSettings) -> Iterator[tuple[str, Sequence[Any]]]:
+def _options(start: Postprocessing, settings: FittingSettings) -> Iterator[tuple[str, Sequence[Any]]]:
     """Lists the options to try, without values that the decision already has.
 
     Each of the views is an option of its own, so that sizes must beat flips by `min_gain`, too, for the time they take.
@@ -180,14 +180,14 @@ def _options(start: Decision, settings: FittingSettings) -> Iterator[tuple[str, 
 
 
 def _trial(
-    decision: Decision,
+    postprocessing: Postprocessing,
     option: str,
     values: Sequence[Any],
     min_gain: float,
-    scores: Callable[[Decision], tuple[float, float]],
+    scores: Callable[[Postprocessing], tuple[float, float]],
 ) -> Trial:
     """Tries the values of one option."""
-    without = Candidate(getattr(decision, option), *scores(decision))
-    tried = tuple(Candidate(value, *scores(replace(decision, **{option: value}))) for value in values)
+    without = Candidate(getattr(postprocessing, option), *scores(postprocessing))
+    tried = tuple(Candidate(value, *scores(replace(postprocessing, **{option: value}))) for value in values)
     gain = max(candidate.jaccard for candidate in tried) - without.jaccard
     return Trial(option, without, tried, gain > min_gain)

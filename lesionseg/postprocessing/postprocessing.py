@@ -21,7 +21,7 @@ SUBJECTS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class Postprocessing:
     """Settings of the three steps from a network's probability to a mask.
 
     1. The probability is averaged over `views` of the image.

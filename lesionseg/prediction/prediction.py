@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.image_file import as_stored
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.postprocessing.run_length import RunLengthMask
 from lesionseg.postprocessing.temperature import NEUTRAL
 from lesionseg.prediction.measures import Measures, measure
@@ -23,7 +23,7 @@ class Prediction:
     """(H, W) of the image in pixels, upright."""
     orientation: int
     """EXIF's number for how the stored pixels have to be turned to be upright, 1 to 8."""
-    decision: Decision
+    postprocessing: Postprocessing
     second_look: NDArray[np.float32] | None = None
     """As `upright`, of the second look; None where the network has looked once."""
     temperature: float = NEUTRAL
@@ -42,11 +42,11 @@ class Prediction:
 
     def mask(self) -> RunLengthMask:
         """Decides each pixel of the image as stored; bilinear interpolation does not mind how it is turned."""
-        return self.decision.mask(self.probability, self.stored_shape)
+        return self.postprocessing.mask(self.probability, self.stored_shape)
 
     def upright_mask(self, shape: tuple[int, int]) -> RunLengthMask:
         """Decides each pixel of the upright image, reduced to (H, W)."""
-        return self.decision.mask(self.upright, shape)
+        return self.postprocessing.mask(self.upright, shape)
 
     def enlarged(self) -> NDArray[np.float32]:
         """Enlarges the probability to the image as stored, (H, W) in [0, 1]; regions are as the network has them."""
@@ -60,6 +60,6 @@ class Prediction:
             mask,
             self.upright,
             self.second_look,
-            threshold=self.decision.threshold,
+            threshold=self.postprocessing.threshold,
             temperature=self.temperature,
         )

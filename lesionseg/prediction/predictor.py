@@ -83,7 +83,7 @@ class Predictor:
             upright=self._engine.probability(np.ascontiguousarray(batch))[0],
             shape=photograph.shape,
             orientation=photograph.orientation,
-            decision=self._engine.facts.decision,
+            postprocessing=self._engine.facts.postprocessing,
         )
 
 

@@ -93,7 +93,7 @@ class Worker:
             upright=probability,
             shape=photograph.shape,
             orientation=photograph.orientation,
-            decision=self.engine.facts.decision,
+            postprocessing=self.engine.facts.postprocessing,
             second_look=second_look,
             temperature=self.engine.facts.temperature,
         )

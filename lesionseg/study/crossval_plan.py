@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lesionseg.config.help_page import for_example
+from lesionseg.config.old_names import current_words
 from lesionseg.errors import InputError, raise_all
 
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -61,7 +62,7 @@ def plan(cfg: DictConfig, run_dir: Path) -> list[Training]:
 
 
 def _training(cfg: DictConfig, run_dir: Path, fold: int | None, seed: int | None) -> Training:
-    words, names = list(cfg.training), []
+    words, names = current_words("train", list(cfg.training)), []
     if fold is not None:
         words += [f"data.folds={cfg.folds}", f"data.fold={fold}"]
         names.append(f"fold_{fold}")

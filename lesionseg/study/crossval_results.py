@@ -159,14 +159,14 @@ def fitted_scores(trainings: Iterable[Training]) -> list[FittedScore]:
     for training in trainings:
         path = training.folder / "decision.json"
         if path.is_file():
-            decision = json.loads(path.read_text(encoding="utf-8"))
-            found += [FittedScore(training.name, decision["images"], *pair) for pair in _before_and_after(decision)]
+            fitted = json.loads(path.read_text(encoding="utf-8"))
+            found += [FittedScore(training.name, fitted["images"], *pair) for pair in _before_and_after(fitted)]
     return found
 
 
-def _before_and_after(decision: Mapping[str, Any]) -> list[tuple[float, float]]:
+def _before_and_after(postprocessing: Mapping[str, Any]) -> list[tuple[float, float]]:
     """Takes the mean Jaccard index before the first trial and after the last that was kept; none without trials."""
-    trials = decision["trials"]
+    trials = postprocessing["trials"]
     kept = [max(tried["jaccard"] for tried in trial["tried"]) for trial in trials if trial["kept"]]
     before = [trial["without"]["jaccard"] for trial in trials[:1]]
     return [(first, kept[-1] if kept else first) for first in before]

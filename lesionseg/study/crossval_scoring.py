@@ -40,12 +40,12 @@ def score_out_of_fold(training: Training, composed: DictConfig) -> Run:
         InputError: The checkpoint or the data are gone.
     """
     folder = training.folder / OUT_OF_FOLD
-    return _scored(training.checkpoint, folder, composed, part="validation", decision="plain")
+    return _scored(training.checkpoint, folder, composed, part="validation", postprocessing="plain")
 
 
 def score_test(checkpoint: Path, folder: Path, composed: DictConfig) -> Run:
     """Scores a checkpoint on its own test part likewise, decided as stored."""
-    return _scored(checkpoint, folder, composed, part="test", decision="stored")
+    return _scored(checkpoint, folder, composed, part="test", postprocessing="stored")
 
 
 def tested(training: Training) -> Run | None:
@@ -61,13 +61,13 @@ def write_masks(training: Training, folder: Path, composed: DictConfig) -> None:
     checkpoint = read(training.checkpoint)
     device = "cpu" if composed.trainer.accelerator == "cpu" else "auto"
     engine = CheckpointEngine(training.checkpoint, device=device, precision="auto")
-    engine.segmenter.decision = decision = segmenter_of(checkpoint, plain=True).decision
+    engine.segmenter.postprocessing = postprocessing = segmenter_of(checkpoint, plain=True).postprocessing
     for sample in own_samples(source_of(checkpoint), "validation", checkpoint["lesionseg"]["split"]):
         image = sample.read_resized(engine.facts.image_size).image
         probability = engine.probability(np.ascontiguousarray(image[None]))[0]
         height, width = sample.mask().shape
         with whole_file(folder / f"{sample.id}.png") as file:
-            file.write(encode_grey_png(decision.mask(probability, (height, width)).pixels()))
+            file.write(encode_grey_png(postprocessing.mask(probability, (height, width)).pixels()))
 
 
 def is_newer(path: Path, *others: Path) -> bool:
@@ -75,19 +75,19 @@ def is_newer(path: Path, *others: Path) -> bool:
     return path.is_file() and all(path.stat().st_mtime_ns >= other.stat().st_mtime_ns for other in others)
 
 
-def _scored(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, decision: str) -> Run:
+def _scored(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, postprocessing: str) -> Run:
     """Evaluates a checkpoint; its own table is not printed, for many of them hide the one that counts."""
     if not is_newer(folder / SUMMARY, checkpoint):
-        cfg = _evaluation(checkpoint, folder, composed, part=part, decision=decision)
+        cfg = _evaluation(checkpoint, folder, composed, part=part, postprocessing=postprocessing)
         with contextlib.redirect_stdout(io.StringIO()):
             score_checkpoint(cfg)
     return read_run(folder)
 
 
-def _evaluation(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, decision: str) -> DictConfig:
+def _evaluation(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, postprocessing: str) -> DictConfig:
     """Composes what `lesionseg.evaluate` would run with, from a training's settings of the same things."""
     words = [f"checkpoint={quoted(str(checkpoint))}", f"run_dir={quoted(str(folder))}"]
-    cfg = hydra.compose("evaluate", overrides=[*words, f"part={part}", f"decision={decision}"])
+    cfg = hydra.compose("evaluate", overrides=[*words, f"part={part}", f"postprocessing={postprocessing}"])
     settings: Any = OmegaConf.to_container(composed, resolve=True)
     for name in SAME:
         cfg[name] = settings[name]

@@ -12,7 +12,7 @@ from lesionseg.checkpoint.checkpoint import (
     MOST_MEMBERS,
     SEGMENTER_PREFIX,
     descriptors_of,
-    has_decision,
+    has_postprocessing,
     read,
     record,
     segmenter_of,
@@ -26,7 +26,7 @@ from lesionseg.errors import InputError, raise_all
 from lesionseg.model.engine import file_digest
 from lesionseg.model.ensemble import Ensemble
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.study.ensemble_postprocessing import IN_WORDS, consensus
 from lesionseg.system.environment import library_versions
 
@@ -74,7 +74,7 @@ class Member:
             "seed": self.config["seed"],
             "fold": self.config["data"].get("fold"),
             "split_sha256": self.record["split"]["sha256"],
-            "decision": self.segmenter.decision.settings(),
+            "decision": self.segmenter.postprocessing.settings(),
         }
 
 
@@ -103,8 +103,8 @@ def contents_of(members: Sequence[Member]) -> dict[str, Any]:
     described = {id_: value for member in members for id_, value in descriptors_of(member.checkpoint).items()}
     facts = {"metrics": {}, "ensemble": [one.facts() for one in members]}
     stored = record(_config(members), _split(members), described) | facts
-    if any(has_decision(member.checkpoint) for member in members):
-        stored["decision"] = _decision(members)
+    if any(has_postprocessing(member.checkpoint) for member in members):
+        stored["decision"] = _postprocessing(members)
     first = members[0].segmenter
     ensemble = Ensemble(members=[member.segmenter.network for member in members])
     segmenter = Segmenter(ensemble, mean=_numbers(first.mean), std=_numbers(first.std), threshold=first.threshold)
@@ -159,7 +159,7 @@ def _other_files(members: Sequence[Member]) -> Iterator[str]:
 def _config(members: Sequence[Member]) -> dict[str, Any]:
     """Describes the ensemble as a training's configuration would: the first member's, but for what is its own."""
     first = members[0].config
-    configured = consensus([segmenter_of(member.checkpoint, plain=True).decision for member in members])
+    configured = consensus([segmenter_of(member.checkpoint, plain=True).postprocessing for member in members])
     return {
         **first,
         "name": f"{first['name']} ensemble of {len(members)}",
@@ -179,12 +179,12 @@ def _split(members: Sequence[Member]) -> dict[str, Any]:
     return with_digests(manifest({part: sorted(parts[part]) for part in PARTS}, how), files)
 
 
-def _decision(members: Sequence[Member]) -> dict[str, Any]:
+def _postprocessing(members: Sequence[Member]) -> dict[str, Any]:
     """Settles the decision from the members' own."""
-    decisions: list[Decision] = [member.segmenter.decision for member in members]
-    images = [member.record["decision"]["images"] for member in members if has_decision(member.checkpoint)]
+    postprocessings: list[Postprocessing] = [member.segmenter.postprocessing for member in members]
+    images = [member.record["decision"]["images"] for member in members if has_postprocessing(member.checkpoint)]
     temperature = statistics.median(temperature_of(member.checkpoint) for member in members)
-    settled = {"settings": consensus(decisions).settings(), "temperature": temperature}
+    settled = {"settings": consensus(postprocessings).settings(), "temperature": temperature}
     return settled | {"images": sum(images), "how": IN_WORDS}
 
 

@@ -17,7 +17,7 @@ MADE_OF = (
     "augmentation",
     "model",
     "segmenter",
-    "decision",
+    "postprocessing",
     "loss",
     "optimizer",
     "scheduler",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.config.old_names import current_settings
 from lesionseg.errors import InputError, raise_all
 from lesionseg.metrics.definitions import recorded_definitions
 from lesionseg.metrics.formula import Definition
@@ -100,6 +101,8 @@ def read_run(folder: Path) -> Run:
         names = list(recorded_definitions(attributes["definitions"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder / SUMMARY} does not define its metrics; evaluate again with this version") from error
+    if attributes["config"] is not None:
+        attributes["config"] = current_settings(attributes["config"])
     targets, scores, diagonal = read_per_image(folder / PER_IMAGE, names)
     return Run(folder=folder, targets=targets, scores=scores, diagonal=diagonal, **attributes)
 

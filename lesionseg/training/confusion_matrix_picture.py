@@ -47,10 +47,10 @@ class ConfusionMatrixPicture(DeliveryCallback):
     def on_delivery(self, trainer: Trainer, delivery: Delivery) -> None:
         """Draws that of what is handed over."""
         if delivery.counts is not None and self.matrices:
-            decision = delivery.segmenter.decision
+            postprocessing = delivery.segmenter.postprocessing
             matrix = [list(row) for row in ConfusionMatrix().score(delivery.counts)]
             weights = "last weights" if delivery.epoch is None else f"best epoch {delivery.epoch}"
-            self._draw(trainer, matrix, f"{weights}, {decision.briefly()},\nat the ground truths' own sizes")
+            self._draw(trainer, matrix, f"{weights}, {postprocessing.briefly()},\nat the ground truths' own sizes")
         elif delivery.epoch in self.matrices:
             self._draw_epoch(trainer, delivery.epoch, "best")
 

@@ -13,7 +13,7 @@ from lesionseg.data.dataset import LesionDataset
 from lesionseg.data.loader import loader
 from lesionseg.metrics.formula import Formula
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings, Maps, fit_decision
+from lesionseg.postprocessing.fitting import FittedPostprocessing, FittingSettings, Maps, fit_postprocessing
 from lesionseg.postprocessing.postprocessing import Views
 from lesionseg.postprocessing.run_length import Truth
 from lesionseg.postprocessing.temperature import fit_temperature
@@ -29,7 +29,7 @@ def decide(
     validation: LesionDataset,
     settings: FittingSettings,
     formulas: Mapping[str, Formula],
-) -> FittedDecision:
+) -> FittedPostprocessing:
     """Fits the segmenter's decision and gives it to the segmenter; the first process does so for all of them.
 
     Args:
@@ -43,7 +43,7 @@ def decide(
     fitted = trainer.strategy.broadcast(fitted)
     if fitted is None:
         raise RuntimeError("the first process has sent no decision")
-    segmenter.decision = fitted.decision
+    segmenter.postprocessing = fitted.postprocessing
     return fitted
 
 
@@ -53,20 +53,20 @@ def _fitted(
     validation: LesionDataset,
     settings: FittingSettings,
     formulas: Mapping[str, Formula],
-) -> FittedDecision:
-    start = segmenter.decision
+) -> FittedPostprocessing:
+    start = segmenter.postprocessing
     samples = [validation.cache.samples[row] for row in validation.rows]
     with ThreadPoolExecutor(usable_cores()) as pool:
         truths = list(pool.map(lambda sample: Truth.of(sample.mask()), samples))
 
     @lru_cache(maxsize=2)  # those of the decision so far, and those being tried
     def probabilities(views: Views) -> Maps:
-        segmenter.decision = replace(start, views=views)
+        segmenter.postprocessing = replace(start, views=views)
         return predicted(trainer, segmenter, validation)
 
-    fitted = fit_decision(start, settings, truths, probabilities, formulas)
+    fitted = fit_postprocessing(start, settings, truths, probabilities, formulas)
     masks = (validation.cache[row][1] for row in validation.rows)
-    pairs = zip(probabilities(fitted.decision.views), masks, strict=True)
+    pairs = zip(probabilities(fitted.postprocessing.views), masks, strict=True)
     return replace(fitted, temperature=fit_temperature(pairs))
 
 

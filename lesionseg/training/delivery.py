@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 
 from lesionseg.metrics.formula import Counts
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def weights_in_words(trainer: Trainer, epoch: int | None, *, is_best: bool = Fal
     return f"{moment}, {'averaged' if averaged else 'not averaged'}"
 
 
-def caption(images: int, of: int, weights: str, decision: Decision, size: str) -> str:
+def caption(images: int, of: int, weights: str, postprocessing: Postprocessing, size: str) -> str:
     """Words the line below a picture of validation images: which, of which weights, decided how and at which size."""
     which = f"all {of} images" if images == of else f"{images} of {of} images, evenly spread"
-    return f"validation, {which}; {weights}; {decision.briefly()}; {size}"
+    return f"validation, {which}; {weights}; {postprocessing.briefly()}; {size}"

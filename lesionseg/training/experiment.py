@@ -15,7 +15,7 @@ from lightning.pytorch.strategies import FSDPStrategy
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.checkpoint.checkpoint import read, record, segmenter_state
-from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_decision
+from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_postprocessing
 from lesionseg.config.build import build
 from lesionseg.data.check.glance import warn_of_masks
 from lesionseg.data.datamodule import LesionDataModule
@@ -26,7 +26,7 @@ from lesionseg.metrics.delivered import AS_DELIVERED
 from lesionseg.metrics.formula import Formula
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import build_segmenter
-from lesionseg.postprocessing.fitting import FittedDecision, FittingSettings
+from lesionseg.postprocessing.fitting import FittedPostprocessing, FittingSettings
 from lesionseg.report.publishing import print_alarms
 from lesionseg.system.device import fastest_precision, limit_threads
 from lesionseg.system.environment import environment
@@ -39,7 +39,7 @@ from lesionseg.training.compiling import NetworkCompiler
 from lesionseg.training.deciding import decide
 from lesionseg.training.delivery import Delivery, deliver
 from lesionseg.training.last_checkpoint import LastCheckpoint
-from lesionseg.training.last_words import HEADINGS, print_decision, print_results, print_whereabouts
+from lesionseg.training.last_words import HEADINGS, print_postprocessing, print_results, print_whereabouts
 from lesionseg.training.log_interval import log_interval
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.reporting import report, tested
@@ -94,7 +94,7 @@ class Experiment:
         if cfg.batch_size == "auto":
             cfg = cfg.copy()
             cfg.batch_size = self.config["batch_size"] = self.data.batch_size = self._found_batch_size(cfg)
-        self.fitting: FittingSettings = build("decision", cfg.decision)
+        self.fitting: FittingSettings = build("postprocessing", cfg.postprocessing)
         metrics = configured(cfg.metrics, "metrics")
         self.formulas = {name: part for name, part in metrics.items() if isinstance(part, Formula)}
         self.scores = ScoreCollector(build("evaluation", cfg.evaluation), measured_formulas(metrics))
@@ -157,7 +157,7 @@ class Experiment:
         if (reason := early_stop(self.trainer)) is not None:
             log.warning(reason)
         best = self._use_best_weights()
-        fitted = self._fit_decision()
+        fitted = self._fit_postprocessing()
         epoch = None if self._best_checkpoint() is None else int(best["epoch"]) + 1
         deliver(self.trainer, Delivery(self.module.segmenter, epoch, None if fitted is None else fitted.counts))
         delivered = {} if fitted is None else fitted.scores
@@ -190,13 +190,13 @@ class Experiment:
         return dict(best["lesionseg"]["metrics"]) | {"epoch": float(best["epoch"])}
 
     @property
-    def _fits_decision(self) -> bool:
+    def _fits_postprocessing(self) -> bool:
         """Whether there is a decision to fit; a quick trial of the code keeps neither checkpoints nor results."""
         return self.fitting.fit and not self.trainer.fast_dev_run  # type: ignore[attr-defined]  # Lightning's types lack it
 
-    def _fit_decision(self) -> FittedDecision | None:
+    def _fit_postprocessing(self) -> FittedPostprocessing | None:
         """Fits the decision on the validation part with the weights in use, and stores it in the run's checkpoints."""
-        if not self._fits_decision:
+        if not self._fits_postprocessing:
             log.info("No decision is fitted: it stays as configured.")
             return None
         fitted = decide(
@@ -205,8 +205,8 @@ class Experiment:
         if self.trainer.is_global_zero:
             write_json(self.run_dir / "decision.json", fitted.record())
             for path in self._checkpoints():
-                store_decision(path, fitted.record())
-            print_decision(fitted)
+                store_postprocessing(path, fitted.record())
+            print_postprocessing(fitted)
         return fitted
 
     def _test(self) -> dict[str, float]:
@@ -223,8 +223,8 @@ class Experiment:
             part="test",
             images=len(self.data.split["parts"]["test"]),
             split_sha256=self.data.split["sha256"],
-            decision=self.module.segmenter.decision,
-            is_fitted=self._fits_decision,
+            postprocessing=self.module.segmenter.postprocessing,
+            is_fitted=self._fits_postprocessing,
         )
         report(
             self.trainer,

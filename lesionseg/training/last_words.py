@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lesionseg.metrics.delivered import AS_DELIVERED, AS_TRAINED
-from lesionseg.postprocessing.fitting import FittedDecision
+from lesionseg.postprocessing.fitting import FittedPostprocessing
 from lesionseg.report.terminal import print_lines, short
 
 HEADINGS = {
@@ -46,7 +46,7 @@ def print_results(results: Mapping[str, float], *, title: str, headings: Mapping
         screen.print(READING, style="dim", highlight=False)
 
 
-def print_decision(fitted: FittedDecision) -> None:
+def print_postprocessing(fitted: FittedPostprocessing) -> None:
     """Prints a row for each option that was tried: the scores without and with it, and whether it was kept."""
     table = Table(
         title=f"decision, fitted on {fitted.images} validation images: means without -> with each option",

@@ -93,13 +93,13 @@ class SegmentationModule(LightningModule):
             `probability`: each image's at that size, (H, W) float32 on the CPU. `mask`: what was decided of it, (H, W)
             bool on the CPU; regions that were taken out of it are in the probability.
         """
-        probability, decision = self.segmenter.probability(batch["image"]), self.segmenter.decision
+        probability, postprocessing = self.segmenter.probability(batch["image"]), self.segmenter.postprocessing
         probabilities, masks = [], []
         for index, target in enumerate(batch["full_size_mask"]):
             full_size, mask = resize_and_threshold(
-                probability[index : index + 1], decision.threshold, target.shape[-2:]
+                probability[index : index + 1], postprocessing.threshold, target.shape[-2:]
             )
-            decided = regions_of(mask, decision)
+            decided = regions_of(mask, postprocessing)
             self.metrics_of("test").update(decided, target.unsqueeze(0))
             probabilities.append(full_size[0, 0].cpu())
             masks.append(decided[0, 0].cpu())

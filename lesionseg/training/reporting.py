@@ -14,7 +14,7 @@ from lesionseg.evaluation.strata import with_metadata
 from lesionseg.evaluation.summarising import summarise
 from lesionseg.evaluation.summary import Summary
 from lesionseg.metrics.image_scores import ImageScores, worst_first
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.report.figures import figures
 from lesionseg.report.picture_sheet import worst_cases
 from lesionseg.report.publishing import publish
@@ -84,7 +84,7 @@ def tested(
     part: str,
     images: int,
     split_sha256: str,
-    decision: Decision,
+    postprocessing: Postprocessing,
     is_fitted: bool,
 ) -> dict[str, str]:
     """Says what was tested and how, in words: which weights, which images, which decision.
@@ -92,7 +92,7 @@ def tested(
     A fitted decision differs from one seed to the next, which does not make them other methods to `compare`: so
     `decision` says that it was fitted, and another fact what came out.
     """
-    words = decision.in_words()
+    words = postprocessing.in_words()
     decided = {"decision": "as fitted on the validation part", "fitted decision": words}
     return {
         "checkpoint": "none kept: the last weights" if path is None else str(path),

@@ -59,11 +59,11 @@ class SampleMasks(DeliveryCallback):
             probabilities = segmenter.eval().probability(collate(items)["image"].to(device))[:, 0].float().cpu().numpy()
         targets = [dataset.cache.samples[dataset.rows[row]].mask() for row in rows]
         masks = [
-            segmenter.decision.mask(probability, target.shape).pixels() // LESION
+            segmenter.postprocessing.mask(probability, target.shape).pixels() // LESION
             for probability, target in zip(probabilities, targets, strict=True)
         ]
         weights = weights_in_words(trainer, delivery.epoch, is_best=True)
-        note = caption(len(rows), len(dataset), weights, segmenter.decision, "scored at the truths' own sizes")
+        note = caption(len(rows), len(dataset), weights, segmenter.postprocessing, "scored at the truths' own sizes")
         self._log(trainer, _sheet(items, targets, masks, note), tag="samples/val_delivered")
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> Array:
@@ -74,7 +74,7 @@ class SampleMasks(DeliveryCallback):
         with torch.no_grad():
             predicted = segmenter.mask(collate(items)["image"].to(pl_module.device))[:, 0].cpu().numpy()
         weights, size = weights_in_words(trainer, trainer.current_epoch + 1), items[0]["image"].shape[0]
-        note = caption(len(items), len(dataset), weights, segmenter.decision, f"scored at {size} x {size} pixels")
+        note = caption(len(items), len(dataset), weights, segmenter.postprocessing, f"scored at {size} x {size} pixels")
         return _sheet(items, [item["mask"] for item in items], list(predicted), note)
 
     def _rows(self, dataset: LesionDataset) -> list[int]:

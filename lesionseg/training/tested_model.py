@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lesionseg.checkpoint.checkpoint import descriptors_of, has_decision, read, segmenter_of, source_of
+from lesionseg.checkpoint.checkpoint import descriptors_of, has_postprocessing, read, segmenter_of, source_of
 from lesionseg.data.descriptor import Descriptor
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import trains_on_drawn_images
@@ -73,7 +73,7 @@ class EngineSegmenter(nn.Module):
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._engine = engine
-        self.decision = engine.facts.decision
+        self.postprocessing = engine.facts.postprocessing
 
     def probability(self, image: Tensor) -> Tensor:
         """Predicts: (B, 3, S, S) uint8 RGB on any device -> (B, 1, S, S) float32 there; see `Segmenter.probability`."""
@@ -81,35 +81,36 @@ class EngineSegmenter(nn.Module):
         return torch.from_numpy(self._engine.probability(pixels))[:, None].to(image.device)
 
 
-def open_tested(path: Path, *, accelerator: str, decision: str) -> TestedModel:
+def open_tested(path: Path, *, accelerator: str, postprocessing: str) -> TestedModel:
     """Opens a checkpoint or an exported file.
 
     Args:
         path: Which of them it is, its suffix tells.
         accelerator: Lightning's setting; an exported file runs where it says, as far as its runtime can.
-        decision: `stored`, or `plain`: as the training was configured, without what was fitted afterwards.
+        postprocessing: `stored`, or `plain`: as configured for the training, without what was fitted afterwards.
 
     Raises:
-        InputError: There is no such decision; or the file is not there, damaged or hostile, or what opens it is not
+        InputError: There is no such choice; the file is missing, damaged or hostile; or a package that it needs is not
             installed.
     """
-    if decision not in ("stored", "plain"):
-        raise InputError(f"decision is {decision}; allowed: stored, plain")
+    if postprocessing not in ("stored", "plain"):
+        raise InputError(f"postprocessing is {postprocessing}; allowed: stored, plain")
     if path.suffix in EXPORTED_SUFFIXES:
-        if decision == "plain":
-            raise InputError(f"{path} has its decision inside; decision=plain needs the checkpoint it was made from")
+        if postprocessing == "plain":
+            fault = "has its post-processing inside; postprocessing=plain needs the checkpoint that it was made from"
+            raise InputError(f"{path} {fault}")
         return _exported(path, accelerator)
     checkpoint = read(path)
     record = checkpoint["lesionseg"]
     return TestedModel(
-        segmenter=segmenter_of(checkpoint, plain=decision == "plain"),
+        segmenter=segmenter_of(checkpoint, plain=postprocessing == "plain"),
         name=record["config"]["name"],
         image_size=record["config"]["image_size"],
         split_sha256=record["split"]["sha256"],
         trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
         is_of_drawn_images=trains_on_drawn_images(record["config"].get("data")),
         descriptors=descriptors_of(checkpoint),
-        is_fitted=has_decision(checkpoint) and decision == "stored",
+        is_fitted=has_postprocessing(checkpoint) and postprocessing == "stored",
         path=path,
         checkpoint=checkpoint,
     )

@@ -43,7 +43,7 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
         InputError: The model's file, the data or the metadata do not fit.
     """
     path = Path(cfg.checkpoint)
-    model = open_tested(path, accelerator=cfg.trainer.accelerator, decision=cfg.decision)
+    model = open_tested(path, accelerator=cfg.trainer.accelerator, postprocessing=cfg.postprocessing)
     samples, source = _samples(cfg, model)
     metrics = configured(cfg.metrics, "metrics")
     collector = ScoreCollector(build("evaluation", cfg.evaluation), measured_formulas(metrics))
@@ -61,7 +61,7 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
         part=cfg.part,
         images=len(samples),
         split_sha256=model.split_sha256,
-        decision=model.segmenter.decision,
+        postprocessing=model.segmenter.postprocessing,
         is_fitted=model.is_fitted,
     )
     summary = report(

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from lesionseg.checkpoint.checkpoint import read, segmenter_of, segmenter_state, source_of, temperature_of
-from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_decision
+from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_postprocessing
 from lesionseg.checkpoint.safe_build import build_stored
 from lesionseg.data.combined import Combined
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 
 
 def saved(path: Path, checkpoint: dict[str, Any]) -> Path:
@@ -128,14 +128,14 @@ def decided(smoke_run: Path, tmp_path: Path) -> Path:
     """A checkpoint with a fitted decision."""
     path = tmp_path / "decided.ckpt"
     path.write_bytes((smoke_run / "checkpoints" / "last.ckpt").read_bytes())
-    store_decision(path, {"settings": DECISION, "images": 8, "trials": [{"option": "views", "kept": True}]})
+    store_postprocessing(path, {"settings": DECISION, "images": 8, "trials": [{"option": "views", "kept": True}]})
     return path
 
 
 def test_a_fitted_decision_comes_back(decided: Path) -> None:
     checkpoint = read(decided)
-    assert segmenter_of(checkpoint).decision == Decision(**DECISION)
-    assert segmenter_of(checkpoint, plain=True).decision == Decision(threshold=0.5)
+    assert segmenter_of(checkpoint).postprocessing == Postprocessing(**DECISION)
+    assert segmenter_of(checkpoint, plain=True).postprocessing == Postprocessing(threshold=0.5)
     assert checkpoint["lesionseg"]["decision"]["trials"] == [{"option": "views", "kept": True}]
 
 
@@ -163,7 +163,7 @@ def test_a_checkpoint_from_before_there_were_decisions_opens(smoke_run: Path, tm
     for name in ("views", "largest_component", "fill_holes"):
         del old["lesionseg"]["config"]["segmenter"][name]
     old["lesionseg"]["config"]["segmenter"]["threshold"] = 0.4
-    assert segmenter_of(read(saved(tmp_path / "old.ckpt", old))).decision == Decision(threshold=0.4)
+    assert segmenter_of(read(saved(tmp_path / "old.ckpt", old))).postprocessing == Postprocessing(threshold=0.4)
     assert temperature_of(old) == 1
 
 
@@ -207,9 +207,9 @@ def test_the_temperature_that_a_training_fitted_comes_back(smoke_run: Path) -> N
     ids=repr,
 )
 def test_a_hostile_decision_is_refused_with_one_message(
-    checkpoint: dict[str, Any], tmp_path: Path, decision: Any
+    checkpoint: dict[str, Any], tmp_path: Path, postprocessing: Any
 ) -> None:
-    checkpoint["lesionseg"]["decision"] = decision
+    checkpoint["lesionseg"]["decision"] = postprocessing
     path = saved(tmp_path / "hostile.ckpt", checkpoint)
     with pytest.raises(InputError, match=r"decision|Decision"):
         segmenter_of(read(path))

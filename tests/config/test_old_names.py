@@ -1,5 +1,6 @@
 """Old names in YAML files, command lines, run folders and checkpoints."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ from lesionseg.check import check
 from lesionseg.checkpoint.checkpoint import read
 from lesionseg.config import old_names
 from lesionseg.config.launch import launch
-from lesionseg.config.old_names import TARGETS, current_settings, current_words
+from lesionseg.config.old_names import KEYS, TARGETS, current_settings, current_words
 from lesionseg.training.resuming import resumed_config, same_config
 
 OLD = {new: old for old, new in TARGETS.items()}
+OLD_KEYS = dict(KEYS["train"])
 
 
 def aged(text: str) -> str:
     for new, old in OLD.items():
         text = text.replace(f"_target_: {new}\n", f"_target_: {old}\n")
+    for old, new in OLD_KEYS.items():
+        text = re.sub(rf"^{new}:", f"{old}:", text, flags=re.MULTILINE)
     return text
 
 
@@ -95,6 +99,17 @@ def test_an_old_name_in_a_file_of_the_users_own_works_with_one_warning(
     warning = capsys.readouterr().err
     assert warning.count("Warning") == 1
     assert "lesionseg.scheduler.none.none is now called lesionseg.training.constant.none" in warning
+
+
+@pytest.mark.parametrize(
+    ("verb", "word", "wanted"),
+    [
+        ("train", "decision.fit=false", "postprocessing.fit=false"),
+        ("evaluate", "decision=plain", "postprocessing=plain"),
+    ],
+)
+def test_each_renamed_key_is_translated(verb: str, word: str, wanted: str) -> None:
+    assert current_words(verb, [word]) == [wanted]
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ def drawn(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("size", [(64, 64), (48, 96), (33, 65), (300, 77), (500, 501), *LARGE])
 def test_the_result_is_a_square_of_8_bits(size: tuple[int, int]) -> None:
     image, mask = drawn(*size)
-    small, decision = resize_image(image, 64), resize_mask(mask, 64)
+    small, postprocessing = resize_image(image, 64), resize_mask(mask, 64)
     assert small.shape == (64, 64, 3)
-    assert decision.shape == (64, 64)
-    assert small.dtype == decision.dtype == np.uint8
-    assert np.unique(decision).tolist() == [0, 1]
+    assert postprocessing.shape == (64, 64)
+    assert small.dtype == postprocessing.dtype == np.uint8
+    assert np.unique(postprocessing).tolist() == [0, 1]
 
 
 def test_what_has_the_size_already_is_untouched() -> None:

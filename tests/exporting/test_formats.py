@@ -21,7 +21,9 @@ from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.exporting.metadata import embedded
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.unet import UNet
-from lesionseg.postprocessing.postprocessing import Decision, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Views
+
+WORDS: dict[str, Any] = {"precision": "fp32", "licence": "", "intended_use": ""}
 
 Exported = Callable[[str], Path]
 Run = Callable[[NDArray[np.uint8]], tuple[Any, Any]]
@@ -142,7 +144,9 @@ def test_every_kind_of_network_is_the_same_in_every_format(
     model = UNet(**(SETTINGS | NETWORKS[network]))
     segmenter = Segmenter(model, mean=[150.0, 120.0, 110.0], std=[40.0] * 3, threshold=0.2).eval()
     path = smoke_run / "checkpoints" / "best.ckpt"
-    facts = embedded(read(path), path, decision=Decision(threshold=0.2), precision="fp32", licence="", intended_use="")
+    facts = embedded(
+        read(path), path, postprocessing=Postprocessing(threshold=0.2), precision="fp32", licence="", intended_use=""
+    )
     facts = facts.model_copy(update={"image_size": size})
     file = written(name, exported(Deployed(segmenter, size)), facts, tmp_path)
     from lesionseg.exporting.exported_opening import open_exported
@@ -168,7 +172,9 @@ def test_every_format_averages_over_a_large_photograph_as_pillow_does_it(
     size, image = 40, np.random.default_rng(0).integers(0, 256, (1, 331, 250, 3), dtype=np.uint8)
     segmenter = Segmenter(Brightness(), mean=[128.0] * 3, std=[32.0] * 3, threshold=0.5).eval()
     path = smoke_run / "checkpoints" / "best.ckpt"
-    facts = embedded(read(path), path, decision=Decision(threshold=0.5), precision="fp32", licence="", intended_use="")
+    facts = embedded(
+        read(path), path, postprocessing=Postprocessing(threshold=0.5), precision="fp32", licence="", intended_use=""
+    )
     file = written(name, exported(Deployed(segmenter, size)), facts.model_copy(update={"image_size": size}), tmp_path)
     probability, _ = runner(name, file)(image)
     red = Image.fromarray(image[0, ..., 0].astype(np.float32))  # in float32 Pillow does not round
@@ -191,10 +197,10 @@ class Uneven(nn.Module):
 def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
     name: str, views: Views, smoke_run: Path, tmp_path: Path
 ) -> None:
-    decision = Decision(threshold=0.5, views=views, largest_component=True, fill_holes=True)
-    segmenter = Segmenter(Uneven(), mean=[128.0] * 3, std=[64.0] * 3, **decision.settings()).eval()
+    postprocessing = Postprocessing(threshold=0.5, views=views, largest_component=True, fill_holes=True)
+    segmenter = Segmenter(Uneven(), mean=[128.0] * 3, std=[64.0] * 3, **postprocessing.settings()).eval()
     path = smoke_run / "checkpoints" / "best.ckpt"
-    facts = embedded(read(path), path, decision=decision, precision="fp32", licence="", intended_use="")
+    facts = embedded(read(path), path, postprocessing=postprocessing, **WORDS)
     file = written(name, exported(Deployed(segmenter, 64)), facts, tmp_path)
     from lesionseg.exporting.exported_opening import open_exported
 
@@ -206,8 +212,8 @@ def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
     assert np.abs(mirrored - probability[:, :, ::-1]).max() < 1e-5
     assert np.array_equal(mask, (probability > 0.5).astype(np.uint8))
     assert ndimage.label(mask[0])[1] > 1
-    assert engine.facts.decision == decision
-    assert ndimage.label(engine.facts.decision.mask(probability[0], (64, 64)).pixels())[1] == 1
+    assert engine.facts.postprocessing == postprocessing
+    assert ndimage.label(engine.facts.postprocessing.mask(probability[0], (64, 64)).pixels())[1] == 1
 
 
 def written(name: str, program: torch.export.ExportedProgram, facts: Any, folder: Path) -> Path:

@@ -8,7 +8,7 @@ from lesionseg.checkpoint.checkpoint import read, temperature_of
 from lesionseg.errors import InputError
 from lesionseg.exporting.embedded_facts import EmbeddedFacts, embedded_facts
 from lesionseg.exporting.metadata import embedded
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 
 HERE = Path("model.onnx")
 
@@ -16,9 +16,14 @@ HERE = Path("model.onnx")
 @pytest.fixture(scope="module")
 def facts(smoke_run: Path) -> EmbeddedFacts:
     path = smoke_run / "checkpoints" / "best.ckpt"
-    decision = Decision(threshold=0.4, views="flips", largest_component=True)
+    postprocessing = Postprocessing(threshold=0.4, views="flips", largest_component=True)
     return embedded(
-        read(path), path, decision=decision, precision="fp32", licence="CC-BY-4.0 © us", intended_use="tests"
+        read(path),
+        path,
+        postprocessing=postprocessing,
+        precision="fp32",
+        licence="CC-BY-4.0 © us",
+        intended_use="tests",
     )
 
 
@@ -68,8 +73,8 @@ def test_it_comes_back_from_its_text(facts: EmbeddedFacts) -> None:
 
 
 def test_the_decision_comes_back(facts: EmbeddedFacts) -> None:
-    decision = embedded_facts(facts.model_dump_json(), HERE).model_facts("0" * 64).decision
-    assert decision == Decision(threshold=0.4, views="flips", largest_component=True, fill_holes=False)
+    postprocessing = embedded_facts(facts.model_dump_json(), HERE).model_facts("0" * 64).postprocessing
+    assert postprocessing == Postprocessing(threshold=0.4, views="flips", largest_component=True, fill_holes=False)
 
 
 def test_the_temperature_comes_along_and_older_files_have_none(facts: EmbeddedFacts, smoke_run: Path) -> None:
@@ -80,7 +85,7 @@ def test_the_temperature_comes_along_and_older_files_have_none(facts: EmbeddedFa
 
 def test_a_file_from_before_there_were_views_and_regions_opens_without_them(facts: EmbeddedFacts) -> None:
     text = facts.model_dump_json(exclude={"views", "largest_component", "fill_holes"})
-    assert embedded_facts(text, HERE).model_facts("0" * 64).decision == Decision(threshold=0.4)
+    assert embedded_facts(text, HERE).model_facts("0" * 64).postprocessing == Postprocessing(threshold=0.4)
 
 
 def test_what_a_later_version_adds_is_ignored(facts: EmbeddedFacts) -> None:

@@ -11,7 +11,7 @@ from lesionseg.checkpoint.checkpoint import read, source_of
 from lesionseg.data.split import own_samples
 from lesionseg.exporting.embedded_facts import EmbeddedFacts
 from lesionseg.exporting.exported_opening import ExportedEngine, open_exported
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -78,7 +78,7 @@ def test_calibration_gives_each_image_once_at_the_networks_size(smoke_run: Path)
 class Half:
     """An engine that finds the left half to be lesion, whatever it sees."""
 
-    facts = SimpleNamespace(image_size=40, decision=Decision(threshold=0.5))
+    facts = SimpleNamespace(image_size=40, postprocessing=Postprocessing(threshold=0.5))
 
     def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         found = np.zeros(images.shape[:3], np.float32)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.postprocessing.regions import with_regions
 from lesionseg.postprocessing.run_length import RunLengthMask
 
@@ -108,9 +108,9 @@ def test_one_region_without_holes_comes_of_any_probability_at_any_size(seed: int
     generator = np.random.default_rng(seed)
     noise = generator.random((24, 24)).astype(np.float32)
     probability = cv2.GaussianBlur(noise, (0, 0), [0.4, 1.5][seed % 2])
-    decision = Decision(threshold=0.5, largest_component=True, fill_holes=True)
+    postprocessing = Postprocessing(threshold=0.5, largest_component=True, fill_holes=True)
     for shape in (tuple(generator.integers(1, 24, 2)), tuple(generator.integers(25, 150, 2))):
-        mask = decision.mask(probability, (int(shape[0]), int(shape[1]))).pixels() > 0
+        mask = postprocessing.mask(probability, (int(shape[0]), int(shape[1]))).pixels() > 0
         assert ndimage.label(mask)[1] <= 1
         surrounded = np.pad(~mask, 1, constant_values=True)
         assert ndimage.label(surrounded)[1] == ndimage.label(surrounded, EITHER_WAY)[1] == 1
@@ -121,8 +121,8 @@ def test_one_region_at_the_networks_size_can_be_two_at_another() -> None:
     probability = np.zeros((5, 10), np.float32)
     probability[1:4, 1:4] = probability[1:4, 6:9] = 1
     probability[2, 4:6] = 0.51
-    plain = Decision(threshold=0.5)
+    plain = Postprocessing(threshold=0.5)
     assert ndimage.label(plain.mask(probability, (5, 10)).pixels())[1] == 1
     assert ndimage.label(plain.mask(probability, (10, 20)).pixels(), EITHER_WAY)[1] == 2
-    one = Decision(threshold=0.5, largest_component=True)
+    one = Postprocessing(threshold=0.5, largest_component=True)
     assert ndimage.label(one.mask(probability, (10, 20)).pixels())[1] == 1

@@ -13,7 +13,7 @@ from PIL import Image
 
 from lesionseg.config.schema import CONF
 from lesionseg.model.engine import ModelFacts
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 
 SIZE = 64
 
@@ -22,7 +22,7 @@ class DarkIsLesion:
     """Calls a pixel's darkness its probability."""
 
     def __init__(self, model: str = "a" * 64) -> None:
-        self.facts = ModelFacts("dark", SIZE, Decision(threshold=0.5), model, "0", 1.0, frozenset())
+        self.facts = ModelFacts("dark", SIZE, Postprocessing(threshold=0.5), model, "0", 1.0, frozenset())
         self.device = "paper"
         self.batches: list[int] = []
 

@@ -29,6 +29,11 @@ def test_each_fold_is_a_training_with_its_words() -> None:
     ]
 
 
+def test_old_names_are_translated_for_every_training() -> None:
+    found = plan(config(folds=2, training=["decision.fit=false"]), Path("run"))
+    assert all(one.words[0] == "postprocessing.fit=false" for one in found)
+
+
 def test_each_seed_is_a_training_that_divides_alike() -> None:
     found = plan(config(seeds=[3, 5]), Path("run"))
     assert [(one.name, one.fold, one.seed) for one in found] == [("seed_3", None, 3), ("seed_5", None, 5)]

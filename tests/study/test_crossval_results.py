@@ -70,7 +70,7 @@ def test_one_image_has_no_interval(run_of: RunOf, training_of: TrainingOf) -> No
     assert (found.overall["jaccard"].low, found.overall["jaccard"].high) == (None, None)
 
 
-def decision(*trials: tuple[float, list[float], bool]) -> str:
+def postprocessing(*trials: tuple[float, list[float], bool]) -> str:
     contents = [
         {"without": {"jaccard": without}, "tried": [{"jaccard": one} for one in tried], "kept": kept}
         for without, tried, kept in trials
@@ -81,9 +81,9 @@ def decision(*trials: tuple[float, list[float], bool]) -> str:
 @pytest.mark.parametrize(
     ("text", "before_and_after"),
     [
-        (decision((0.70, [0.69, 0.72], True), (0.72, [0.73], True)), (0.70, 0.73)),
-        (decision((0.70, [0.69, 0.72], True), (0.72, [0.71], False)), (0.70, 0.72)),
-        (decision((0.70, [0.69], False)), (0.70, 0.70)),
+        (postprocessing((0.70, [0.69, 0.72], True), (0.72, [0.73], True)), (0.70, 0.73)),
+        (postprocessing((0.70, [0.69, 0.72], True), (0.72, [0.71], False)), (0.70, 0.72)),
+        (postprocessing((0.70, [0.69], False)), (0.70, 0.70)),
     ],
 )
 def test_what_fitting_brought_is_read_from_the_trials(
@@ -96,5 +96,5 @@ def test_what_fitting_brought_is_read_from_the_trials(
 
 
 def test_without_trials_there_is_nothing_to_tell(tmp_path: Path) -> None:
-    (tmp_path / "decision.json").write_text(decision())
+    (tmp_path / "decision.json").write_text(postprocessing())
     assert fitted_scores([Training(tmp_path, None, 0, [])]) == []

@@ -16,7 +16,7 @@ from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
 from lesionseg.model.engine import id_digest
 from lesionseg.model.ensemble import Ensemble
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.study.ensembling import write_ensemble
 from lesionseg.training.tested_model import open_tested
 
@@ -45,8 +45,12 @@ def test_its_probability_is_the_mean_of_its_members(file: Path, members: list[Pa
 
 
 def test_its_decision_is_its_members(file: Path, members: list[Path]) -> None:
-    assert segmenter_of(read(file)).decision == Decision(threshold=0.4, views="none", largest_component=True)
-    assert segmenter_of(read(file), plain=True).decision == segmenter_of(read(members[0]), plain=True).decision
+    assert segmenter_of(read(file)).postprocessing == Postprocessing(
+        threshold=0.4, views="none", largest_component=True
+    )
+    assert (
+        segmenter_of(read(file), plain=True).postprocessing == segmenter_of(read(members[0]), plain=True).postprocessing
+    )
     assert read(file)["lesionseg"]["decision"]["images"] == 24
     fitted = [temperature_of(read(path)) for path in members]
     assert temperature_of(read(file)) == pytest.approx(np.median(fitted))
@@ -60,7 +64,7 @@ def test_it_knows_what_it_was_trained_on_and_keeps_no_such_image_for_validation(
     assert parts["train"] == sorted(trained)
     assert parts["validation"] == []
     assert parts["test"] == sorted(read(members[0])["lesionseg"]["split"]["parts"]["test"])
-    model = open_tested(file, accelerator="cpu", decision="stored")
+    model = open_tested(file, accelerator="cpu", postprocessing="stored")
     assert model.trained_on == {id_digest(id_) for id_ in trained}
     assert type(source_of(read(file))).__name__ == "Synthetic"
 

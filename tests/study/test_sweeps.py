@@ -12,7 +12,7 @@ import pytest
 from lesionseg.system.run_folder import read_record
 
 JOBS = ["-m", "experiment=smoke", "data.train=8", "data.validation=4", "data.test=0", "image_size=32", "batch_size=4"]
-JOBS += ["trainer.max_epochs=1", "decision.fit=false", "callbacks.sample_masks=null", "logger=csv", "trainer=cpu"]
+JOBS += ["trainer.max_epochs=1", "postprocessing.fit=false", "callbacks.sample_masks=null", "logger=csv", "trainer=cpu"]
 JOBS += ["hydra.sweep.dir=sweep"]
 
 

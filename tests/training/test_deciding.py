@@ -13,7 +13,7 @@ from lesionseg.data.sample import Array, Sample
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.fitting import FittingSettings
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.training.deciding import decide
 
 SIZE = 32
@@ -84,7 +84,7 @@ def test_what_helps_on_validation_alone_is_kept_and_used(
 ) -> None:
     fitted = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS), standard_formulas())
     assert fitted.images == 3
-    assert segmenter.decision == fitted.decision == Decision(threshold=0.5, largest_component=True)
+    assert segmenter.postprocessing == fitted.postprocessing == Postprocessing(threshold=0.5, largest_component=True)
     # Its logits are 1.92 and -1.91; it is wrong in the speck alone, 4 pixels of 1,024, which deserves log(1020 / 4).
     assert fitted.temperature == pytest.approx(1.91 / np.log(1020 / 4), rel=0.02)
     assert fitted.record()["temperature"] == fitted.temperature
@@ -100,7 +100,7 @@ def test_probabilities_are_those_of_the_views_that_are_tried(
     probability = Segmenter.probability
 
     def noted(self: Segmenter, image: Tensor) -> Tensor:
-        seen.append(self.decision.views)
+        seen.append(self.postprocessing.views)
         assert not self.training
         assert torch.is_inference_mode_enabled()
         return probability(self, image)
@@ -126,4 +126,4 @@ def test_every_process_gets_the_decision_of_the_first(
     samples = [Untouchable("validation_0")]
     untouched = LesionDataset(NoCache(samples, SIZE), [0], augment=None, full_size_masks=False)
     assert decide(trainer, other, untouched, FittingSettings(**SETTINGS), standard_formulas()) == first
-    assert other.decision == first.decision
+    assert other.postprocessing == first.postprocessing

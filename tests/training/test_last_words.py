@@ -1,9 +1,9 @@
 import pytest
 
 from lesionseg.metrics.formula import Counts
-from lesionseg.postprocessing.fitting import Candidate, FittedDecision, Trial
-from lesionseg.postprocessing.postprocessing import Decision
-from lesionseg.training.last_words import HEADINGS, print_decision, print_results
+from lesionseg.postprocessing.fitting import Candidate, FittedPostprocessing, Trial
+from lesionseg.postprocessing.postprocessing import Postprocessing
+from lesionseg.training.last_words import HEADINGS, print_postprocessing, print_results
 
 
 def test_each_option_is_shown_without_and_with_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -12,10 +12,10 @@ def test_each_option_is_shown_without_and_with_it(capsys: pytest.CaptureFixture[
         Trial("threshold", Candidate(0.5, 0.8, 0.86), tried, kept=True),
         Trial("fill_holes", Candidate(False, 0.81, 0.87), (Candidate(True, 0.8101, 0.8702),), kept=False),
     ]
-    fitted = FittedDecision(
-        Decision(threshold=0.4), images=150, min_gain=0.001, trials=trials, scores={}, counts=Counts(0, 0, 0, 0)
+    fitted = FittedPostprocessing(
+        Postprocessing(threshold=0.4), images=150, min_gain=0.001, trials=trials, scores={}, counts=Counts(0, 0, 0, 0)
     )
-    print_decision(fitted)
+    print_postprocessing(fitted)
     printed = capsys.readouterr().out
     assert "fitted on 150 validation images" in printed
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines() if "->" in line]

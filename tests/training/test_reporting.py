@@ -1,7 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.training.reporting import tested as facts_of
 from lesionseg.training.reporting import weights_of
 
@@ -12,7 +12,7 @@ CHECKPOINT: dict[str, Any] = {
 }
 
 
-def facts(decision: Decision, *, is_fitted: bool) -> dict[str, str]:
+def facts(postprocessing: Postprocessing, *, is_fitted: bool) -> dict[str, str]:
     return facts_of(
         Path("best.ckpt"),
         CHECKPOINT,
@@ -20,23 +20,23 @@ def facts(decision: Decision, *, is_fitted: bool) -> dict[str, str]:
         part="test",
         images=1_600,
         split_sha256="0",
-        decision=decision,
+        postprocessing=postprocessing,
         is_fitted=is_fitted,
     )
 
 
 def test_a_configured_decision_is_told() -> None:
-    assert facts(Decision(threshold=0.4), is_fitted=False)["decision"].endswith("is above 0.4")
+    assert facts(Postprocessing(threshold=0.4), is_fitted=False)["decision"].endswith("is above 0.4")
 
 
 def test_seeds_that_fitted_other_decisions_remain_one_method() -> None:
-    first, second = (facts(Decision(threshold=threshold), is_fitted=True) for threshold in (0.4, 0.5))
-    assert first["decision"] == second["decision"] != facts(Decision(threshold=0.4), is_fitted=False)["decision"]
+    first, second = (facts(Postprocessing(threshold=threshold), is_fitted=True) for threshold in (0.4, 0.5))
+    assert first["decision"] == second["decision"] != facts(Postprocessing(threshold=0.4), is_fitted=False)["decision"]
     assert first["fitted decision"].endswith("is above 0.4")
 
 
 def test_weights_and_images_are_told() -> None:
-    told = facts(Decision(threshold=0.4), is_fitted=False)
+    told = facts(Postprocessing(threshold=0.4), is_fitted=False)
     assert told["weights"] == "epoch 12, the best by val/dice; averaged over training steps"
     assert (told["part"], told["chosen images"]) == ("test", "all 1,600 of the part")
 

@@ -19,7 +19,7 @@ from lesionseg.data.source import Source
 from lesionseg.metrics.dice import Dice
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.postprocessing import Decision
+from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.training.delivery import Delivery, deliver
 from lesionseg.training.ema import Ema
 from lesionseg.training.module import SegmentationModule
@@ -174,7 +174,7 @@ def test_the_last_picture_is_of_what_is_handed_over(
     start_batch(callback, trainer, module)  # of the last epoch: lesion everywhere
     trainer.callbacks = [callback, Ema(decay=0.9)]
     nn.init.constant_(module.segmenter.network.bias, 0.0)  # the best weights: 0.5 everywhere
-    module.segmenter.decision = Decision(threshold=0.6, largest_component=True)
+    module.segmenter.postprocessing = Postprocessing(threshold=0.6, largest_component=True)
     deliver(trainer, Delivery(module.segmenter, 7, None))
     (*_, last_note), (_, targets, delivered, captions, note) = sheets
     assert all(mask.all() for mask in sheets[0][2])
