@@ -159,7 +159,7 @@ def same(one: Any, other: Any) -> bool:
 
 def test_a_checkpoint_from_before_there_were_decisions_opens(smoke_run: Path, tmp_path: Path) -> None:
     old = read(smoke_run / "checkpoints" / "best.ckpt")
-    del old["lesionseg"]["decision"], old["lesionseg"]["config"]["decision"]
+    del old["lesionseg"]["decision"], old["lesionseg"]["config"]["postprocessing"]
     for name in ("views", "largest_component", "fill_holes"):
         del old["lesionseg"]["config"]["segmenter"][name]
     old["lesionseg"]["config"]["segmenter"]["threshold"] = 0.4
@@ -177,7 +177,7 @@ def test_the_temperature_that_a_training_fitted_comes_back(smoke_run: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "decision",
+    "postprocessing",
     [
         5,
         {},
