@@ -5,7 +5,7 @@ from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from json import dumps
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 
@@ -13,9 +13,9 @@ from lesionseg.config.build import build
 from lesionseg.config.schema import CONF
 from lesionseg.metrics.formula import Definition, Formula
 
+Score = TypeVar("Score", Definition, Formula)
 SYNONYMS = ("sensitivity",)
 """Scores that repeat another one under a second name, which tables of all scores leave out."""
-
 
 BOUNDARY: Mapping[str, Definition] = {
     "hd95_px": Definition(
@@ -67,9 +67,9 @@ def own_names(definitions: Iterable[str]) -> list[str]:
     return [name for name in definitions if name not in standard_formulas() and name not in BOUNDARY]
 
 
-def shown(definitions: Mapping[str, Definition]) -> dict[str, Definition]:
+def shown(scores: Mapping[str, Score]) -> dict[str, Score]:
     """Leaves out scores that repeat another one under a second name."""
-    return {name: definition for name, definition in definitions.items() if name not in SYNONYMS}
+    return {name: score for name, score in scores.items() if name not in SYNONYMS}
 
 
 def scale_ends(definitions: Mapping[str, Definition], diagonal: float) -> list[tuple[float, float]]:

@@ -60,7 +60,7 @@ class ImageScores:
     @property
     def missed(self) -> bool:
         """Whether there is a lesion of which nothing was found."""
-        return self.counts.true_positives == 0 and self.counts.false_negatives > 0
+        return bool(self.counts.true_positives == 0 and self.counts.false_negatives > 0)
 
 
 def count(prediction: Mask, target: Mask) -> Counts:

@@ -96,8 +96,9 @@ class SegmentationModule(LightningModule):
         probability, postprocessing = self.segmenter.probability(batch["image"]), self.segmenter.postprocessing
         probabilities, masks = [], []
         for index, target in enumerate(batch["full_size_mask"]):
+            height, width = target.shape[-2:]
             full_size, mask = resize_and_threshold(
-                probability[index : index + 1], postprocessing.threshold, target.shape[-2:]
+                probability[index : index + 1], postprocessing.threshold, (height, width)
             )
             decided = regions_of(mask, postprocessing)
             self.metrics_of("test").update(decided, target.unsqueeze(0))
