@@ -78,7 +78,7 @@ FAULTS = {
     "an answer that is none": (["segmenter.fill_holes=maybe"], "segmenter.fill_holes is maybe; allowed: true, false"),
     "a threshold that cannot be tried": (["postprocessing.thresholds=[0.5,1]"], "postprocessing.thresholds has 1"),
     "views that cannot be tried": (["postprocessing.views=[flip]"], "'flips', 'turns' or 'sizes'"),
-    "an unknown setting of the decision": (["+decision.tries=3"], "no argument tries"),
+    "an unknown setting of the decision": (["+postprocessing.tries=3"], "no argument tries"),
     "a gain below zero": (["postprocessing.min_gain=-1"], "postprocessing.min_gain is -1"),
     "a step that is no transform": (
         ["augmentation=full", "augmentation.steps.blur._target_=torch.nn.ReLU"],

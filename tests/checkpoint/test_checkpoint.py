@@ -211,7 +211,7 @@ def test_a_hostile_decision_is_refused_with_one_message(
 ) -> None:
     checkpoint["lesionseg"]["decision"] = postprocessing
     path = saved(tmp_path / "hostile.ckpt", checkpoint)
-    with pytest.raises(InputError, match=r"decision|Decision"):
+    with pytest.raises(InputError, match=r"decision|Postprocessing"):
         segmenter_of(read(path))
 
 

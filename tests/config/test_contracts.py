@@ -153,7 +153,7 @@ BROKEN = {
         ["needs the argument terms", "mine: {"],
     ),
     "no loss": ("loss", with_loss("NoMetric"), ["terms.mine", "give a loss with a _target_"]),
-    "a metric that is none": ("metrics", {"mine": mine("NoMetric")}, ["metrics.mine", "torchmetrics.Metric by name"]),
+    "a metric that is none": ("metrics", {"mine": mine("NoMetric")}, ["metrics.mine", "torchmetrics.Metric, such as"]),
     "a metric without a name": ("metrics", mine("Score"), ["metrics is a parts_of_mine.Score", "'mine: {_target_:"]),
     "a metric of words": ("metrics", {"mine": mine("Words")}, ["metrics.mine", "computes a str", "returns a tensor"]),
     "no augmentation": ("augmentation", mine("NoMetric"), ["augmentation is a", "image (H, W, 3) uint8"]),
