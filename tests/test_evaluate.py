@@ -112,13 +112,13 @@ def test_what_is_scored_is_what_is_predicted(decided_run: Path) -> None:
 
 
 def test_another_decision_is_refused(smoke_run: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="decision is best; allowed: stored, plain"):
+    with pytest.raises(InputError, match="postprocessing is best; allowed: stored, plain"):
         evaluate(configuration(smoke_run, tmp_path, "postprocessing=best"))
 
 
 def test_an_exported_model_cannot_go_back(exported: Callable[[str], Path], smoke_run: Path, tmp_path: Path) -> None:
     given = ["postprocessing=plain", f"checkpoint={exported('torch_export')}"]
-    with pytest.raises(InputError, match="has its decision inside; postprocessing=plain needs the checkpoint"):
+    with pytest.raises(InputError, match="has its post-processing inside; postprocessing=plain needs the checkpoint"):
         evaluate(configuration(smoke_run, tmp_path, *given))
 
 
