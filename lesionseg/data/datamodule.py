@@ -11,9 +11,9 @@ from lesionseg.data.cache import open_cache
 from lesionseg.data.dataset import Augment, Item, LesionDataset
 from lesionseg.data.descriptor import ANGLES, RINGS, Descriptor, as_text, descriptor, from_text
 from lesionseg.data.loader import SeededSampler, loader
-from lesionseg.data.manifest import with_digests
+from lesionseg.data.manifest import require_same_files, with_digests
 from lesionseg.data.source import PARTS, Part, Source
-from lesionseg.data.split import Facts, divide, require_same_files
+from lesionseg.data.split import Facts, divide
 from lesionseg.errors import InputError
 from lesionseg.system.machine import usable_cores
 

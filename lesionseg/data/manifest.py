@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.progress import track
 
 from lesionseg.data.names import as_read
 from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, Part
+from lesionseg.data.source import PARTS, Part, Source
 from lesionseg.errors import InputError, raise_all
 from lesionseg.system.machine import usable_cores
 
@@ -165,3 +165,18 @@ def require_unchanged(then: Digests, now: Digests, *, origin: str, remedy: str) 
         f"results would be called by its name but be of other data; put the files back, or {remedy}:",
         findings,
     )
+
+
+def require_same_files(source: Source, digests: Callable[[], Digests]) -> None:
+    """Checks that the files are those that the source's manifest, if any, was written for.
+
+    Args:
+        source: Source whose `split` may be a manifest.
+        digests: Returns the digests of the samples; called only if needed.
+
+    Raises:
+        InputError: The file is no manifest, or files differ; the message lists their samples.
+    """
+    if source.split.endswith(".json") and (then := read_digests(Path(source.split))):
+        remedy = "take `files` out of it if the change was meant"
+        require_unchanged(then, digests(), origin=f"data.split={source.split}", remedy=remedy)

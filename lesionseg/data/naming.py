@@ -35,10 +35,10 @@ class Naming(Protocol):
     """A way of naming masks."""
 
     def of_image(self, picture: Picture) -> str | None:
-        """Returns the part of an image's name that its mask shares, or None if the name does not fit."""
+        """Returns what an image's name shares with its mask's, or None if the name does not fit."""
 
     def of_mask(self, picture: Picture) -> str | None:
-        """Returns the part of a mask's name that its image shares, or None if the name does not fit."""
+        """Returns what a mask's name shares with its image's, or None if the name does not fit."""
 
     def mask_of(self, stem: str) -> str:
         """Describes the name of an image's mask."""

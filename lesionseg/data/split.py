@@ -22,7 +22,7 @@ several of them.
 import functools
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,7 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from lesionseg.data.cache import PixelCache, open_cache
 from lesionseg.data.duplicates import AGREEING, SAME, Duplicate, clusters, find_duplicates
-from lesionseg.data.manifest import (
-    Digests,
-    digests_of,
-    manifest,
-    read_digests,
-    read_manifest,
-    require_unchanged,
-)
+from lesionseg.data.manifest import digests_of, manifest, read_manifest, require_same_files, require_unchanged
 from lesionseg.data.names import archive_image, as_read, examples
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Listing, Part, Source
@@ -72,8 +65,7 @@ class Facts:
         if not any(sample.files for sample in self._samples):
             return []
         self._cache.prepare(range(len(self._samples)))
-        found = self._cache.remember(f"duplicates-{SAME}-{AGREEING}", self._compare)
-        return [Duplicate(*pair) for pair in found]
+        return [Duplicate(*pair) for pair in self._cache.remember(f"duplicates-{SAME}-{AGREEING}", self._compare)]
 
     def _compare(self) -> list[Duplicate]:
         log.info("Comparing %d images with each other, so that no lesion is in two parts.", len(self.ids))
@@ -216,15 +208,9 @@ def cut(ids: Sequence[str], *, share: float, groups: Sequence[int], sizes: Seque
 def fold_of(
     ids: Sequence[str], *, folds: int, fold: int, groups: Sequence[int], sizes: Sequence[float], seed: int
 ) -> set[str]:
-    """Draws one fold of a cross-validation; the folds of one seed are disjoint and complete.
+    """Draws one fold of a cross-validation, 0 to folds - 1; the folds of one seed are disjoint and complete.
 
-    Args:
-        ids: Ids of the images in any order.
-        folds: Number of folds.
-        fold: Number of the fold, 0 to folds - 1.
-        groups: Label of each image; images of one label stay together.
-        sizes: Lesion size of each image; each fold gets the same mix.
-        seed: Seed of the draw.
+    See `cut` for the other arguments.
 
     Raises:
         InputError: There are fewer groups than folds.
@@ -288,21 +274,6 @@ def _without_leaks(source: Source, parts: Parts, leaks: Sequence[Mapping[str, Pa
 
 def _with_parts(leak: Mapping[str, Part]) -> list[str]:
     return [f"{id_} ({part})" for id_, part in sorted(leak.items())]
-
-
-def require_same_files(source: Source, digests: Callable[[], Digests]) -> None:
-    """Checks that the files are those that the source's manifest, if any, was written for.
-
-    Args:
-        source: Source whose `split` may be a manifest.
-        digests: Returns the digests of the samples; called only if needed.
-
-    Raises:
-        InputError: The file is no manifest, or files differ; the message lists their samples.
-    """
-    if source.split.endswith(".json") and (then := read_digests(Path(source.split))):
-        remedy = "take `files` out of it if the change was meant"
-        require_unchanged(then, digests(), origin=f"data.split={source.split}", remedy=remedy)
 
 
 def own_samples(source: Source, part: str, split: Mapping[str, Any]) -> list[Sample]:

@@ -9,11 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from lesionseg.data.file_types import is_readable, is_unsupported, readable_text, unsupported_text
+from lesionseg.data.layout import SUPERPIXELS
 from lesionseg.errors import InputError, raise_all
 from lesionseg.prediction.pattern import ANY_FOLDERS, files_matching
 
-SUPERPIXELS = "_superpixels"
-"""ISIC's archives have such a picture beside each photograph."""
 WILDCARDS = re.compile(r"[*?\[]")
 
 
