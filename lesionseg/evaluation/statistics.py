@@ -14,8 +14,8 @@ Ends = tuple[float, float]
 """Least and greatest value of an image."""
 
 HOW = (
-    "95 % intervals over the images: of means by the Bayesian bootstrap, with half an image more at either end of the "
-    "scale for what has not been seen; of rates, such as that of failures, Wilson's"
+    "95 % intervals over the images: the Bayesian bootstrap for means, with half an image added at either end of the "
+    "scale for what was not seen; Wilson's interval for rates, such as that of failures"
 )
 """Sentence for every place that shows intervals; `mean_intervals` says more."""
 HALF = 0.5

@@ -13,7 +13,7 @@ from lesionseg.evaluation.statistics import mean_intervals, ratio_intervals
 from lesionseg.evaluation.strata import order_groups
 from lesionseg.evaluation.summary import Estimate, Group, Stratum, Summary
 from lesionseg.metrics.confusion_matrix import ConfusionMatrix
-from lesionseg.metrics.definitions import definitions_of, definitions_record, fingerprint, scale_ends, shown
+from lesionseg.metrics.definitions import SYNONYMS, definitions_of, definitions_record, fingerprint, scale_ends
 from lesionseg.metrics.formula import Counts, Definition, Formula, Fraction, total
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.metrics.jaccard import Jaccard
@@ -95,7 +95,8 @@ def _pooled(
     counts: Sequence[Counts], formulas: Mapping[str, Formula], settings: EvaluationSettings
 ) -> dict[str, Estimate]:
     """Pools every fraction over the pixels of all images."""
-    fractions = {name: one for name, one in shown(formulas).items() if isinstance(one, Fraction) and not one.is_pooled}
+    own = ((name, one) for name, one in formulas.items() if name not in SYNONYMS)
+    fractions = {name: one for name, one in own if isinstance(one, Fraction) and not one.is_pooled}
     columns = Counts(*np.array(counts, float).T)  # (images,) each
     numerators, denominators = zip(*(one.fraction(columns) for one in fractions.values()), strict=True)
     intervals = ratio_intervals(

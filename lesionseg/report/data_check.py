@@ -169,8 +169,10 @@ def _sizes(members: Sequence[Examination]) -> dict[str, str | None]:
     """Returns the smallest and the largest image by number of pixels."""
     shapes = [one.image.file.shape for one in members if isinstance(one.image, ImageFacts)]
     ordered = sorted(shapes, key=lambda shape: shape[0] * shape[1])
-    ends = [f"{width} x {height}" for height, width in (ordered[:1] + ordered[-1:])] or [None, None]
-    return dict(zip(("smallest", "largest"), ends, strict=True))
+    if not ordered:
+        return {"smallest": None, "largest": None}
+    smallest, largest = (f"{width} x {height}" for height, width in (ordered[0], ordered[-1]))
+    return {"smallest": smallest, "largest": largest}
 
 
 def _lesions(members: Sequence[Examination]) -> dict[str, float | None]:

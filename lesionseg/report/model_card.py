@@ -97,9 +97,7 @@ def _unknown_people(summary: Summary) -> list[str]:
 def _no_photographs(summary: Summary) -> list[str]:
     drawn = summary.facts.get("data") == "Synthetic"
     return (
-        ["Photographs: the scored images are drawn, and say nothing of how well real lesions are found."]
-        if drawn
-        else []
+        ["Photographs: the scored images are drawn, and do not show how well real lesions are found."] if drawn else []
     )
 
 
@@ -110,7 +108,7 @@ def _small_groups(summary: Summary) -> list[str]:
         for group in stratum.groups
         if group.images < FEW
     ]
-    return [f"Groups of fewer than {FEW} images, beyond what their intervals say: {'; '.join(small)}."] if small else []
+    return [f"Groups of fewer than {FEW} images, beyond their intervals: {'; '.join(small)}."] if small else []
 
 
 def _unknown_probabilities(summary: Summary) -> list[str]:
@@ -125,12 +123,12 @@ def _always(summary: Summary) -> list[str]:
     images = "1 image was" if summary.images == 1 else f"{summary.images:,} images were"
     data = f" ({summary.facts['data']})" if "data" in summary.facts else ""
     return [
-        f"How much training again changes the results: {run} was scored. The intervals are of the choice of images, "
+        f"How much another seed changes the results: {run} was scored. The intervals cover the choice of images, "
         "not of seeds.",
-        f"What is rarer than these images show: {images} scored.",
+        f"Cases that are rarer than in these images: {images} scored.",
         f"Other data sets, hospitals and populations: one set of images was scored{data}.",
         "Other cameras: the results are not broken down by camera, and a new one may change them.",
-        "How far experts differ from each other: each image has one outline as its truth.",
+        "How much experts differ: each image has one outline as its ground truth.",
         "Any benefit for patients.",
     ]
 

@@ -32,7 +32,7 @@ COLUMNS = {
     "hd95": "HD95 (% diag.)",
 }
 """Headings by metric of a paper's table; all in %, as in the literature of skin lesions."""
-NOTE = f"All in %. Each score is computed per image, then averaged over images. In brackets {HOW}."
+NOTE = f"All in %. Each score is computed per image, then averaged over images. In brackets: {HOW}."
 
 
 def publish(summary: Summary, images: Sequence[ImageScores], figures: Mapping[str, Figure], folder: Path) -> None:
