@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 POLL = 1.0
 """Seconds between two attempts to take a lock; a thousand jobs of a cluster may wait for one."""
-FORMAT = 6
+FORMAT = 7
 """Changes with reading, resizing and the layout of the files."""
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from lesionseg.data.colours import rgb_of
 from lesionseg.data.file_types import FORMATS, contents_text
@@ -28,6 +28,8 @@ SHORTFALL = 0.9
 SIGNATURE_BYTES = 132
 BITMAP, BITS_IN_BITMAP, WHOLE_BYTE = b"BM", slice(28, 30), 8
 """The signature of a BMP file, the position of its bits per pixel, and a whole byte of them."""
+SIXTEEN_BITS_EACH = ";16"
+"""Part of Pillow's names of raw pixels with 16 bits a channel, for example `RGB;16B`."""
 UPRIGHT = 1
 """EXIF orientation of pixels that lie as the picture is seen."""
 ON_ITS_SIDE = range(5, 9)
@@ -95,8 +97,12 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
     Returns:
         Pillow's image, upright; `info["file_size"]` is the upright (W, H) of the file, and `info["orientation"]` its
         EXIF orientation.
+
+    Raises:
+        InputError: The file cannot be read, or has 16 bits a channel and uses only the lower 8 of them.
     """
     with opened_image(path) as image:
+        is_halved = _is_halved(image)
         file_size = image.size
         _reduce(image, for_size)
         decoded_size = image.size
@@ -107,6 +113,10 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
         ImageOps.exif_transpose(image, in_place=True)
     if 0 in image.size:
         raise InputError(f"{path}: has no pixels; replace the file or take it out")
+    if is_halved and _is_black(image):
+        raise InputError(
+            f"{path}: has 16 bits a channel, where white is 65535, and no colour is above 255; save it with 8 bits"
+        )
     turned = image.size != decoded_size
     image.info["file_size"] = file_size[::-1] if turned else file_size
     image.info["orientation"] = orientation
@@ -204,6 +214,19 @@ def _reduce(image: Image.Image, for_size: int | None) -> None:
     """Makes Pillow decode an opened JPEG at 1/2, 1/4 or 1/8 of its size, as `for_size` allows."""
     if for_size is not None:
         image.draft(None, (int(for_size * SHORTFALL), int(for_size * SHORTFALL)))
+
+
+def _is_halved(image: Image.Image) -> bool:
+    """Tells whether Pillow will keep only the upper 8 of 16 bits a channel of an image that it has just opened."""
+    has_all_bits = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
+    return not has_all_bits and any(SIXTEEN_BITS_EACH in str(tile.args) for tile in tiles)
+
+
+def _is_black(image: Image.Image) -> bool:
+    """Tells whether all colours are 0, transparent or not."""
+    colours = image.convert("L") if image.mode in ("LA", "La") else image.convert("RGB")
+    return colours.getbbox() is None
 
 
 def _one_bit(path: Path, image: Image.Image) -> Image.Image:

@@ -72,9 +72,9 @@ def alarms(images: Sequence[Counts]) -> list[str]:
     """Returns sentences that say why masks are worthless; none for masks of some use.
 
     Empty masks count against the images with a lesion, full masks against those with skin. An empty mask of an image
-    without a lesion is right.
+    without a lesion is right, but a set without any lesion scores 1 whatever was read as its ground truths.
     """
-    return [*_empty(images), *_full(images), *_no_better_than_everything(images)]
+    return [*_no_lesion(images), *_empty(images), *_full(images), *_no_better_than_everything(images)]
 
 
 def _means(
@@ -128,6 +128,11 @@ def _stratum(
     labels = order_groups(name, list(members))
     groups = [Group(label, len(members[label]), _means(members[label], definitions, settings)) for label in labels]
     return Stratum(name, groups)
+
+
+def _no_lesion(images: Sequence[Counts]) -> Iterator[str]:
+    if not any(image.true_positives + image.false_negatives for image in images):
+        yield f"No ground truth ({len(images)} in all) shows a lesion, so the scores say nothing of lesions."
 
 
 def _empty(images: Sequence[Counts]) -> Iterator[str]:

@@ -529,3 +529,17 @@ def test_reading_a_file_leaves_its_stamp(tmp_path: Path) -> None:
     before = file_stamp(path)
     assert path.read_bytes()
     assert file_stamp(path) == before
+
+
+@pytest.mark.parametrize("read", [read_mask, read_image])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("white", [1, 255])
+def test_16_bits_of_colour_that_use_8_are_never_read_as_black(
+    tmp_path: Path, read: Read, suffix: str, channels: int, white: int
+) -> None:
+    """Pillow keeps the upper 8 bits of each channel."""
+    pixels = np.dstack([LESION * np.uint16(white)] * 3 + [np.full_like(LESION, 65535, np.uint16)])
+    cv2.imwrite(str(tmp_path / f"deep{suffix}"), pixels[..., :channels])
+    with pytest.raises(InputError, match=rf"deep\{suffix}: has 16 bits a channel.*; save it with 8 bits"):
+        read(tmp_path / f"deep{suffix}")
