@@ -1,6 +1,7 @@
 """The doctor's report: tables on the terminal, `check.json`, and `check.html` with pictures, which opens offline."""
 
 import base64
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -110,7 +111,9 @@ def page(diagnosis: Diagnosis, title: str, facts: Mapping[str, Any]) -> str:
         title: Name of the data.
         facts: Facts below the title, for example the date.
     """
-    by_id = {examination.id: examination for examination in diagnosis.examinations}
+    by_id: defaultdict[str, list[Examination]] = defaultdict(list)
+    for examination in diagnosis.examinations:
+        by_id[examination.id].append(examination)
     sections = [
         {
             "name": name,
@@ -183,9 +186,9 @@ def _lesions(members: Sequence[Examination]) -> dict[str, float | None]:
     return {name: round(float(np.quantile(shares, q)), 6) for name, q in zip(names, (0.05, 0.5, 0.95), strict=True)}
 
 
-def _pictures(finding: Finding, by_id: Mapping[str, Examination]) -> list[dict[str, str | None]]:
+def _pictures(finding: Finding, by_id: Mapping[str, Sequence[Examination]]) -> list[dict[str, str | None]]:
     """Returns caption and data URI of each image concerned; None where an image cannot be shown."""
-    shown = [by_id[id_] for id_ in finding.ids[:MOST_IDS] if id_ in by_id]
+    shown = [one for id_ in finding.ids[:MOST_IDS] for one in by_id.get(id_, ()) if finding.is_about(one.part)]
     return [{"caption": f"{one.id} ({one.part})", "image": _data_uri(one.sample)} for one in shown]
 
 

@@ -57,6 +57,17 @@ def test_every_kind_has_a_section_and_says_how_many_are_left_out(html: str) -> N
     assert "3 more in check.json" in html
 
 
+def test_of_one_name_in_two_parts_the_right_picture_is_shown(diagnosis: Diagnosis) -> None:
+    (sample,) = [one.sample for one in diagnosis.examinations if one.id == "b"]
+    both = [examine(sample, "train"), examine(sample, "test")]
+    shown = page(Diagnosis(both, [Finding("empty_mask", ("b",), "b: empty", "train")], []), "", {})
+    assert "b (train)" in shown
+    assert "b (test)" not in shown
+    shown = page(Diagnosis(both, [Finding("id_in_two_parts", ("b",), "b: twice")], []), "", {})
+    assert "b (train)" in shown
+    assert "b (test)" in shown
+
+
 def test_an_image_that_cannot_be_shown_is_replaced_by_its_mask(html: str) -> None:
     section = html[html.index('id="unreadable_image"') : html.index('id="empty_mask"')]
     assert "data:image/jpeg" in section

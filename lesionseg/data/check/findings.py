@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from lesionseg.data.source import Part
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """`error`: results would be wrong, or training stops; `warning`: a person should look; `note`: good to know."""
@@ -24,11 +26,17 @@ class Finding:
         name: Key in `KINDS`.
         ids: Images concerned; empty for the set as a whole.
         text: Description with numbers and files.
+        part: Part that it is about, as a name may be in several; None for all.
     """
 
     name: str
     ids: tuple[str, ...]
     text: str
+    part: Part | None = None
+
+    def is_about(self, part: Part) -> bool:
+        """Tells whether `ids` mean the samples of a part."""
+        return self.part in (None, part)
 
     @property
     def kind(self) -> Kind:
@@ -94,7 +102,9 @@ KINDS: dict[str, Kind] = {
     "pairs_do_not_fit": Kind(
         "error", "masks that do not fit their images", "They fit no better than exchanged ones; check the names."
     ),
-    "id_in_two_parts": Kind("error", "one name in two parts", "Take it out of all parts but one."),
+    "id_in_two_parts": Kind(
+        "error", "one name in two parts", "Take it out of all parts but one; rename it if the pictures are different."
+    ),
     "copy_in_other_part": Kind("error", "one picture in two parts (copy)", DROP_OR_SPLIT),
     "near_copy_in_other_part": Kind("error", "one lesion in two parts (near duplicate)", DROP_OR_SPLIT),
     "group_in_two_parts": Kind("error", "one lesion or patient in two parts (metadata)", DROP_OR_SPLIT),

@@ -19,7 +19,7 @@ from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.data.check.findings import Finding
 from lesionseg.data.check.mask_cleaning import cleaned, faults_in_words, is_clean
 from lesionseg.data.folder import Folder
-from lesionseg.data.names import as_read
+from lesionseg.data.names import archive_image, as_read
 from lesionseg.data.sample import FilePair
 from lesionseg.data.source import PARTS, Source
 from lesionseg.errors import InputError
@@ -37,7 +37,7 @@ BEYOND_REPAIR = (
     *("unreadable_mask", "truncated_mask", "empty_mask_file", "mask_of_other_size", "turned_mask"),
     *("photograph_as_mask", "class_mask"),
 )
-IN_PARTS = ("copy_in_other_part", "near_copy_in_other_part", "group_in_two_parts", "id_in_two_parts")
+IN_PARTS = ("copy_in_other_part", "near_copy_in_other_part", "group_in_two_parts", "archive_image_in_two_parts")
 LOOSE = ("image_without_mask", "mask_without_image", "images_of_one_name", "masks_of_one_name", "unused_picture")
 """Findings about files that are in no sample."""
 
@@ -124,12 +124,13 @@ def treatments(diagnosis: Diagnosis) -> list[Treatment]:
     """Decides about every sample.
 
     Samples are left out that cannot be read or understood. Of copies in one part the first is kept, or none where their
-    masks differ. Of one lesion or name in several parts, the last of these parts keeps it.
+    masks differ. Of one lesion, or one image of a public archive, in several parts, the last of these parts keeps it.
+    Other pictures of one name in several parts all stay; they are renamed.
 
     Raises:
         InputError: The set as a whole is wrong.
     """
-    kinds: defaultdict[str, set[str]] = defaultdict(set)
+    kinds: defaultdict[Key, set[str]] = defaultdict(set)
     reasons: dict[Key, str] = {}
     by_id: defaultdict[str, list[Examination]] = defaultdict(list)
     for examination in diagnosis.examinations:
@@ -137,13 +138,17 @@ def treatments(diagnosis: Diagnosis) -> list[Treatment]:
     for finding in diagnosis.findings:
         if finding.name in FATAL:
             raise InputError(f"{finding.text}. {finding.kind.title}: no copy is written. {finding.kind.advice}")
-        for id_ in finding.ids:
-            kinds[id_].add(finding.name)
+        for one in (one for id_ in finding.ids for one in by_id[id_] if finding.is_about(one.part)):
+            kinds[one.id, one.part].add(finding.name)
             if finding.name in BEYOND_REPAIR:
-                reasons.update({(id_, examination.part): finding.text for examination in by_id[id_]})
-    for examination, reason in _repeated(diagnosis.findings, by_id, reasons):
-        reasons.setdefault((examination.id, examination.part), reason)
-    return [Treatment(one, frozenset(kinds[one.id]), reasons.get((one.id, one.part))) for one in diagnosis.examinations]
+                reasons[one.id, one.part] = finding.text
+    for one, reason in _repeated(diagnosis.findings, by_id, reasons):
+        reasons.setdefault((one.id, one.part), reason)
+    keys = [(one.id, one.part) for one in diagnosis.examinations]
+    return [
+        Treatment(one, frozenset(kinds[key]), reasons.get(key))
+        for one, key in zip(diagnosis.examinations, keys, strict=True)
+    ]
 
 
 def _repeated(
@@ -153,13 +158,19 @@ def _repeated(
     other_truths = {frozenset(finding.ids) for finding in findings if finding.name == "other_truth"}
     for finding in findings:
         members = [one for id_ in finding.ids for one in by_id.get(id_, ()) if (one.id, one.part) not in gone]
-        if finding.name in IN_PARTS and members:
+        if _is_repeated_in_parts(finding) and members:
             last = max(PARTS.index(one.part) for one in members)
             yield from ((one, finding.text) for one in members if PARTS.index(one.part) < last)
         elif finding.name == "copy_in_part" and len(members) > 1:
             differ = frozenset(finding.ids) in other_truths
             reason = f"{finding.text}{', with different masks' if differ else ''}"
             yield from ((one, reason) for one in members[0 if differ else 1 :])
+
+
+def _is_repeated_in_parts(finding: Finding) -> bool:
+    """Tells whether a finding is about one picture or lesion in several parts, as a name given by an archive is."""
+    is_of_archive = finding.name == "id_in_two_parts" and archive_image(finding.ids[0]) is not None
+    return finding.name in IN_PARTS or is_of_archive
 
 
 def _roots(settings: Mapping[str, Any]) -> Iterator[Path]:
@@ -208,13 +219,17 @@ def _names(kept: Iterable[Examination]) -> dict[Key, str]:
     names: dict[Key, str] = {}
     taken: set[str] = set()
     for examination in kept:
-        name = plain = as_read(examination.id).replace("/", "_")
+        name = plain = _plain_name(examination.id)
         number = 2
         while name.lower() in taken:
             name, number = f"{plain}_{number}", number + 1
         taken.add(name.lower())
         names[examination.id, examination.part] = name
     return names
+
+
+def _plain_name(id_: str) -> str:
+    return as_read(id_).replace("/", "_")
 
 
 def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | None:
@@ -237,6 +252,9 @@ def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | Non
             return row | {"what was wrong": str(error), "what was done": LEFT_OUT}
         wrong.append(f"mask: {faults_in_words(mask, kinds)}")
         done.append(f"mask {'inverted and ' if 'inverted_mask' in kinds else ''}saved as PNG of 0 and 255")
+    if name != _plain_name(sample.id):
+        wrong.append("another pair has the same name")
+        done.append(f"renamed to {name}")
     suffix = sample.image_path.suffix
     if "misnamed_image" in kinds:
         suffix = SUFFIXES.get(image.file.format or "", suffix)

@@ -44,7 +44,7 @@ def check_image(examination: Examination) -> Iterator[Finding]:
         yield _file_fault(examination, image, "image")
         return
     for name, text in (*_picture(image), *_file(image)):
-        yield Finding(name, (examination.id,), f"{examination.id}: {text}")
+        yield Finding(name, (examination.id,), f"{examination.id}: {text}", examination.part)
 
 
 def check_mask(examination: Examination) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def check_mask(examination: Examination) -> Iterator[Finding]:
     if not {"class_mask", "dark_mask", "photograph_as_mask"} & {name for name, _ in found}:
         found += _region(mask)
     for name, text in found:
-        yield Finding(name, (examination.id,), f"{examination.id}: {text}")
+        yield Finding(name, (examination.id,), f"{examination.id}: {text}", examination.part)
 
 
 def is_inverted(lesion: NDArray[np.uint8], share: float) -> bool:
@@ -75,7 +75,7 @@ def is_inverted(lesion: NDArray[np.uint8], share: float) -> bool:
 
 def _file_fault(examination: Examination, fault: FileFault, noun: Literal["image", "mask"]) -> Finding:
     name = f"empty_{noun}_file" if fault.kind == "empty" else f"{fault.kind}_{noun}"
-    return Finding(name, (examination.id,), fault.text)
+    return Finding(name, (examination.id,), fault.text, examination.part)
 
 
 def _picture(image: ImageFacts) -> Found:
