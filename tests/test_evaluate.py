@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,12 @@ from lesionseg.train import train
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.tested_model import open_tested
 
-Compose = Callable[[Sequence[str]], DictConfig]
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_figures_are_drawn() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lesionseg.training.reporting.figures", lambda *_: {})
+        yield
 
 
 def configuration(run: Path, folder: Path, *overrides: str) -> DictConfig:
@@ -127,16 +132,28 @@ def test_an_unknown_part_is_refused(smoke_run: Path, tmp_path: Path) -> None:
         evaluate(configuration(smoke_run, tmp_path, "part=tset"))
 
 
-@pytest.fixture
-def own_run(compose: Compose, draw_pairs: Any, tmp_path: Path) -> tuple[Path, Path]:
-    """The folder of a run on a user's own, unpublished images, and the folder of the images."""
-    root = draw_pairs(tmp_path / "data", {f"{number:02d}": number for number in range(12)})
+@pytest.fixture(scope="module")
+def trained(draw_pairs: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """The folder of a run on a user's own, unpublished images, the folder of the images, and a copy of that."""
+    root = draw_pairs(tmp_path_factory.mktemp("own") / "data", {f"{number:02d}": number for number in range(12)})
+    run, copy = root.parent / "run", root.parent / "copy"
+    shutil.copytree(root, copy)
     overrides = ["model=unet_small", "model.base_channels=4", "image_size=32", "batch_size=4", "num_workers=0"]
     overrides += ["trainer.max_epochs=1", "min_train_batches=1", "callbacks=[checkpoint,last_checkpoint]"]
-    cfg = compose([*overrides, "logger=csv", "data=folder", f"data.root={root}", "data.test_share=0.25"])
-    cfg.run_dir = str(tmp_path / "run")
-    train(cfg)
-    return tmp_path / "run", root
+    overrides += ["logger=csv", "data=folder", f"data.root={root}", "data.test_share=0.25", f"run_dir={run}"]
+    register_schemas()
+    with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        train(hydra.compose("train", overrides=overrides))
+    return run, root, copy
+
+
+@pytest.fixture
+def own_run(trained: tuple[Path, Path, Path]) -> Iterator[tuple[Path, Path]]:
+    """The folder of the run, and that of its images, which a test may change."""
+    run, root, copy = trained
+    yield run, root
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(copy, root)
 
 
 def test_the_split_that_was_trained_is_scored_even_if_it_would_now_be_cut_otherwise(

@@ -81,7 +81,7 @@ def test_long_labels_of_strata_neither_overlap_nor_leave_the_figure(summary, ima
     metrics = {"jaccard": Estimate(0.8, 0.7, 0.9)}
     long = "a benign keratosis-like lesion (solar lentigo, seborrheic keratosis or lichen planus), $5 to $6"
     strata = [Stratum(f"{long} {number}", [Group(long, 1_000, metrics), Group("x", 2, metrics)]) for number in range(3)]
-    figure = figures(replace(summary, strata=strata), image_scores)["strata"]
+    figure = figures(replace(summary, curves=None, strata=strata), image_scores)["strata"]
 
     boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
     assert all(lower.y1 <= upper.y0 for upper, lower in pairwise(boxes))
@@ -93,7 +93,7 @@ def test_long_labels_of_strata_neither_overlap_nor_leave_the_figure(summary, ima
 def test_one_image_is_drawn_without_intervals(summary, image_scores):
     single = {name: Estimate(image_scores[0].scores[name], None, None) for name in summary.metrics}
     strata = [Stratum("size", [Group("small", 1, single)])]
-    alone: Summary = replace(summary, images=1, metrics=single, strata=strata)
+    alone: Summary = replace(summary, curves=None, images=1, metrics=single, strata=strata)
 
     assert "0.950, n = 1" in _texts(as_svg(figures(alone, image_scores[:1])["strata"]))
 
@@ -113,4 +113,5 @@ def test_a_thousand_images_make_a_small_scatter(summary, image_scores):
         if number < 1_000
     ]
 
-    assert len(as_svg(figures(summary, many)["size_and_score"])) < 150_000
+    plain = replace(summary, curves=None, strata=[])
+    assert len(as_svg(figures(plain, many)["size_and_score"])) < 150_000
