@@ -18,15 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesionseg.checkpoint.checkpoint import read
-from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
+from lesionseg.checkpoint.engine import CheckpointEngine
+from lesionseg.checkpoint.reading import read
 from lesionseg.data.file_types import is_readable
 from lesionseg.data.image_file import read_photograph
 from lesionseg.data.resize import resize_image
 from lesionseg.exporting.deployed import Deployed, exported
-from lesionseg.exporting.metadata import embedded
-from lesionseg.exporting.onnx_engine import OnnxEngine
-from lesionseg.exporting.onnx_format import write_onnx
+from lesionseg.exporting.facts import collect_facts
+from lesionseg.exporting.onnx import OnnxEngine, write_onnx
 
 Batch = NDArray[np.uint8]
 Predict = Callable[[Batch], NDArray[np.float32]]
@@ -36,7 +35,7 @@ def open_both(checkpoint: Path, threads: int) -> tuple[CheckpointEngine, OnnxEng
     """Opens the checkpoint with PyTorch, and what is exported from it with ONNX Runtime."""
     torch.set_num_threads(threads)
     eager = CheckpointEngine(checkpoint, device="cpu", precision="fp32")
-    facts = embedded(
+    facts = collect_facts(
         read(checkpoint),
         checkpoint,
         postprocessing=eager.facts.postprocessing,

@@ -34,7 +34,7 @@ Write = Callable[[Path, np.ndarray], None]
 
 PREDICT = """
 import sys, time, hydra
-import lesionseg.checkpoint.checkpoint_engine, lesionseg.prediction.folder_prediction
+import lesionseg.checkpoint.engine, lesionseg.prediction.folder_prediction
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.predict import predict
 register_schemas()

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
+from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.data.image_file import read_photograph
 from lesionseg.data.resize import resize_image
 from lesionseg.postprocessing.temperature import softened

@@ -16,8 +16,8 @@ def load(path: str | Path, *, device: str = "auto", precision: str = "auto") -> 
     """Opens a checkpoint or an exported model to predict with; runs no code from the file.
 
     Args:
-        path: A file that training wrote (`best.ckpt`), or that `lesionseg.export` made of one (`.onnx`, `.pt2` or
-            `.xml`); or the folder of a run, whose best checkpoint is meant.
+        path: File that training wrote (`best.safetensors` or `best.ckpt`) or that `lesionseg.export` made of one
+            (`.onnx` or `.xml`); or the folder of a run, whose best checkpoint is taken.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
         precision: `auto` (the fastest that the device has), `fp32`, `bf16` or `fp16`; of checkpoints only.
 
@@ -29,12 +29,12 @@ def load(path: str | Path, *, device: str = "auto", precision: str = "auto") -> 
     open the model themselves, can do everything.
 
     Example:
-        segmenter = lesionseg.load("best.ckpt")
+        segmenter = lesionseg.load("best.safetensors")
         mask = segmenter.predict("photo.jpg")  # (H, W) bool, of the photograph's own size
     """
     # Imported here: PyTorch takes seconds, which `import lesionseg` should not.
     from lesionseg.config.named_checkpoint import checkpoint_file
-    from lesionseg.prediction.opening import open_engine
+    from lesionseg.exporting.opening import open_engine
     from lesionseg.prediction.predictor import Predictor
 
     return Predictor(open_engine(checkpoint_file(path), device=device, precision=precision))

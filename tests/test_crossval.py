@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.reading import read
 from lesionseg.system.run_folder import read_record
 
 SMALL = ["experiment=smoke", "data.train=8", "data.validation=4", "data.test=3", "image_size=32", "batch_size=4"]

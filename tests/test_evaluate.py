@@ -15,9 +15,10 @@ from PIL import Image
 from scipy import ndimage
 
 import lesionseg
-from lesionseg.checkpoint.checkpoint import read, source_of
-from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
+from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.checkpoint.lightning_io import store_postprocessing
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import source_of
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.cache import NoCache
 from lesionseg.data.dataset import LesionDataset, collate
@@ -122,7 +123,7 @@ def test_another_decision_is_refused(smoke_run: Path, tmp_path: Path) -> None:
 
 
 def test_an_exported_model_cannot_go_back(exported: Callable[[str], Path], smoke_run: Path, tmp_path: Path) -> None:
-    given = ["postprocessing=plain", f"checkpoint={exported('torch_export')}"]
+    given = ["postprocessing=plain", f"checkpoint={exported('onnx')}"]
     with pytest.raises(InputError, match="has its post-processing inside; postprocessing=plain needs the checkpoint"):
         evaluate(configuration(smoke_run, tmp_path, *given))
 

@@ -154,7 +154,7 @@ def evaluated(checkpoint: Path, folder: Path, photographs: Path, *overrides: str
     return evaluate(composed("evaluate", *given, *data, *overrides))
 
 
-@pytest.mark.parametrize("name", ["onnx", "torch_export", "openvino"])
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_an_exported_file_scores_what_its_checkpoint_does(
     name: str, exported: Exported, smoke_run: Path, photographs: Path, tmp_path: Path
 ) -> None:
@@ -169,7 +169,7 @@ def test_an_exported_file_scores_what_its_checkpoint_does(
 
 
 def test_an_exported_file_needs_data(exported: Exported, tmp_path: Path) -> None:
-    given = [f"checkpoint={exported('torch_export')}", f"run_dir={tmp_path}", "num_workers=0"]
+    given = [f"checkpoint={exported('onnx')}", f"run_dir={tmp_path}", "num_workers=0"]
     with pytest.raises(InputError, match=r"does not know its data; give them, for example data=isic2017"):
         evaluate(composed("evaluate", *given))
 
@@ -179,6 +179,6 @@ def test_scoring_an_exported_file_on_what_it_was_trained_on_is_warned_of(
 ) -> None:
     trained_on = json.loads((smoke_run / "split.json").read_text())["parts"]["train"][0].rpartition("/")[2]
     root = draw_pairs(tmp_path / "data", {trained_on: 1, "other": 2})
-    given = [f"checkpoint={exported('torch_export')}", f"run_dir={tmp_path}", "num_workers=0", "data=folder"]
+    given = [f"checkpoint={exported('onnx')}", f"run_dir={tmp_path}", "num_workers=0", "data=folder"]
     evaluate(composed("evaluate", *given, f"data.root={root}", "part=all"))
     assert "1 of 2 scored images have the names of images this checkpoint was trained on" in caplog.text

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 import torch
 
-from lesionseg.checkpoint.checkpoint import read, segmenter_of, source_of
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO
 from lesionseg.checkpoint.pickle_scan import MOST_INSTRUCTIONS, check_pickle
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of, source_of
 from lesionseg.checkpoint.zip_archive import LARGEST_DIRECTORY, LARGEST_PICKLE, open_archive
 from lesionseg.errors import InputError
 
@@ -174,7 +175,7 @@ NAMES = [
     "torch._utils _rebuild_tensor", "torch._utils _rebuild_parameter", "torch._utils _rebuild_wrapper_subclass",
     "torch._tensor _rebuild_from_type_v2", "torch Tensor", "torch.nn.modules.linear Linear",
     "torch.storage UntypedStorage", "torch Size", "collections Counter", "numpy.core.multiarray _reconstruct",
-    "omegaconf.dictconfig DictConfig", "hydra.utils instantiate", "lesionseg.checkpoint.checkpoint os.system",
+    "omegaconf.dictconfig DictConfig", "hydra.utils instantiate", "lesionseg.checkpoint.reading os.system",
     "lesionseg.model.unet UNet", "collections  OrderedDict", "Collections OrderedDict",
 ]  # fmt: skip
 
@@ -570,8 +571,8 @@ WRONG = [None, True, 5, -1, 10**15, 1.5, float("nan"), "text", [], {}, [1], {"a"
 FIELDS: dict[str, list[Any]] = {
     "lesionseg": [None, 5, [], {}],
     "lesionseg.format": [None, True, 1.0, "1", 0, 2, [], {}],
-    "lesionseg.config.schema": [None, 5, [], {}],
-    "lesionseg.config.schema.image_size": [
+    "lesionseg.config": [None, 5, [], {}],
+    "lesionseg.config.image_size": [
         None,
         True,
         "160",
@@ -584,12 +585,12 @@ FIELDS: dict[str, list[Any]] = {
         float("nan"),
         [160],
     ],
-    "lesionseg.config.schema.seed": [None, "0", -1, 2**63, 0.5],
-    "lesionseg.config.schema.name": [None, 5, ["a"], {"a": "b"}],
-    "lesionseg.config.schema.model": [None, 5, "UNet", []],
-    "lesionseg.config.schema.segmenter": [None, 5, "text", []],
-    "lesionseg.config.schema.data": [None, 5, "text", [], {"train": {"a": {5: 5}}}],
-    "lesionseg.config.schema.optimizer": [{5: 5}, {"a": [{5: 5}]}, (1, 2)],
+    "lesionseg.config.seed": [None, "0", -1, 2**63, 0.5],
+    "lesionseg.config.name": [None, 5, ["a"], {"a": "b"}],
+    "lesionseg.config.model": [None, 5, "UNet", []],
+    "lesionseg.config.segmenter": [None, 5, "text", []],
+    "lesionseg.config.data": [None, 5, "text", [], {"train": {"a": {5: 5}}}],
+    "lesionseg.config.optimizer": [{5: 5}, {"a": [{5: 5}]}, (1, 2)],
     "lesionseg.split": [None, 5, [], {}],
     "lesionseg.split.parts": [None, [], {}, {"train": []}],
     "lesionseg.split.parts.test": [None, 5, "text", [5], [None], {"a": 1}],
@@ -892,7 +893,8 @@ def test_an_earlier_checkpoint_is_removed(tmp_path: Path) -> None:
 OPENS_ALL_IN_LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
-from lesionseg.checkpoint.checkpoint import read, segmenter_of
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.errors import InputError
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 600 * 2**20,) * 2)

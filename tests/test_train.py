@@ -12,7 +12,7 @@ import yaml
 from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.reading import read
 from lesionseg.errors import InputError
 from lesionseg.train import train
 from lesionseg.training.experiment import Experiment

@@ -12,7 +12,7 @@ from torch import Tensor
 from lesionseg.benchmarking.missing import NotMeasurableError, first_line
 from lesionseg.benchmarking.subject import Subject
 from lesionseg.exporting.deployed import Deployed, exported
-from lesionseg.exporting.exported_file import INPUT, OUTPUTS
+from lesionseg.exporting.opening import INPUT, OUTPUTS
 from lesionseg.exporting.settings import NEEDED
 
 ERRORS_ONLY = 3
@@ -46,7 +46,7 @@ def onnx_inference(subject: Subject, image: Tensor) -> tuple[Callable[[], object
 
 
 def _model(subject: Subject, size: int) -> bytes:
-    from lesionseg.exporting.onnx_format import converted  # needs the extra
+    from lesionseg.exporting.onnx import converted  # needs the extra
 
     segmenter = copy.deepcopy(subject.segmenter).cpu()
     model: bytes = converted(exported(Deployed(segmenter, size))).SerializeToString()

@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from lesionseg.benchmarking.inference_works import WAYS
 from lesionseg.benchmarking.timing import STAGES
 from lesionseg.check import check
-from lesionseg.checkpoint.checkpoint import read
-from lesionseg.checkpoint.checkpoint_engine import PRECISIONS
+from lesionseg.checkpoint.engine import PRECISIONS
+from lesionseg.checkpoint.reading import read
 from lesionseg.config.schema import CONF
 from lesionseg.errors import raise_all
 

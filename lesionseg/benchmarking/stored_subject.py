@@ -7,8 +7,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.benchmarking.subject import Subject, segmenter_defaults
-from lesionseg.checkpoint.checkpoint import SEGMENTER_PREFIX, read, record, segmenter_of
-from lesionseg.system.environment import library_versions
+from lesionseg.checkpoint.layout import contents_of, record
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of
 
 EMPTY_SPLIT = {"parts": {"train": [], "validation": [], "test": []}, "sha256": "0" * 64}
 
@@ -21,15 +22,9 @@ def stored(cfg: DictConfig, subject: Subject, folder: Path) -> Path:
     """
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     kept = {name: config[name] for name in ("name", "seed", "image_size", "model", "data")}
-    state = subject.segmenter.state_dict()
+    state = {name: value.cpu() for name, value in subject.segmenter.state_dict().items()}
     path = folder / "untrained.ckpt"
-    contents = {
-        "lesionseg": record(kept | {"segmenter": segmenter_defaults()}, EMPTY_SPLIT, {}) | {"metrics": {}},
-        "state_dict": {f"{SEGMENTER_PREFIX}{name}": value.cpu() for name, value in state.items()},
-        "epoch": 0,
-        "global_step": 0,
-        "pytorch-lightning_version": library_versions()["lightning"],
-    }
-    torch.save(contents, path)
+    recorded = record(kept | {"segmenter": segmenter_defaults()}, EMPTY_SPLIT, {}) | {"metrics": {}}
+    torch.save(contents_of(recorded, state), path)
     segmenter_of(read(path))
     return path

@@ -12,8 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor, nn
 
 from lesionseg.benchmarking.foreign import Foreign
-from lesionseg.checkpoint.checkpoint import read, segmenter_of
-from lesionseg.checkpoint.checkpoint_engine import PRECISIONS, SHORT_NAMES
+from lesionseg.checkpoint.engine import PRECISIONS, SHORT_NAMES
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.config.build import build
 from lesionseg.config.launch import explain
 from lesionseg.config.schema import CONF, PeerConfig

@@ -1,4 +1,4 @@
-"""How Lightning writes, reads and removes checkpoints here."""
+"""Writing, reading and removing checkpoints for Lightning."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
-from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.reading import read
 from lesionseg.errors import InputError
 from lesionseg.system.files import whole_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all, and reads without running code from it."""
+    """Writes a checkpoint whole or not at all, and reads one without running code from it."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Writes to a temporary name, flushes to the disk, then renames over the previous checkpoint."""
@@ -30,13 +30,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read(Path(path))
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        """Removes the file of an earlier checkpoint, if it is one.
+        """Removes the file of an earlier checkpoint, if it is a file.
 
-        Which file that is, a checkpoint that a training resumed from may have said. Lightning sees to it that it
-        begins with the run's own folder, but not that it stays there, and would remove a whole folder.
+        The path may come from a checkpoint that the training resumed from. Lightning makes sure that it starts with the
+        run's own folder, but not that it stays inside, and would remove a whole folder.
 
         Raises:
-            InputError: The path leads up again.
+            InputError: The path has a `..` in it.
         """
         if ".." in Path(path).parts:
             raise InputError(f"{path}: not removed; a checkpoint's path may have no '..' in it")
@@ -45,7 +45,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def store_postprocessing(path: Path, postprocessing: Mapping[str, Any]) -> None:
-    """Puts a fitted decision into a checkpoint; see `checkpoint.checkpoint`. All else in it stays, to resume from.
+    """Puts fitted post-processing into a checkpoint; everything else in it stays, so that it can be resumed from.
 
     Raises:
         InputError: The file is no checkpoint of lesionseg.

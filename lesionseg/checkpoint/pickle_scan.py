@@ -1,9 +1,9 @@
-"""What a checkpoint's pickle asks for, found out without doing any of it.
+"""A scan of a checkpoint's pickle that finds out what it asks for without doing any of it.
 
-A pickle is a program for a small stack machine. This is that machine with the instructions that tensors and plain
-values take, and no others: it calls nothing, and in place of tensors it makes notes, which are held against the
-storages that the file has. What is refused here never reaches `torch.load`, which bounds neither sizes nor numbers: a
-class that it allows may be called on a list of millions, any number of times.
+A pickle is a program for a small stack machine. The scan is that machine with only the instructions that tensors and
+plain values take. It calls nothing, and notes each tensor instead of making it, to compare it with the storages of the
+file. `torch.load(weights_only=True)` alone bounds neither sizes nor numbers: it may call a class that it allows on a
+list of millions, any number of times.
 """
 
 import pickletools
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from lesionseg.errors import InputError
 
 MOST_INSTRUCTIONS = 2_000_000
-"""That of a training on ten thousand images has about 40,000."""
+"""Limit of a pickle's instructions; a training on ten thousand images takes about 40,000."""
 MOST_VALUES = 2_000_000
-"""Each counted as often as it is referred to: twenty lists of twice the previous one are a million."""
+"""Limit of values, each counted as often as it is referred to: twenty lists of twice the previous are a million."""
 MOST_CHARACTERS = 64 * 2**20
 DEEPEST = 64
-"""Containers within each other; Lightning's have about eight."""
+"""Limit of nested containers; Lightning's have about eight."""
 MOST_DIMENSIONS = 8
 INTEGERS = range(-(2**63), 2**64)
 
@@ -38,11 +38,11 @@ ITEM_SIZES = {
     "torch CharStorage": 1,
     "torch BoolStorage": 1,
 }
-"""Bytes of one number of each kind of storage."""
+"""Bytes of one number by the kind of storage."""
 
 
 class Name(NamedTuple):
-    """Something of Python's that a pickle names, `module name`."""
+    """An object of Python that a pickle names as `module name`."""
 
     name: str
 
@@ -51,11 +51,11 @@ class Storage(NamedTuple):
     """A storage of the file."""
 
     numbers: int
-    """How many it holds."""
+    """Count of its numbers."""
 
 
 class StoredTensor(NamedTuple):
-    """A tensor that fits into its storage without using any number of it twice."""
+    """A tensor that fits into its storage without using any number twice."""
 
     shape: tuple[int, ...]
 
@@ -75,8 +75,8 @@ def check_pickle(pickled: bytes, storages: Mapping[str, int]) -> None:
     machine = _Machine(storages)
     try:
         root = machine.run(pickled)
-        _check_values([root, *machine.attributes])
-    # What a pickle that is cut off or makes no sense runs into: an empty stack, a missing note, a wrong type.
+        check_values([root, *machine.attributes])
+    # A pickle that is cut off or makes no sense runs into an empty stack, a missing note or a wrong type.
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -84,12 +84,12 @@ def check_pickle(pickled: bytes, storages: Mapping[str, int]) -> None:
 
 
 class _Machine:
-    """A stack, the stacks set aside at each mark, and what is remembered by number."""
+    """A stack, the stacks set aside at each mark, and the values remembered by number."""
 
     def __init__(self, storages: Mapping[str, int]) -> None:
         self.stack: list[Any] = []
         self.attributes: list[Any] = []
-        """What hangs on dictionaries and tensors beside their items and numbers: torch's `_metadata`, empty hooks."""
+        """Attributes of dictionaries and tensors: torch's `_metadata` and empty hooks."""
         self._set_aside: list[list[Any]] = []
         self._memory: dict[int, Any] = {}
         self._storages = storages
@@ -149,13 +149,13 @@ class _Machine:
             target[key] = value
 
     def name(self, name: str) -> None:
-        """Notes a name that tensors and plain values take."""
+        """Notes the name of a function or class that makes tensors or dictionaries."""
         if name not in (TENSOR, ORDERED) and name not in ITEM_SIZES:
             raise InputError(_asks_for(name))
         self.push(Name(name))
 
     def call(self, _: Any) -> None:
-        """Notes the tensor, or makes the empty dictionary, that a call would return."""
+        """Notes the tensor that a call would return, or makes the empty dictionary."""
         called, arguments = self.pop(2)
         name = called.name if type(called) is Name else None
         if name == ORDERED and arguments == ():
@@ -167,7 +167,7 @@ class _Machine:
             raise InputError("it asks for a call that no tensor and no plain value takes")
 
     def storage(self, _: Any) -> None:
-        """Notes a storage, which must have as many bytes in the file as it says."""
+        """Notes a storage, which must have as many bytes in the file as the pickle says."""
         (reference,) = self.pop(1)
         word, kind, key, location, count = reference
         if word != "storage" or type(kind) is not Name or type(location) is not str or type(count) is not int:
@@ -178,7 +178,7 @@ class _Machine:
         self.push(Storage(count))
 
     def attribute(self, _: Any) -> None:
-        """Sets aside torch's remarks on a state dict; other attributes could take the place of its methods."""
+        """Notes torch's remarks on a state dict; other attributes could replace its methods."""
         (state,) = self.pop(1)
         if type(self.stack[-1]) is not OrderedDict or type(state) is not dict or set(state) - {"_metadata"}:
             raise InputError("it sets attributes, which neither tensors nor plain values have")
@@ -217,7 +217,7 @@ INSTRUCTIONS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "BINPERSID": _Machine.storage,
     "BUILD": _Machine.attribute,
 }
-"""What each instruction does with its argument."""
+"""Methods of the machine by the instruction that they carry out."""
 
 
 def _asks_for(name: str) -> str:
@@ -225,7 +225,7 @@ def _asks_for(name: str) -> str:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, requires_grad: Any, hooks: Any) -> StoredTensor:
-    """Notes a tensor whose numbers are all in its storage, each at a place of its own."""
+    """Notes a tensor if all its numbers are in its storage, each at a place of its own."""
     if type(storage) is not Storage or type(requires_grad) is not bool or hooks != OrderedDict():
         raise InputError("it has a tensor with a wrong storage, or with hooks")
     if type(shape) is not tuple or type(strides) is not tuple or not len(shape) == len(strides) <= MOST_DIMENSIONS:
@@ -238,10 +238,10 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, requires_grad: 
 
 
 def _reach(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """Returns how far a tensor's last number is behind its first.
+    """Returns the distance from a tensor's first number to its last.
 
     Raises:
-        InputError: It uses a number several times, so that a copy takes more memory than the file.
+        InputError: The tensor uses a number several times, so that a copy takes more memory than the file.
     """
     reach = 0
     for stride, size in sorted((stride, size) for stride, size in zip(strides, shape, strict=True) if size > 1):
@@ -251,8 +251,12 @@ def _reach(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
     return reach
 
 
-def _check_values(roots: Iterable[Any]) -> None:
-    """Checks all values, without recursion: the pickle decides how deep they are."""
+def check_values(roots: Iterable[Any]) -> None:
+    """Checks values without recursion, since a file decides how deep they are.
+
+    Raises:
+        InputError: They are too many or too deep, or others than plain values and tensors.
+    """
     waiting = [(value, 0) for value in roots]
     values = characters = 0
     while waiting:
@@ -269,7 +273,7 @@ def _check_values(roots: Iterable[Any]) -> None:
 
 
 def _children(value: Any) -> Iterator[Any]:
-    """Lists what is in a container; nothing for a plain value."""
+    """Lists the values in a container, none for a plain value."""
     kind = type(value)
     if kind in (dict, OrderedDict):
         yield from value

@@ -1,4 +1,4 @@
-"""Building parts that a file, not this command line, asks for."""
+"""Building objects that a file asks for, which nobody vouches for."""
 
 import inspect
 import re
@@ -17,22 +17,22 @@ from lesionseg.errors import InputError, raise_all
 Built = TypeVar("Built")
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
-"""Takes no type for another (`True` or `"1"` for 1), and neither infinity nor NaN for a number."""
+"""Refuses values of another type (`True` or `"1"` for 1), infinity and NaN."""
 
 
-def build_stored(node: Mapping[str, Any], kind: type[Built], package: str) -> Built:
-    """Builds an object of this project's that a file asks for.
+def build_named(node: Mapping[str, Any], kind: type[Built], package: str) -> Built:
+    """Builds an object of one of lesionseg's classes that a file names as `_target_`.
 
     A name is no proof (`lesionseg.x.sys.exit` starts with `lesionseg.` and is `sys.exit`), so the object that it
-    resolves to is checked: a class of the wanted kind, defined in a module directly in `package`. Arguments are plain
-    values of its constructor's types (or parts of the same kind, built in the same way), so nothing further is built;
-    a text such as `${oc.env:HOME}` stays one.
+    resolves to is checked: it must be a class of the wanted kind that is defined in a module directly in `package`.
+    Arguments must be plain values of its constructor's types, or objects of the same kind that were built in the same
+    way. A text such as `${oc.env:HOME}` stays a text.
 
     Raises:
         InputError: Any of this does not hold, or the class refuses its arguments.
     """
     target = str(node.get("_target_"))
-    found = _stored_class(target, kind, package)
+    found = _named_class(target, kind, package)
     arguments = {name: value for name, value in node.items() if name != "_target_"}
     if any(str(name).startswith("_") or not _is_plain(value, kind) for name, value in arguments.items()):
         raise InputError(f"the file gives {target} nested settings; allowed: plain values")
@@ -40,10 +40,10 @@ def build_stored(node: Mapping[str, Any], kind: type[Built], package: str) -> Bu
 
 
 def build_strictly(found: type[Built], arguments: Mapping[str, Any]) -> Built:
-    """Builds an object of a class from plain values, if they are what its constructor's annotations say.
+    """Builds an object from plain values that fit its constructor's annotations.
 
     Raises:
-        InputError: They are not, or the constructor refuses them.
+        InputError: They do not fit, or the constructor refuses them.
     """
     name = f"{found.__module__}.{found.__qualname__}"
     raise_all(f"{name} cannot be built as the file asks:", list(_faults(found, arguments)))
@@ -53,8 +53,8 @@ def build_strictly(found: type[Built], arguments: Mapping[str, Any]) -> Built:
         raise InputError(f"{name} cannot be built as the file asks: {error}") from error
 
 
-def _stored_class(target: str, kind: type[Built], package: str) -> type[Built]:
-    """Finds the class that a file names, if it is one that a file may name."""
+def _named_class(target: str, kind: type[Built], package: str) -> type[Built]:
+    """Finds the class that a file names, if a file may name it."""
     if not re.fullmatch(re.escape(package) + r"\.[a-z][a-z0-9_]*\.[A-Z][A-Za-z0-9]*", target):
         raise InputError(f"the file asks for {reprlib.repr(target)}; allowed: a class in a module of {package}")
     module_name, class_name = target.rsplit(".", 1)
@@ -68,7 +68,7 @@ def _stored_class(target: str, kind: type[Built], package: str) -> type[Built]:
 
 
 def _is_plain(value: Any, kind: type[Any]) -> bool:
-    """Tells plain values, and mappings or lists of parts that have been built, from anything still to be built."""
+    """Tells plain values, and mappings or lists of objects that have been built, from anything else."""
     if isinstance(value, Mapping):
         return all(part is None or isinstance(part, kind) for part in value.values())
     if isinstance(value, list | tuple):
@@ -81,7 +81,7 @@ def _is_single(value: Any) -> bool:
 
 
 def _faults(found: type[Any], arguments: Mapping[str, Any]) -> Iterator[str]:
-    """Holds arguments against a constructor's names and types."""
+    """Compares arguments with a constructor's names and types."""
     allowed = inspect.signature(found).parameters
     annotations = typing.get_type_hints(found.__init__)
     for name, value in arguments.items():
@@ -94,7 +94,7 @@ def _faults(found: type[Any], arguments: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_type(name: str, value: Any, annotation: Any) -> Iterator[str]:
-    """Holds one value against its annotation; a path is stored as text."""
+    """Compares one value with its annotation; a path is saved as text."""
     choices = typing.get_args(annotation)
     if typing.get_origin(annotation) is Literal and type(value) not in map(type, choices):
         yield f"{name} is {reprlib.repr(value)}; allowed: {', '.join(map(str, choices))}"  # True is no 1

@@ -4,9 +4,9 @@
     archive/data/<number>   the bytes of a storage
     archive/version, archive/byteorder, archive/.format_version ...
 
-A zip file can lie: entries that inflate to a thousand times their size, two of one name, one inside another, names that
-leave the folder, a second directory for readers that look for it elsewhere. `torch.save` writes entries one behind the
-other, uncompressed, in one folder, and ends with the directory; `torch.load` checks none of that.
+A zip file can lie: entries may inflate to a thousand times their size, share a name, lie inside each other or leave the
+folder, and a second directory may wait for readers that look for it elsewhere. `torch.save` writes uncompressed entries
+one after the other in one folder, and ends with the directory; `torch.load` checks none of that.
 """
 
 import re
@@ -22,9 +22,9 @@ from zlib_ng import zlib_ng
 from lesionseg.errors import InputError
 
 LARGEST_PICKLE = 64 * 2**20
-"""Bytes; that of a training on ten thousand images takes less than one million."""
+"""Bytes; the pickle of a training on ten thousand images takes less than one million."""
 LARGEST_DIRECTORY = 8 * 2**20
-"""Bytes, enough for about 100,000 entries; Python reads the whole directory before it can be asked for their number."""
+"""Bytes, enough for about 100,000 entries; Python reads the whole directory before it tells their number."""
 
 # The folder is named after the file that was first written: any printable characters but slashes.
 FOLDER = r"(?P<folder>(?!\.\.?/)[ -.0-\[\]-~]+)"
@@ -37,23 +37,23 @@ LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # signature, ..., length of the name,
 
 
 @dataclass(frozen=True)
-class StoredBytes:
-    """What a checkpoint's zip file holds.
+class Archive:
+    """Contents of a checkpoint's zip file.
 
     Attributes:
-        pickle: The bytes of `data.pkl`.
-        storages: Number of bytes of each storage, by its name in the pickle.
+        pickle: Bytes of `data.pkl`.
+        storages: Number of bytes of each storage by its name in the pickle.
     """
 
     pickle: bytes
     storages: Mapping[str, int]
 
 
-def open_archive(path: Path) -> StoredBytes:
-    """Checks a checkpoint's zip file, every byte of its entries included, and takes out the pickle unread.
+def open_archive(path: Path) -> Archive:
+    """Checks a checkpoint's zip file with every byte of its entries, and takes out the pickle unread.
 
     Raises:
-        InputError: It is none, is damaged, or is not as `torch.save` writes it.
+        InputError: The file is no zip file, is damaged, or is not as `torch.save` writes it.
     """
     try:
         with path.open("rb") as file:
@@ -70,7 +70,7 @@ def open_archive(path: Path) -> StoredBytes:
     if "data.pkl" not in places or len(places["data.pkl"]) > LARGEST_PICKLE:
         raise InputError(f"it has no data.pkl, or one of more than {LARGEST_PICKLE} bytes")
     storages = {name[5:]: len(place) for name, place in places.items() if name.startswith("data/")}
-    return StoredBytes(content[_slice(places["data.pkl"])], storages)
+    return Archive(content[_slice(places["data.pkl"])], storages)
 
 
 def _check_end(content: mmap) -> None:
@@ -91,7 +91,7 @@ def _check_end(content: mmap) -> None:
 
 
 def _names(entries: list[zipfile.ZipInfo]) -> list[str]:
-    """Checks the entries' names and takes off the folder that all are in."""
+    """Checks the entries' names and removes the folder that all are in."""
     # As it stands in the file: ZipInfo.filename is cut at a zero byte.
     matches = [(entry.orig_filename, NAME.fullmatch(entry.orig_filename)) for entry in entries]
     strange = [name for name, match in matches if match is None]
@@ -106,7 +106,7 @@ def _names(entries: list[zipfile.ZipInfo]) -> list[str]:
 
 
 def _places(content: mmap, entries: list[zipfile.ZipInfo]) -> Iterator[range]:
-    """Finds where each entry's bytes are; each checked to be stored as it is, apart from the others and undamaged."""
+    """Finds the bytes of each entry, which must be uncompressed, apart from the others and undamaged."""
     free = 0
     for entry in entries:
         name = entry.filename
@@ -122,7 +122,7 @@ def _places(content: mmap, entries: list[zipfile.ZipInfo]) -> Iterator[range]:
 
 
 def _place(content: mmap, entry: zipfile.ZipInfo) -> range:
-    """Finds an entry's bytes behind its local header, where torch looks for them too."""
+    """Finds an entry's bytes behind its local header, where torch looks for them."""
     header = content[entry.header_offset : entry.header_offset + LOCAL_HEADER.size]
     if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
         raise InputError(f"its entry {entry.filename} is not where its directory says")

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from lesionseg.errors import InputError
 
-BEST = ("checkpoints/best.ckpt", "best.ckpt", "ensemble.ckpt")
-"""Where it is in the folder of a training, in its `checkpoints` folder, and in the folder of a cross-validation."""
+BEST = (
+    *("checkpoints/best.ckpt", "best.ckpt", "ensemble.ckpt"),
+    *("checkpoints/best.safetensors", "best.safetensors", "ensemble.safetensors"),
+)
+"""Paths below the folder of a training, below its `checkpoints` folder, and below that of a cross-validation."""
 OF_RUNS_BELOW = ("*/checkpoints/best.ckpt", "*/*/checkpoints/best.ckpt")
-SUFFIXES = (".ckpt", ".onnx", ".pt2", ".xml")
+SUFFIXES = (".ckpt", ".safetensors", ".onnx", ".xml")
 MOST_NAMED = 3
 
 

@@ -9,7 +9,7 @@ from lesionseg.config.arguments import target_nodes
 SMALLEST_IMAGE = 32
 """Height and width in pixels below which a lesion is no more than a few pixels."""
 LARGEST_IMAGE = 4096
-"""Pixels. A checkpoint of a larger one is not opened, see `lesionseg.checkpoint.contents`."""
+"""Pixels. A checkpoint of a larger one is not opened, see `lesionseg.checkpoint.layout`."""
 LARGEST_SEED = 2**32 - 1
 """NumPy's."""
 

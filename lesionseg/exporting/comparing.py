@@ -1,37 +1,47 @@
-"""Whether an exported file computes what the checkpoint does."""
+"""Whether an exported file computes what its checkpoint does, on real photographs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lesionseg.checkpoint.rebuild import source_of
+from lesionseg.data.file_types import is_readable, readable_text
+from lesionseg.data.image_file import read_image
 from lesionseg.data.resize import resize_image
+from lesionseg.data.split import own_samples
+from lesionseg.data.synthetic_image import draw_dermoscopy
+from lesionseg.errors import InputError
 from lesionseg.exporting.deployed import Deployed
-from lesionseg.exporting.exported_opening import ExportedEngine
+from lesionseg.exporting.opening import ExportedEngine
+
+DRAWN_SIZES = ((450, 600), (257, 131), (96, 96))
+"""Heights and widths in pixels of drawn images: like photographs, odd and small."""
 
 Array = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Between two models on the same images."""
+    """Difference between two models on the same images."""
 
     probability: float
-    """The largest difference of any pixel's probability, 0 to 1."""
+    """Largest difference of a pixel's probability, 0 to 1."""
     mask: float
-    """Share of the pixels whose decision differs, 0 to 1."""
+    """Share of the pixels whose mask differs, 0 to 1."""
 
 
 def difference(engine: ExportedEngine, deployed: Deployed, batches: Sequence[Array]) -> Difference:
     """Compares a file with the model it was made from, in float32 on the CPU.
 
     Args:
-        engine: Of the file.
-        deployed: The model.
-        batches: Each (B, H, W, 3) uint8 RGB, of any sizes.
+        engine: Engine of the file.
+        deployed: Model.
+        batches: Batches (B, H, W, 3) uint8 RGB of any sizes.
     """
     largest, differing, pixels = 0.0, 0, 0
     for batch in batches:
@@ -56,3 +66,51 @@ def at_network_size(images: Sequence[Array], image_size: int) -> Array:
 def _expected(deployed: Deployed, batch: Array) -> Any:
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         return tuple(result.numpy() for result in deployed(torch.from_numpy(np.require(batch, requirements="W"))))
+
+
+class Photographs(NamedTuple):
+    """Photographs to compare on."""
+
+    origin: str
+    """Origin in words."""
+    images: list[Array]
+    """Images (H, W, 3) RGB 0..255 at their own sizes."""
+
+
+def photographs(folder: Path | None, checkpoint: Mapping[str, Any], count: int) -> Photographs:
+    """Reads photographs from a folder, else from the checkpoint's validation subset, else draws some.
+
+    Args:
+        folder: Folder of images, not searched recursively; None for the checkpoint's own images.
+        checkpoint: Contents of the checkpoint, as `lesionseg.checkpoint.reading.read` returns them.
+        count: Largest number of images, taken in order of their names.
+
+    Raises:
+        InputError: There are no images in the folder, or one cannot be read.
+    """
+    if folder is not None:
+        return _of_folder(folder, count)
+    try:
+        samples = own_samples(source_of(checkpoint), "validation", checkpoint["lesionseg"]["split"])[:count]
+        images = [sample.image() for sample in samples]
+    except InputError:
+        images = []  # the data need not be at hand for an export
+    if images:
+        return Photographs(f"{len(images)} validation images of the checkpoint's own data", images)
+    drawn = [_drawn(number) for number in range(count)]
+    return Photographs(f"{count} drawn images, as the checkpoint's data are not at hand (give images=FOLDER)", drawn)
+
+
+def _of_folder(folder: Path, count: int) -> Photographs:
+    if not folder.is_dir():
+        raise InputError(f"images={folder}: there is no folder {folder.absolute()}")
+    files = sorted(path for path in folder.iterdir() if is_readable(path))[:count]
+    if not files:
+        raise InputError(f"images={folder}: has no images; allowed: {readable_text()}")
+    return Photographs(f"{len(files)} images of {folder}", [read_image(path) for path in files])
+
+
+def _drawn(number: int) -> Array:
+    height, width = DRAWN_SIZES[number % len(DRAWN_SIZES)]
+    square, _ = draw_dermoscopy(number, max(height, width))
+    return np.ascontiguousarray(square[:height, :width])

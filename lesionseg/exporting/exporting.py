@@ -1,4 +1,4 @@
-"""From a checkpoint to a file that has been compared with it."""
+"""Exporting a checkpoint to a file that has been compared with it."""
 
 import os
 import tempfile
@@ -8,21 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from pydantic import ValidationError
 
-from lesionseg.checkpoint.checkpoint import read, segmenter_of, source_of
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of, source_of
 from lesionseg.config.build import build
 from lesionseg.data.sample import Sample
 from lesionseg.data.split import other_samples, own_samples
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
-from lesionseg.exporting.comparing import at_network_size, at_own_size, difference
+from lesionseg.exporting.comparing import at_network_size, at_own_size, difference, photographs
 from lesionseg.exporting.deployed import Deployed, exported
-from lesionseg.exporting.embedded_facts import EmbeddedFacts
-from lesionseg.exporting.exported_opening import open_exported
-from lesionseg.exporting.metadata import embedded
-from lesionseg.exporting.photographs import photographs
-from lesionseg.exporting.settings import SUFFIXES, Precision, check_settings, files_of, precision_of, target_of
+from lesionseg.exporting.facts import EmbeddedFacts, Precision, collect_facts
+from lesionseg.exporting.opening import ExportedEngine, open_exported
+from lesionseg.exporting.settings import SUFFIXES, check_settings, files_of, precision_of, target_of
 from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH
 
 Numbers = dict[str, float]
@@ -41,18 +39,15 @@ class Model:
     deployed: Deployed
 
     def facts(self, cfg: DictConfig, precision: Precision) -> EmbeddedFacts:
-        """Returns what a file in that number format carries."""
-        try:
-            return embedded(
-                self.checkpoint,
-                self.path,
-                postprocessing=self.deployed.segmenter.postprocessing,
-                precision=precision,
-                licence=cfg.licence,
-                intended_use=cfg.intended_use,
-            )
-        except ValidationError as error:
-            raise InputError(f"{self.path}: what it says of itself cannot be exported: {error}") from error
+        """Returns the metadata of a file in a number format."""
+        return collect_facts(
+            self.checkpoint,
+            self.path,
+            postprocessing=self.deployed.segmenter.postprocessing,
+            precision=precision,
+            licence=cfg.licence,
+            intended_use=cfg.intended_use,
+        )
 
 
 def export_checkpoint(cfg: DictConfig) -> Numbers:
@@ -60,7 +55,7 @@ def export_checkpoint(cfg: DictConfig) -> Numbers:
 
     Returns:
         `largest_difference` of a probability and `differing_mask_share` of the pixels, both 0 to 1; of int8 also
-        `dice_before` and `dice_after` on the validation part.
+        `dice_before` and `dice_after` on the validation subset.
 
     Raises:
         InputError: A setting or the checkpoint is wrong, something is not installed, the file is there already, or the
@@ -68,55 +63,53 @@ def export_checkpoint(cfg: DictConfig) -> Numbers:
         DisagreementError: The file differs from the checkpoint by more than `cfg` tolerates.
     """
     check_settings(cfg)
-    target, model = target_of(cfg), _opened(Path(cfg.checkpoint))
-    samples = _calibration_and_validation(cfg, model.checkpoint) if cfg.int8 else None
+    path, target = Path(cfg.checkpoint), target_of(cfg)
+    checkpoint = read(path)
+    model = Model(path, checkpoint, Deployed(segmenter_of(checkpoint), checkpoint["lesionseg"]["config"]["image_size"]))
+    samples = _calibration_and_validation(cfg, checkpoint) if cfg.int8 else None
     target.parent.mkdir(parents=True, exist_ok=True)
     # In the target's own folder: nothing but a file that was compared ever gets its name.
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
-        file = _written(cfg, model, Path(folder))
-        numbers = _compared(cfg, model, file)
+        file, engine = _written(cfg, model, Path(folder))
+        numbers = _compared(cfg, model, engine)
         if samples is not None:
             file, losses = _quantised(cfg, model, file, *samples)
             numbers |= losses
         _move(file, target)
-    _print_files(target)
-    if trains_on_drawn_images(model.checkpoint["lesionseg"]["config"].get("data")):
+    for file in files_of(target)[::-1]:
+        print(f"{'Wrote' if file == target else 'with '} {file} ({file.stat().st_size / 2**20:.1f} MiB)", flush=True)
+    if trains_on_drawn_images(checkpoint["lesionseg"]["config"].get("data")):
         print(NEVER_SAW_A_PHOTOGRAPH)
     return numbers
 
 
-def _opened(path: Path) -> Model:
-    checkpoint = read(path)
-    image_size = checkpoint["lesionseg"]["config"]["image_size"]
-    return Model(path, checkpoint, Deployed(segmenter_of(checkpoint), image_size))
-
-
-def _written(cfg: DictConfig, model: Model, folder: Path) -> Path:
-    """Writes the file in floating point and returns it."""
+def _written(cfg: DictConfig, model: Model, folder: Path) -> tuple[Path, ExportedEngine]:
+    """Writes the file in floating point, and opens it."""
     program, precision = exported(model.deployed), precision_of(cfg)
     facts = model.facts(cfg, "fp32" if precision == "int8" else precision)
     file = folder / f"model{SUFFIXES[cfg.format]}"
-    # Each import is of libraries that only this format needs.
-    if cfg.format == "onnx":
-        from lesionseg.exporting.onnx_format import write_onnx
-
-        write_onnx(program, facts, file)
-    elif cfg.format == "torch_export":
-        from lesionseg.exporting.torch_export_format import write_torch_export
+    # Each import needs libraries that only this format needs.
+    if cfg.format == "torch_export":
+        from lesionseg.exporting.torch_export import OwnTorchExport, write_torch_export
 
         write_torch_export(program, facts, file)
+        return file, OwnTorchExport(file, facts)
+    if cfg.format == "onnx":
+        from lesionseg.exporting.onnx import write_onnx
+
+        write_onnx(program, facts, file)
     else:
-        from lesionseg.exporting.openvino_format import write_openvino
+        from lesionseg.exporting.openvino import write_openvino
 
         write_openvino(program, facts, file)
-    return file
+    return file, open_exported(file, device="cpu")
 
 
-def _compared(cfg: DictConfig, model: Model, file: Path) -> Numbers:
-    """Opens the file and compares it with the checkpoint on real images, at the network's and at their own size."""
+def _compared(cfg: DictConfig, model: Model, engine: ExportedEngine) -> Numbers:
+    """Compares the file with the checkpoint on real images, at the network's size and at their own."""
     folder = None if cfg.images is None else Path(cfg.images)
     origin, images = photographs(folder, model.checkpoint, cfg.compare_images)
-    engine, size = open_exported(file, device="cpu"), model.deployed.image_size
+    size = model.deployed.image_size
     small = difference(engine, model.deployed, [at_network_size(images, size)])
     own = difference(engine, model.deployed, list(at_own_size(images)))
     print(f"\nCompared with PyTorch in float32 on {origin} ({engine.device}):")
@@ -174,8 +167,3 @@ def _move(file: Path, target: Path) -> None:
         with source.open("rb") as opened:
             os.fsync(opened.fileno())
         os.replace(source, destination)
-
-
-def _print_files(target: Path) -> None:
-    for file in files_of(target)[::-1]:
-        print(f"{'Wrote' if file == target else 'with '} {file} ({file.stat().st_size / 2**20:.1f} MiB)", flush=True)

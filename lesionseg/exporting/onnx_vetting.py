@@ -1,21 +1,21 @@
-"""Looks into an ONNX file before ONNX Runtime does, without the `onnx` package.
+"""Vetting of an ONNX file before ONNX Runtime sees it, without the `onnx` package.
 
-ONNX Runtime runs no code of a file, but a file can make it read others (weights as external data, by any path, or even
-at an address in memory) and loop for ever. What an export writes needs neither, so it is refused. The file is a
-protobuf message; only the few fields that matter are followed, in every place where they can be.
+ONNX Runtime runs no code of a file, but a file can make it read other files (weights as external data, by any path, or
+even at an address in memory) and loop for ever. An export needs neither, so both are refused. The file is a protobuf
+message, of which only the fields that matter are followed, in every place where they can be.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from lesionseg.errors import InputError
-from lesionseg.exporting.embedded_facts import DIGESTS_KEY, EXPORT_AGAIN, KEY
+from lesionseg.exporting.facts import DIGESTS_KEY, EXPORT_AGAIN, KEY
 
 STANDARD_DOMAINS = (b"", b"ai.onnx")
 MOST_PARTS = 100_000
-"""Nodes and weights together. The deepest U-Net here has some hundreds."""
+"""Limit of nodes and weights together; the deepest U-Net here has some hundreds."""
 
-# Numbers of fields in onnx.proto3, see github.com/onnx/onnx.
+# Field numbers of onnx.proto3, see github.com/onnx/onnx.
 MODEL_GRAPH, MODEL_METADATA, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 14, 20, 25
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE_INITIALIZER = 1, 5, 15
 NODE_TYPE, NODE_ATTRIBUTE, NODE_DOMAIN = 4, 5, 7
@@ -30,10 +30,13 @@ Field = tuple[int, int | memoryview]
 
 
 def vetted_metadata(contents: bytes, path: Path) -> dict[str, str]:
-    """Checks that a file is self-contained and made of standard operators, and returns its texts by `METADATA_KEYS`.
+    """Checks that a file is self-contained and made of standard operators.
+
+    Returns:
+        Its texts by `METADATA_KEYS`.
 
     Raises:
-        InputError: It is no protobuf message, or holds anything of the kind that is named above.
+        InputError: It is no protobuf message, or holds anything else.
     """
     try:
         return _metadata_of_model(memoryview(contents))
@@ -42,7 +45,7 @@ def vetted_metadata(contents: bytes, path: Path) -> dict[str, str]:
 
 
 class _RefusedError(Exception):
-    """Says what was found."""
+    """Tells what was found in a file."""
 
 
 def _metadata_of_model(model: memoryview) -> dict[str, str]:
@@ -66,7 +69,7 @@ def _metadata_of_model(model: memoryview) -> dict[str, str]:
 
 
 def _checked_graph(graph: memoryview) -> Iterator[None]:
-    """Checks each node and weight, and counts them."""
+    """Checks each node and weight; yields once for each."""
     for count, (number, value) in enumerate(fields(graph)):
         if count > MOST_PARTS:
             raise _RefusedError(f"it has more than {MOST_PARTS} parts")
@@ -80,7 +83,6 @@ def _checked_graph(graph: memoryview) -> Iterator[None]:
 
 
 def _check_node(node: memoryview) -> None:
-    """Checks a node: a standard operator, whose attributes are plain."""
     contents = list(fields(node))
     kind = next((_text(value) for number, value in contents if number == NODE_TYPE), "nameless")
     for number, value in contents:
@@ -105,10 +107,10 @@ def _check_tensor(tensor: memoryview) -> None:
 
 
 def fields(message: memoryview) -> Iterator[Field]:
-    """Walks the top fields of a protobuf message: number, and an integer or the bytes of anything longer.
+    """Walks the top fields of a protobuf message: their numbers, and an integer or the bytes of anything longer.
 
     Raises:
-        ValueError: The bytes are no such message.
+        ValueError: The bytes are no protobuf message.
         IndexError: They end too early.
     """
     position = 0
@@ -132,7 +134,7 @@ def fields(message: memoryview) -> Iterator[Field]:
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """Reads a number of up to ten bytes, seven bits in each, and returns it with the position behind it."""
+    """Reads a number of up to ten bytes, seven bits in each; returns it and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         byte = message[position]

@@ -1,4 +1,4 @@
-"""`int8=true`: weights and activations in 8 bits, calibrated on training images."""
+"""Quantisation of weights and activations to 8 bits, calibrated on training images (`int8=true`)."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from lesionseg.data.sample import Sample
-from lesionseg.exporting.embedded_facts import EmbeddedFacts
-from lesionseg.exporting.exported_file import INPUT
-from lesionseg.exporting.exported_opening import ExportedEngine
-from lesionseg.exporting.onnx_format import embed
+from lesionseg.exporting.facts import EmbeddedFacts
+from lesionseg.exporting.onnx import embed
+from lesionseg.exporting.opening import INPUT, ExportedEngine
 from lesionseg.metrics.dice import Dice
 from lesionseg.postprocessing.run_length import Truth
 
 QUANTISED = ("Conv", "ConvTranspose", "Add", "Concat", "MaxPool", "Relu", "Resize")
-"""Operators between the first convolution and the last, so that values stay in 8 bits from one to the next."""
+"""Operators that are quantised, so that values stay in 8 bits from the first convolution to the last."""
 
 
 class CalibrationImages(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime comes without types
@@ -37,10 +36,10 @@ def quantise(float_file: Path, samples: Sequence[Sample], facts: EmbeddedFacts, 
     """Writes an 8-bit version of an ONNX file.
 
     Args:
-        float_file: The exported file in float32.
+        float_file: Exported file in float32.
         samples: Images whose activations set the scales; their masks are not used.
-        facts: What the new file carries.
-        path: The new file.
+        facts: Metadata of the new file.
+        path: New file.
     """
     root = logging.getLogger()
     level = root.level
@@ -77,7 +76,7 @@ def _dice(engine: ExportedEngine, sample: Sample) -> float:
 
 
 def _outside_of_network(float_file: Path) -> list[str]:
-    """Names the operators before the first convolution and behind the last: pixels, sigmoid and decision stay exact."""
+    """Names the operators before the first convolution and after the last, so that the sigmoid stays exact."""
     nodes = onnx.load(float_file).graph.node
     convolutions = [place for place, node in enumerate(nodes) if node.op_type in ("Conv", "ConvTranspose")]
     return [node.name for node in (*nodes[: convolutions[0]], *nodes[convolutions[-1] + 1 :])]

@@ -1,16 +1,14 @@
-"""What was asked for, checked before any work."""
+"""Settings of an export, checked before any work."""
 
 import math
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 from omegaconf import DictConfig
 
 from lesionseg.errors import InputError, raise_all
-
-Precision = Literal["fp32", "fp16", "int8"]
+from lesionseg.exporting.facts import Precision
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2", "openvino": ".xml"}
 NEEDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -18,7 +16,7 @@ NEEDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "torch_export": {},
     "openvino": {"export": ("onnx", "onnxscript"), "openvino": ("openvino",)},
 }
-"""Extras of lesionseg and modules of theirs, by format; OpenVINO converts from ONNX."""
+"""Extras of lesionseg that each format needs, with their modules; OpenVINO converts from ONNX."""
 
 
 def check_settings(cfg: DictConfig) -> None:
@@ -51,7 +49,7 @@ def target_of(cfg: DictConfig) -> Path:
 
 
 def files_of(target: Path) -> list[Path]:
-    """Lists the files that an export has; the one that refers to another comes last."""
+    """Lists the files of an export; a file that refers to another comes last."""
     return [target.with_suffix(".bin"), target] if target.suffix == ".xml" else [target]
 
 

@@ -1,4 +1,4 @@
-"""What Jaccard index a mask may be expected to have, so that a person looks where it is low.
+"""The Jaccard index that a mask may be expected to have, so that a person looks where it is low.
 
 The network says it itself: were each pixel lesion with its probability, the mask and the truth would share `sum of p
 over the mask` pixels and cover `mask + sum of p outside it` together; the ratio of these expectations is the stated
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 CONSTANT, STATED, AGREEMENT = -0.47, 0.69, 0.29
 SUREST = 0.98
-"""Signs nearer to 1, or to 0 by as much, say nothing more: their logits would go on to infinity."""
+"""Upper limit of a sign, whose lower limit is 1 minus it, since logits grow to infinity."""
 
 
 def expected_jaccard(
@@ -34,14 +34,14 @@ def expected_jaccard(
     """Estimates the Jaccard index that a mask will have.
 
     Args:
-        probability: (h, w) in [0, 1].
-        second_look: Likewise, of the same image; None where there is none.
-        threshold: A pixel is lesion where its probability is above this.
-        temperature: Of the probabilities, see `lesionseg.postprocessing.temperature`.
+        probability: Probability of lesion, (h, w) in [0, 1].
+        second_look: Probability of a second look at the image, (h, w) in [0, 1], or None.
+        threshold: Probability above which a pixel is lesion.
+        temperature: Temperature of the probabilities, see `lesionseg.postprocessing.temperature`.
 
     Returns:
-        The estimate, and the two looks' agreement in [0, 1], None without a second one. Where the mask is empty the
-        estimate is 0: an image of the skin without a lesion is either a mistake or one for a person to look at.
+        The estimate, and the agreement of the two looks in [0, 1], None without a second one. The estimate of an empty
+        mask is 0: an image of the skin without a lesion is either a mistake or one for a person to look at.
     """
     lesion = probability > np.float32(threshold)
     agreement = None if second_look is None else jaccard(lesion, second_look > np.float32(threshold))
@@ -52,16 +52,16 @@ def expected_jaccard(
 
 
 def expected_of(stated: float, agreement: float) -> float:
-    """Puts two signs together: each in [0, 1] -> the Jaccard index to be expected, in (0, 1)."""
+    """Combines two signs in [0, 1] into the Jaccard index to be expected, in (0, 1)."""
     return float(1 / (1 + np.exp(-(CONSTANT + STATED * _logit(stated) + AGREEMENT * _logit(agreement)))))
 
 
 def stated_jaccard(probability: Floats, lesion: NDArray[np.bool_]) -> float:
-    """Computes what a mask would reach on average, were each pixel lesion with its probability.
+    """Computes the Jaccard index that a mask would reach if each pixel was lesion with its probability.
 
     Args:
-        probability: (h, w) in [0, 1].
-        lesion: (h, w), the mask; where it is empty the result is 0.
+        probability: Probability of lesion, (h, w) in [0, 1].
+        lesion: Mask, (h, w); the result of an empty one is 0.
     """
     total = float(probability.sum(dtype=np.float64))
     shared = float(probability[lesion].sum(dtype=np.float64))
@@ -70,7 +70,7 @@ def stated_jaccard(probability: Floats, lesion: NDArray[np.bool_]) -> float:
 
 
 def jaccard(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Returns two masks' Jaccard index; 1 where both are empty."""
+    """Returns the Jaccard index of two masks; 1 if both are empty."""
     union = np.count_nonzero(one | other)
     return np.count_nonzero(one & other) / union if union else 1.0
 

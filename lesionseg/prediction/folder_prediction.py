@@ -1,9 +1,9 @@
-"""Predicting a folder of photographs: what is to be done, by as many threads as there are cores, and the table."""
+"""Predicting a folder of photographs with one thread per core, and the table of all its masks."""
 
-import logging
 import math
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,42 +13,38 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from lesionseg.errors import LONGEST_LIST, InputError
+from lesionseg.exporting.opening import open_engine
 from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
-from lesionseg.prediction.jobs import Job, Outputs, jobs_of, unfinished
-from lesionseg.prediction.journal import Journal
+from lesionseg.prediction.jobs import Job, Journal, OutputFolder, Outputs, jobs_of, unfinished
 from lesionseg.prediction.listing import Listed, list_pictures
-from lesionseg.prediction.memory_budget import MemoryBudget
-from lesionseg.prediction.opening import open_engine
-from lesionseg.prediction.output_folder import OutputFolder
-from lesionseg.prediction.progress import image_bar
 from lesionseg.prediction.table import predictions_csv, review_reason
-from lesionseg.prediction.worker import Worker
+from lesionseg.prediction.worker import MemoryBudget, Worker
 from lesionseg.system.machine import usable_cores, usable_memory
 
-log = logging.getLogger(__name__)
-
 REVIEW = ("views", "probabilities")
-"""Where doubts of a mask come from."""
+"""Sources of doubt about a mask."""
 TABLE = PurePosixPath("predictions.csv")
 PIXELS_TOGETHER = 16 * 160 * 160
-"""Pixels that the network takes at once: with more of them its speed no longer grows, but its memory does."""
+"""Pixels that the network takes at once; with more, only its memory grows and not its speed."""
 SHARE_OF_MEMORY = 0.5
-"""Of what is free, for images being read and written; the network and its libraries need the rest."""
+"""Share of the free memory for images being read and written; the network and its libraries need the rest."""
 
 
 @dataclass
 class Outcome:
-    """What became of the images."""
+    """Outcome of a prediction."""
 
     predicted: int = 0
     skipped: int = 0
-    """Done before, by the same model."""
+    """Number of images that the same model has done before."""
     unreadable: dict[str, str] = field(default_factory=dict)
-    """Why, by the image's path below the input."""
+    """Reasons by the images' paths below the input."""
     review: int = 0
-    """Masks for a person to look at, those done before among them."""
+    """Number of masks for a person to look at, among them those done before."""
 
 
 def predict_folder(cfg: DictConfig) -> Outcome:
@@ -84,7 +80,7 @@ def predict_folder(cfg: DictConfig) -> Outcome:
 
 
 def _predict(cfg: DictConfig, listed: Listed, outputs: Outputs, engine: Engine) -> Outcome:
-    """Does what is left to do and writes the table, also where it is interrupted."""
+    """Predicts what is left to do, and writes the table even if interrupted."""
     jobs = jobs_of(listed.pictures, suffix=cfg.suffix)
     journal = Journal(outputs.masks.hidden / "journal.jsonl")
     looks_twice = cfg.review == "views" and _can_look_twice(engine)
@@ -117,17 +113,17 @@ def _can_look_twice(engine: Engine) -> bool:
 def _work(worker: Worker, jobs: Sequence[Job], outcome: Outcome) -> None:
     """Lets every core read, predict and write a few images at a time.
 
-    So while one core waits for the disk or the GPU, another decodes, and no more images are in memory than are being
-    worked on. PyTorch gets one thread in each of them: cores that share one image's work wait for each other.
+    While one core waits for the disk or the GPU, another decodes, and no more images are in memory than are being
+    worked on. PyTorch gets one thread on each core, since cores that share one image's work wait for each other.
     """
     cores = usable_cores()
-    handfuls = _handfuls(jobs, cores, most=max(1, PIXELS_TOGETHER // worker.engine.facts.image_size**2))
-    with _threads_of_one(cores) as pool, image_bar("predicting", total=len(jobs)) as advance:
+    chunks = _chunks(jobs, cores, most=max(1, PIXELS_TOGETHER // worker.engine.facts.image_size**2))
+    with _threads_of_one(cores) as pool, _image_bar("predicting", total=len(jobs)) as advance:
         running: dict[Future[dict[str, str]], int] = {}
         try:
             while True:
-                while len(running) < cores and (handful := next(handfuls, None)) is not None:
-                    running[pool.submit(worker.work, handful)] = len(handful)
+                while len(running) < cores and (chunk := next(chunks, None)) is not None:
+                    running[pool.submit(worker.work, chunk)] = len(chunk)
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -142,17 +138,17 @@ def _work(worker: Worker, jobs: Sequence[Job], outcome: Outcome) -> None:
 
 @contextmanager
 def _threads_of_one(cores: int) -> Iterator[ThreadPoolExecutor]:
-    """Starts threads in which PyTorch does not start further ones; the caller's number stays what it is."""
+    """Starts threads in which PyTorch starts no further ones; its number in this thread stays."""
     threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield pool
     finally:
-        torch.set_num_threads(threads)  # it is also what threads begin with that are started later
+        torch.set_num_threads(threads)  # which threads that are started later begin with
 
 
-def _handfuls(jobs: Sequence[Job], cores: int, *, most: int) -> Iterator[Sequence[Job]]:
-    """Deals out images, fewer at a time towards the end, so that all cores finish together."""
+def _chunks(jobs: Sequence[Job], cores: int, *, most: int) -> Iterator[Sequence[Job]]:
+    """Deals out images in chunks that shrink towards the end, so that all cores finish together."""
     start = 0
     while start < len(jobs):
         size = min(most, math.ceil((len(jobs) - start) / (2 * cores)))
@@ -161,7 +157,7 @@ def _handfuls(jobs: Sequence[Job], cores: int, *, most: int) -> Iterator[Sequenc
 
 
 def _finish(outputs: Outputs, journal: Journal, outcome: Outcome, review_below: float) -> None:
-    """Writes the table of all masks in the folder, of earlier runs too, and takes the scaffolding away."""
+    """Writes the table of all masks in the folder, also of earlier runs, and removes temporary files."""
     entries = [entry for entry in journal.entries.values() if outputs.masks.path(PurePosixPath(entry.mask)).is_file()]
     outcome.review = sum(bool(review_reason(entry.measures, review_below)) for entry in entries)
     outputs.masks.write(TABLE, predictions_csv(entries, outcome.unreadable, review_below=review_below))
@@ -170,7 +166,7 @@ def _finish(outputs: Outputs, journal: Journal, outcome: Outcome, review_below: 
 
 
 def _report(outcome: Outcome, *, masks: str, seconds: float) -> None:
-    """Says what was done, and what could not be."""
+    """Prints what was done and what could not be."""
     speed = f" in {seconds:.1f} s ({outcome.predicted / seconds:.1f} images/s)" if outcome.predicted else ""
     print(f"{outcome.predicted} masks{speed} -> {masks}")
     if outcome.review:
@@ -181,3 +177,24 @@ def _report(outcome: Outcome, *, masks: str, seconds: float) -> None:
             print(f"  - {reason}")
         if len(outcome.unreadable) > LONGEST_LIST:
             print(f"  ... and {len(outcome.unreadable) - LONGEST_LIST} more, all in {Path(masks) / TABLE}")
+
+
+class _ImagesPerSecond(ProgressColumn):
+    """Shows the speed of the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the speed in words, empty before the first images are done."""
+        return Text(f"{task.speed:.1f} images/s" if task.speed else "")
+
+
+@contextmanager
+def _image_bar(title: str, *, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows a progress bar while the block runs, on a terminal only.
+
+    Yields:
+        Function to call with the number of images that have just been done.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _ImagesPerSecond())
+    with Progress(*columns, TimeRemainingColumn(), transient=True, disable=not sys.stdout.isatty()) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda count: progress.advance(task, count)

@@ -1,19 +1,28 @@
-"""From what the user names (a file, a folder, a pattern) to the photographs to predict."""
+"""From what the user names (a file, a folder, a pattern) to the photographs to predict.
+
+Folders are walked here, because Python's own `glob` follows links in circles, reads folders that cannot match anything,
+and silently passes over those that it is not allowed to read.
+"""
 
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from lesionseg.data.file_types import is_readable, is_unsupported, readable_text, unsupported_text
 from lesionseg.data.layout import SUPERPIXELS
 from lesionseg.errors import InputError, raise_all
-from lesionseg.prediction.pattern import ANY_FOLDERS, files_matching
 
 WILDCARDS = re.compile(r"[*?\[]")
+ANY_FOLDERS = "**"
+"""Part of a pattern that stands for any number of nested folders, or none."""
+
+Identity = tuple[int, int]
+"""Device and number of a folder, whatever links it was reached by."""
 
 
 @dataclass(frozen=True)
@@ -22,33 +31,32 @@ class Picture:
 
     path: Path
     name: PurePosixPath
-    """Below the input, without its suffix: `sub/a`. No two pictures of one listing have the same."""
+    """Path below the input without its suffix, such as `sub/a`; unique in a listing."""
 
 
 class Listed(NamedTuple):
-    """What an input holds."""
+    """Contents of an input."""
 
     pictures: list[Picture]
-    """Sorted by name."""
+    """Pictures sorted by name."""
     unsupported: Mapping[str, str]
-    """Why a picture cannot be read and what to do, by its path below the input."""
+    """Reasons why pictures cannot be read, with what to do, by their paths below the input."""
     passed_over: Mapping[str, int]
-    """Numbers of all other files, by what they are, for example `.txt`."""
+    """Numbers of all other files by their kind, for example `.txt`."""
 
 
 def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> Listed:
-    """Lists the photographs that are meant, and what else is there.
+    """Lists the photographs of an input.
 
-    Of a folder these are the image files in it and below. Hidden files and folders are none, nor are ISIC's superpixel
-    pictures; links to files and folders are followed, but not in circles. A picture that cannot be read (HEIC, a
-    camera's raw file) is passed over where a readable one of its name is beside it, as cameras and converters leave
-    both.
+    In a folder, these are the image files at any depth, but for hidden files, hidden folders and ISIC's superpixel
+    pictures. Links to files and folders are followed, but not in circles. A picture that cannot be read (HEIC, a
+    camera's raw file) is passed over if a readable one of its name is beside it, as cameras and converters leave both.
 
     Args:
         input_: An image file, a folder, or a pattern such as `photos/**/*.jpg`, in which `*` and `?` stand for any
-            letters, `[ab]` for one of some and `**` for folders in folders. `~` is the user's own folder. What exists
-            under the very name is not read as a pattern.
-        leave_out: Folders for results: what is in one of them, where it is below the input, is not a photograph.
+            letters, `[ab]` for one of some and `**` for nested folders. `~` is the user's home folder. A file or folder
+            of this very name takes precedence over the pattern.
+        leave_out: Folders of results, which are not searched.
 
     Raises:
         InputError: There is nothing or no image, a folder may not be read, a folder is for input and results alike, or
@@ -73,7 +81,7 @@ def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> Listed:
 
 
 def _others(files: Sequence[str], readable: Set[PurePosixPath]) -> tuple[dict[str, str], Counter[str]]:
-    """Tells pictures that cannot be read, and have no `readable` copy, from files to pass over."""
+    """Tells pictures that cannot be read and have no `readable` copy from files to pass over."""
     unsupported: dict[str, str] = {}
     passed_over: Counter[str] = Counter()
     for file in sorted(files):
@@ -111,7 +119,6 @@ def _is_plain(folder: Path) -> bool:
 
 
 def _check_folder(input_: str, top: Path, *, is_folder: bool, results: frozenset[str]) -> None:
-    """Refuses what cannot be listed before it is."""
     if not input_ or not top.is_dir() or not (is_folder or WILDCARDS.search(input_)):
         raise InputError(
             f"input={input_}: there is no such file or folder{_missing(top)}; "
@@ -133,7 +140,7 @@ def _is_picture(file: str) -> bool:
 
 
 def _refuse_shared_names(pictures: Sequence[Picture]) -> None:
-    """Results are named after their image without its suffix, so that `a.jpg` and `a.png` would share them."""
+    """Refuses pictures such as `a.jpg` and `a.png`, whose results would have one name."""
     files = defaultdict(list)
     for picture in pictures:
         files[picture.name].append(str(picture.path))
@@ -142,3 +149,85 @@ def _refuse_shared_names(pictures: Sequence[Picture]) -> None:
         "or choose by a pattern such as 'photos/*.jpg':",
         [" and ".join(paths) for paths in files.values() if len(paths) > 1],
     )
+
+
+def files_matching(top: Path, parts: Sequence[str], *, leave_out: Set[str]) -> list[str]:
+    """Lists the files whose path below a folder fits a pattern.
+
+    Args:
+        top: Folder.
+        parts: Patterns for each folder on the way and, last, for the file, for example `("**", "*.jpg")`; see
+            `fnmatch`. Hidden names (`.name`) fit only a part that begins with a dot.
+        leave_out: Real paths of folders below `top` that are not entered.
+
+    Returns:
+        Paths below `top`, with `/` on any system, in no order.
+
+    Raises:
+        InputError: A folder that may have such files cannot be read.
+    """
+    parts = [*parts, "*"] if parts[-1] == ANY_FOLDERS else list(parts)
+    return list(_Walk(parts, leave_out).files(str(top), "", _with_skips({0}, parts), frozenset()))
+
+
+@dataclass(frozen=True)
+class _Walk:
+    parts: Sequence[str]
+    leave_out: Set[str]
+
+    def files(self, folder: str, prefix: str, positions: Set[int], around: Set[Identity]) -> Iterator[str]:
+        """Walks a folder that was reached through the folders `around`.
+
+        Args:
+            folder: Path of the folder.
+            prefix: Its path below the top, followed by `/`; empty for the top.
+            positions: Indices of the parts that may come next, as the folders so far can fit in more than one way.
+            around: Identities that would make a link a circle.
+        """
+        entries, identity = _entries(folder)
+        if identity in around:
+            return
+        for entry in entries:
+            if _is_file(entry):
+                if len(self.parts) - 1 in positions and _fits(entry.name, self.parts[-1]):
+                    yield prefix + entry.name
+            elif (after := _after(entry.name, positions, self.parts)) and self._is_entered(entry):
+                yield from self.files(entry.path, f"{prefix}{entry.name}/", after, around | {identity})
+
+    def _is_entered(self, entry: os.DirEntry[str]) -> bool:
+        return os.path.isdir(entry.path) and os.path.realpath(entry.path) not in self.leave_out
+
+
+def _entries(folder: str) -> tuple[list[os.DirEntry[str]], Identity]:
+    try:
+        with os.scandir(folder) as entries:
+            listed = list(entries)
+        facts = os.stat(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); allow it, or give another input") from error
+    return listed, (facts.st_dev, facts.st_ino)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tells files and links to files from all else; a link that leads nowhere is neither file nor folder."""
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()
+
+
+def _after(name: str, positions: Set[int], parts: Sequence[str]) -> Set[int]:
+    """Returns the parts that may come next within a folder of this name; none if nothing below it can fit."""
+    stays = {position for position in positions if parts[position] == ANY_FOLDERS and _fits(name, "*")}
+    moves = {position + 1 for position in positions if position + 1 < len(parts) and _fits(name, parts[position])}
+    return _with_skips(stays | moves, parts)
+
+
+def _with_skips(positions: Set[int], parts: Sequence[str]) -> Set[int]:
+    """Adds the parts that come next if `**` stands for no folder."""
+    reached = set(positions)
+    for position, part in enumerate(parts):
+        if part == ANY_FOLDERS and position in reached:
+            reached.add(position + 1)
+    return reached
+
+
+def _fits(name: str, part: str) -> bool:
+    return fnmatch(name, part) and (part.startswith(".") or not name.startswith("."))

@@ -1,4 +1,4 @@
-"""The prediction on the photograph, for people who look through results."""
+"""Overlays: the outline of a prediction on its photograph."""
 
 import cv2
 import numpy as np
@@ -9,15 +9,15 @@ from lesionseg.data.outline_drawing import PREDICTION, draw_outline
 Array = NDArray[np.uint8]
 
 EDGE = (60, 0, 45)
-"""RGB of the line's rim, a dark pink: one of the two stands out from any skin."""
+"""RGB of the line's rim, a dark pink, so that one of the two stands out from any skin."""
 LINES_ACROSS = 250
-"""So many times does the line fit into the picture's shorter side."""
+"""Ratio of the picture's shorter side to the line's thickness."""
 
 
 def draw_overlay(pixels: Array, mask: Array) -> Array:
     """Draws the outline of a predicted mask on its photograph.
 
-    The line is as thick in proportion whatever the picture's size, so that a reduced picture looks like a large one.
+    The line's thickness is proportional to the picture's size, so that a reduced picture looks like a large one.
 
     Args:
         pixels: (h, w, 3) uint8 RGB, perhaps at a reduced scale; left as it is.

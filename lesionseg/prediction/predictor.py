@@ -1,4 +1,4 @@
-"""One image in, one mask out: the segmenter as Python code uses it."""
+"""The model as Python code uses it: one image in, one mask out."""
 
 import logging
 from pathlib import Path
@@ -25,7 +25,7 @@ class Predictor:
     """A model that is ready to predict, as `lesionseg.load` returns it; may be used from several threads.
 
     Example:
-        segmenter = lesionseg.load("best.ckpt")
+        segmenter = lesionseg.load("best.safetensors")
         mask = segmenter.predict("photo.jpg")
     """
 
@@ -36,7 +36,7 @@ class Predictor:
 
     @property
     def name(self) -> str:
-        """The name of the run that trained the model."""
+        """Name of the run that trained the model."""
         return self._engine.facts.name
 
     @property
@@ -46,20 +46,19 @@ class Predictor:
 
     @property
     def threshold(self) -> float:
-        """A pixel is lesion where its probability is above this."""
+        """Probability above which a pixel is lesion."""
         return self._engine.facts.threshold
 
     @property
     def device(self) -> str:
-        """What the model runs on, in words."""
+        """Device that the model runs on, in words."""
         return self._engine.device
 
     def predict(self, image: Picture) -> NDArray[np.bool_]:
         """Outlines the lesion.
 
         Args:
-            image: Of any size. EXIF's orientation of a file or of Pillow's image is honoured: the network sees the
-                image upright.
+            image: Image of any size. The network sees it upright, by the EXIF orientation of a file or Pillow's image.
 
         Returns:
             (H, W) bool, true where the lesion is, for the image's pixels as they are stored.
@@ -70,9 +69,9 @@ class Predictor:
         return self._prediction(image).mask().pixels().view(np.bool_)
 
     def probability(self, image: Picture) -> NDArray[np.float32]:
-        """Returns each pixel's lesion probability, (H, W) in [0, 1], as `predict` takes and places them.
+        """Predicts each pixel's probability of lesion, (H, W) in [0, 1], as `predict` takes and places pixels.
 
-        A model whose decision keeps the largest region alone or fills holes does so to the mask, not to these.
+        Keeping the largest region and filling holes change the mask alone.
         """
         return self._prediction(image).enlarged()
 
@@ -88,7 +87,7 @@ class Predictor:
 
 
 def _upright(image: Picture, size: int) -> Photograph:
-    """Reads or converts an image, a file perhaps at a reduced scale."""
+    """Reads or converts an image; a file may be read at a reduced scale."""
     if isinstance(image, str | Path):
         return read_photograph(Path(image), for_size=size)
     if isinstance(image, Image.Image):
@@ -98,7 +97,7 @@ def _upright(image: Picture, size: int) -> Photograph:
 
 
 def _rgb(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Checks an array, brings it to 8 bits and repeats grey in all channels."""
+    """Checks an array, converts it to 8 bits and repeats grey in all channels."""
     found = f"{type(image).__name__} {getattr(image, 'shape', '')} {getattr(image, 'dtype', '')}".strip()
     is_image = isinstance(image, np.ndarray) and image.dtype in (np.uint8, np.uint16) and image.size > 0
     if not is_image or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):

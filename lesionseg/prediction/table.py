@@ -1,11 +1,11 @@
-"""The table of predictions: one row for each image, with the model's own doubts."""
+"""The table of predictions, one row per image, with the model's own doubts."""
 
 import csv
 import io
 from collections.abc import Iterable
 
-from lesionseg.prediction.journal import Entry
-from lesionseg.prediction.measures import Measures
+from lesionseg.prediction.jobs import Entry
+from lesionseg.prediction.prediction import Measures
 
 COLUMNS = (
     "image",
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def review_reason(measures: Measures, review_below: float) -> str:
-    """Says why a person should look at a mask; empty where nothing speaks for it."""
+    """Returns the reason why a person should look at a mask; empty if there is none."""
     if not measures.area_pixels:
         return "no lesion found"
     if measures.expected_jaccard < review_below:
@@ -42,8 +42,8 @@ def predictions_csv(entries: Iterable[Entry], unreadable: dict[str, str], *, rev
     """Writes the table, sorted by image; cells that do not apply are empty.
 
     Args:
-        entries: The finished predictions.
-        unreadable: Why an image could not be read, by its path; its row says `review` and the reason alone.
+        entries: Finished predictions.
+        unreadable: Reasons why images could not be read, by their paths; their rows hold nothing else.
         review_below: Expected Jaccard index under which a mask is to be reviewed, 0 to 1.
     """
     rows = {entry.image: _row(entry, review_below) for entry in entries}

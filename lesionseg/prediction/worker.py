@@ -1,7 +1,9 @@
-"""From a handful of photographs to their masks on the disk: what each core does, beside the others."""
+"""From a chunk of photographs to their masks on the disk, which each core does beside the others."""
 
 import io
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,17 +18,42 @@ from lesionseg.data.image_file import decoded_bytes, file_stamp, read_photograph
 from lesionseg.data.resize import resize_image
 from lesionseg.errors import InputError
 from lesionseg.model.engine import Engine
-from lesionseg.prediction.jobs import Job, Outputs
-from lesionseg.prediction.journal import Entry, Journal, crc32
-from lesionseg.prediction.memory_budget import MemoryBudget
+from lesionseg.prediction.jobs import Entry, Job, Journal, Outputs, crc32
 from lesionseg.prediction.overlay import draw_overlay
 from lesionseg.prediction.prediction import Prediction
 
 OVERLAY_SIZE = 1024
-"""Pixels of an overlay's longer side at most: enough to judge an outline on a screen, whatever the camera."""
+"""Pixels of an overlay's longer side at most, enough to judge an outline on a screen."""
 OVERLAY_QUALITY = 90
 COPIES = 6
-"""Bytes a pixel while files are made: a mask or a map in grey, its rows in a PNG, and the map's four in float32."""
+"""Bytes per pixel while files are made: a mask or map in grey, its rows in a PNG, and the map in float32."""
+
+
+class MemoryBudget:
+    """Limits the memory that images being worked on take together: threads wait until enough is free.
+
+    Args:
+        total: Bytes. A thread that asks for more gets all of it, alone, so that nothing waits for ever.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._free = total
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, amount: int) -> Iterator[None]:
+        """Holds bytes while the block runs."""
+        amount = min(amount, self._total)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= amount)
+            self._free -= amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += amount
+                self._changed.notify_all()
 
 
 @dataclass(frozen=True)
@@ -37,9 +64,10 @@ class Read:
     image: NDArray[np.uint8]
     """(image_size, image_size, 3) RGB, upright."""
     shape: tuple[int, int]
-    """(H, W) of the file, upright."""
+    """(H, W) of the photograph, upright."""
     orientation: int
     stamp: tuple[int, ...]
+    """`file_stamp` of the file."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +79,13 @@ class Worker:
     journal: Journal
     budget: MemoryBudget
     looks_twice: bool
-    """Whether the network looks at each image in another way, too, if it can."""
+    """Whether the network also looks at each image in another way, if it can."""
 
     def work(self, jobs: Sequence[Job]) -> dict[str, str]:
-        """Reads images, predicts them together and writes what is asked for.
+        """Reads images, predicts them together and writes their files.
 
         Returns:
-            Why an image could not be read, by its path below the input.
+            Reasons why images could not be read, by their paths below the input.
 
         Raises:
             InputError: A result cannot be written.
@@ -99,7 +127,7 @@ class Worker:
         )
 
     def _write(self, photograph: Read, prediction: Prediction) -> None:
-        """Writes an image's files, the mask last: where it is, everything is."""
+        """Writes an image's files, the mask last, so that where it is, everything is."""
         job, mask = photograph.job, prediction.mask()
         height, width = mask.shape
         memory = COPIES * height * width
@@ -141,7 +169,7 @@ def _overlay_jpeg(path: Path, prediction: Prediction) -> bytes:
 
 
 def _at_most(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Reduces (h, w, 3) until the longer side has so many pixels; smaller ones stay as they are."""
+    """Reduces (h, w, 3) until the longer side has `side` pixels; smaller ones stay as they are."""
     scale = side / max(pixels.shape[:2])
     if scale >= 1:
         return pixels

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.check import check
-from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.reading import read
 from lesionseg.config.launch import explain
 from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.config.old_names import rename_targets

@@ -9,8 +9,9 @@ import hydra
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.checkpoint.checkpoint import read, segmenter_of, source_of
-from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
+from lesionseg.checkpoint.engine import CheckpointEngine
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of, source_of
 from lesionseg.config.quoting import quoted
 from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.split import own_samples

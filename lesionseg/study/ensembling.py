@@ -8,17 +8,11 @@ from typing import Any
 
 import torch
 
-from lesionseg.checkpoint.checkpoint import (
-    MOST_MEMBERS,
-    SEGMENTER_PREFIX,
-    descriptors_of,
-    has_postprocessing,
-    read,
-    record,
-    segmenter_of,
-    temperature_of,
-)
+from lesionseg.checkpoint.layout import contents_of, descriptors_of, has_postprocessing, record, temperature_of
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import MOST_MEMBERS, segmenter_of
+from lesionseg.checkpoint.safetensors import SUFFIX, write_safetensors
 from lesionseg.data.manifest import changes, manifest, with_digests
 from lesionseg.data.names import examples
 from lesionseg.data.source import PARTS
@@ -28,7 +22,6 @@ from lesionseg.model.ensemble import Ensemble
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.study.ensemble_postprocessing import IN_WORDS, consensus
-from lesionseg.system.environment import library_versions
 
 FEWEST = 2
 TARGET = f"{Ensemble.__module__}.{Ensemble.__qualname__}"
@@ -79,7 +72,7 @@ class Member:
 
 
 def write_ensemble(checkpoints: Sequence[Path], path: Path) -> None:
-    """Writes an ensemble's checkpoint, as one training would have written it.
+    """Writes an ensemble's checkpoint as one training would have written it, and its weights as `.safetensors`.
 
     Its training part is the union of the members', so that `evaluate` and `predict` know all images that one of them
     was trained on; its validation and its test part have what is in that part of every member's and was trained on by
@@ -94,12 +87,14 @@ def write_ensemble(checkpoints: Sequence[Path], path: Path) -> None:
     """
     members = [_opened(file) for file in checkpoints]
     raise_all("These checkpoints cannot be an ensemble:", list(_faults(members)))
-    AtomicCheckpointIO().save_checkpoint(contents_of(members), path)
+    contents = ensemble_of(members)
+    AtomicCheckpointIO().save_checkpoint(contents, path)
+    write_safetensors(contents, path.with_suffix(SUFFIX))
     segmenter_of(read(path))  # it opens as any other does
 
 
-def contents_of(members: Sequence[Member]) -> dict[str, Any]:
-    """Returns the contents of the ensemble's checkpoint, see `lesionseg.checkpoint.checkpoint`."""
+def ensemble_of(members: Sequence[Member]) -> dict[str, Any]:
+    """Returns the contents of the ensemble's checkpoint, see `lesionseg.checkpoint.layout`."""
     described = {id_: value for member in members for id_, value in descriptors_of(member.checkpoint).items()}
     facts = {"metrics": {}, "ensemble": [one.facts() for one in members]}
     stored = record(_config(members), _split(members), described) | facts
@@ -108,13 +103,12 @@ def contents_of(members: Sequence[Member]) -> dict[str, Any]:
     first = members[0].segmenter
     ensemble = Ensemble(members=[member.segmenter.network for member in members])
     segmenter = Segmenter(ensemble, mean=_numbers(first.mean), std=_numbers(first.std), threshold=first.threshold)
-    return {
-        "lesionseg": stored,
-        "state_dict": {f"{SEGMENTER_PREFIX}{name}": tensor for name, tensor in segmenter.state_dict().items()},
-        "epoch": max(member.checkpoint["epoch"] for member in members),
-        "global_step": max(member.checkpoint["global_step"] for member in members),
-        "pytorch-lightning_version": library_versions()["lightning"],
-    }
+    return contents_of(
+        stored,
+        segmenter.state_dict(),
+        epoch=max(member.checkpoint["epoch"] for member in members),
+        global_step=max(member.checkpoint["global_step"] for member in members),
+    )
 
 
 def _opened(path: Path) -> Member:

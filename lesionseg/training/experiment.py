@@ -14,8 +14,10 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.strategies import FSDPStrategy
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.checkpoint.checkpoint import read, record, segmenter_state
+from lesionseg.checkpoint.layout import record, segmenter_state
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_postprocessing
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.safetensors import SUFFIX, write_safetensors
 from lesionseg.config.build import build
 from lesionseg.data.check.glance import warn_of_masks
 from lesionseg.data.datamodule import LesionDataModule
@@ -158,6 +160,7 @@ class Experiment:
             log.warning(reason)
         best = self._use_best_weights()
         fitted = self._fit_postprocessing()
+        self._write_weights()
         epoch = None if self._best_checkpoint() is None else int(best["epoch"]) + 1
         deliver(self.trainer, Delivery(self.module.segmenter, epoch, None if fitted is None else fitted.counts))
         delivered = {} if fitted is None else fitted.scores
@@ -174,6 +177,8 @@ class Experiment:
         times = len(list(self.run_dir.glob("environment*.json")))  # a resumed run keeps the earlier ones
         write_json(self.run_dir / ("environment.json" if not times else f"environment_{times + 1}.json"), environment())
         write_json(self.run_dir / "split.json", self.data.split)
+        # That of a run which is resumed would be older than its best checkpoint; it is written again at the end.
+        (self.run_dir / "checkpoints" / f"best{SUFFIX}").unlink(missing_ok=True)
         if self.resumed_from is None:
             log_configuration(self.trainer.loggers, text)
 
@@ -208,6 +213,12 @@ class Experiment:
                 store_postprocessing(path, fitted.record())
             print_postprocessing(fitted)
         return fitted
+
+    def _write_weights(self) -> None:
+        """Writes the best weights with their configuration as the file that is handed over."""
+        path = self._best_checkpoint()
+        if path is not None and self.trainer.is_global_zero:
+            write_safetensors(read(path), path.with_suffix(SUFFIX))
 
     def _test(self) -> dict[str, float]:
         """Scores the test part; never any other in its place."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from lesionseg.checkpoint.safetensors import SUFFIX
 from lesionseg.metrics.delivered import AS_DELIVERED, AS_TRAINED
 from lesionseg.postprocessing.fitting import FittedPostprocessing
 from lesionseg.report.terminal import print_lines, short
@@ -74,6 +75,9 @@ def print_whereabouts(run_dir: Path, best_checkpoint: Path | None) -> None:
     lines = {"run folder": short(run_dir)}
     if best_checkpoint is not None:
         best = short(best_checkpoint)
+        weights = best_checkpoint.with_suffix(SUFFIX)
+        if weights.is_file():
+            lines["to hand over"] = short(weights)
         lines |= {
             "best checkpoint": best,
             "score it again": f"python -m lesionseg.evaluate checkpoint={shlex.quote(best)}",

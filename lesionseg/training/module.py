@@ -42,7 +42,7 @@ class SegmentationModule(LightningModule):
         metrics: Prototype of every phase's metrics.
         optimizer: Makes the optimizer from parameter groups; None when the module only tests.
         scheduler: Makes Lightning's scheduler settings; None when the module only tests.
-        record: Plain values that every checkpoint carries, see `lesionseg.checkpoint.checkpoint`.
+        record: Plain values that every checkpoint carries, see `lesionseg.checkpoint.layout`.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
+from lesionseg.checkpoint.layout import AVERAGED
 from lesionseg.data.descriptor import LookAlike
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.strata import with_metadata
@@ -24,7 +25,6 @@ from lesionseg.training.tensorboard import tensorboard_writers
 
 BEST = "best"
 """Stem of the file that holds the best epoch."""
-AVERAGED = "averaging_state"
 """What Lightning's checkpoints have of a moving average of the weights."""
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lesionseg.checkpoint.checkpoint import descriptors_of, has_postprocessing, read, segmenter_of, source_of
+from lesionseg.checkpoint.layout import descriptors_of, has_postprocessing
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of, source_of
 from lesionseg.data.descriptor import Descriptor
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
-from lesionseg.exporting.exported_opening import EXPORTED_SUFFIXES, open_exported
+from lesionseg.exporting.opening import EXPORTED_SUFFIXES, open_exported
 from lesionseg.model.engine import Engine, id_digest
 from lesionseg.model.segmenter import Segmenter
 

@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from lesionseg.checkpoint.checkpoint import read, segmenter_of, segmenter_state, source_of, temperature_of
+from lesionseg.checkpoint.layout import segmenter_state, temperature_of
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_postprocessing
-from lesionseg.checkpoint.safe_build import build_stored
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of, source_of
+from lesionseg.checkpoint.safe_build import build_named
 from lesionseg.data.combined import Combined
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import Synthetic
@@ -60,7 +62,7 @@ def test_the_segmenter_is_rebuilt_from_the_file_alone(checkpoint: dict[str, Any]
 
 def test_the_segmenter_is_the_one_that_loading_the_weights_the_usual_way_gives(checkpoint: dict[str, Any]) -> None:
     config = checkpoint["lesionseg"]["config"]
-    network = build_stored(config["model"], nn.Module, "lesionseg.model")
+    network = build_named(config["model"], nn.Module, "lesionseg.model")
     usual = Segmenter(network, **config["segmenter"]).eval()
     usual.load_state_dict(segmenter_state(checkpoint))
     rebuilt = segmenter_of(checkpoint)
@@ -257,7 +259,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, contents: Any) -> Non
         "lesionseg.model.segmenter.nn.Module",
         "lesionseg.model.segmenter.Network",
         "lesionseg.model.unet.pairwise",
-        "lesionseg.checkpoint.checkpoint.sys.exit",
+        "lesionseg.checkpoint.reading.sys.exit",
         "lesionseg.model..unet.UNet",
         "lesionseg.model.nothing.UNet",
         "lesionseg.data.folder.Folder",
@@ -291,7 +293,7 @@ def test_other_settings_than_it_was_trained_with_are_refused(
 
 def test_an_abstract_class_is_refused() -> None:
     with pytest.raises(InputError):
-        build_stored({"_target_": "lesionseg.data.source.Source"}, Source, "lesionseg.data")  # type: ignore[type-abstract]
+        build_named({"_target_": "lesionseg.data.source.Source"}, Source, "lesionseg.data")  # type: ignore[type-abstract]
 
 
 @pytest.fixture
@@ -332,7 +334,7 @@ HOSTILE = (
     "os.system",
     "subprocess.check_call",
     "lesionseg.data.combined.os.system",
-    "lesionseg.checkpoint.checkpoint.os.system",
+    "lesionseg.checkpoint.reading.os.system",
 )
 
 
@@ -387,7 +389,7 @@ def test_settings_that_a_combined_source_does_not_have_are_refused(
 
 def test_parts_of_another_kind_are_no_plain_values(drawn: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="nested settings; allowed: plain values"):
-        build_stored(drawn | {"seed": {"a": 1}}, Source, "lesionseg.data")  # type: ignore[type-abstract]
+        build_named(drawn | {"seed": {"a": 1}}, Source, "lesionseg.data")  # type: ignore[type-abstract]
 
 
 def test_a_failed_write_leaves_the_previous_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.check import check
-from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.reading import read
 from lesionseg.config import old_names
 from lesionseg.config.launch import launch
 from lesionseg.config.old_names import KEYS, TARGETS, current_settings, current_words

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from lesionseg.check import check
-from lesionseg.checkpoint.checkpoint import source_of
+from lesionseg.checkpoint.rebuild import source_of
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF
 from lesionseg.data.sample import FilePair

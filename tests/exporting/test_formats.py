@@ -15,15 +15,18 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lesionseg.checkpoint.checkpoint import read, segmenter_of
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.exporting.deployed import Deployed, exported
-from lesionseg.exporting.metadata import embedded
+from lesionseg.exporting.facts import EmbeddedFacts, collect_facts
+from lesionseg.exporting.onnx import write_onnx
+from lesionseg.exporting.opening import ExportedEngine, open_exported
+from lesionseg.exporting.openvino import write_openvino
+from lesionseg.exporting.torch_export import OwnTorchExport, write_torch_export
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.unet import UNet
 from lesionseg.postprocessing.postprocessing import Postprocessing, Views
-
-WORDS: dict[str, Any] = {"precision": "fp32", "licence": "", "intended_use": ""}
 
 Exported = Callable[[str], Path]
 Run = Callable[[NDArray[np.uint8]], tuple[Any, Any]]
@@ -49,6 +52,14 @@ def expected_of(segmenter: Segmenter, image: NDArray[np.uint8], size: int) -> ND
         resized = functional.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
         small = segmenter.probability(resized)
         return functional.interpolate(small, size=image.shape[1:3], mode="bilinear")[:, 0].numpy()
+
+
+def facts_of(run: Path, postprocessing: Postprocessing, image_size: int) -> EmbeddedFacts:
+    path = run / "checkpoints" / "best.ckpt"
+    facts = collect_facts(
+        read(path), path, postprocessing=postprocessing, precision="fp32", licence="", intended_use=""
+    )
+    return facts.model_copy(update={"image_size": image_size})
 
 
 def drawn(batch: int, height: int, width: int) -> NDArray[np.uint8]:
@@ -143,16 +154,10 @@ def test_every_kind_of_network_is_the_same_in_every_format(
     size = 50  # no multiple of any stride
     model = UNet(**(SETTINGS | NETWORKS[network]))
     segmenter = Segmenter(model, mean=[150.0, 120.0, 110.0], std=[40.0] * 3, threshold=0.2).eval()
-    path = smoke_run / "checkpoints" / "best.ckpt"
-    facts = embedded(
-        read(path), path, postprocessing=Postprocessing(threshold=0.2), precision="fp32", licence="", intended_use=""
-    )
-    facts = facts.model_copy(update={"image_size": size})
+    facts = facts_of(smoke_run, Postprocessing(threshold=0.2), size)
     file = written(name, exported(Deployed(segmenter, size)), facts, tmp_path)
-    from lesionseg.exporting.exported_opening import open_exported
-
     for image in (drawn(2, size, size), drawn(1, 90, 70)):
-        probability, _ = open_exported(file, device="cpu").run(image)
+        probability, _ = opened(file, facts).run(image)
         assert np.abs(probability - expected_of(segmenter, image, size)).max() < 1e-4
 
 
@@ -171,11 +176,8 @@ def test_every_format_averages_over_a_large_photograph_as_pillow_does_it(
 ) -> None:
     size, image = 40, np.random.default_rng(0).integers(0, 256, (1, 331, 250, 3), dtype=np.uint8)
     segmenter = Segmenter(Brightness(), mean=[128.0] * 3, std=[32.0] * 3, threshold=0.5).eval()
-    path = smoke_run / "checkpoints" / "best.ckpt"
-    facts = embedded(
-        read(path), path, postprocessing=Postprocessing(threshold=0.5), precision="fp32", licence="", intended_use=""
-    )
-    file = written(name, exported(Deployed(segmenter, size)), facts.model_copy(update={"image_size": size}), tmp_path)
+    facts = facts_of(smoke_run, Postprocessing(threshold=0.5), size)
+    file = written(name, exported(Deployed(segmenter, size)), facts, tmp_path)
     probability, _ = runner(name, file)(image)
     red = Image.fromarray(image[0, ..., 0].astype(np.float32))  # in float32 Pillow does not round
     resized = torch.from_numpy(np.array(red.resize((size, size), Image.Resampling.BILINEAR)))
@@ -199,12 +201,9 @@ def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
 ) -> None:
     postprocessing = Postprocessing(threshold=0.5, views=views, largest_component=True, fill_holes=True)
     segmenter = Segmenter(Uneven(), mean=[128.0] * 3, std=[64.0] * 3, **postprocessing.settings()).eval()
-    path = smoke_run / "checkpoints" / "best.ckpt"
-    facts = embedded(read(path), path, postprocessing=postprocessing, **WORDS)
+    facts = facts_of(smoke_run, postprocessing, 64)
     file = written(name, exported(Deployed(segmenter, 64)), facts, tmp_path)
-    from lesionseg.exporting.exported_opening import open_exported
-
-    engine = open_exported(file, device="cpu")
+    engine = opened(file, facts)
     image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     probability, mask = engine.run(image)
     assert np.abs(probability - expected_of(segmenter, image, 64)).max() < 1e-5
@@ -216,20 +215,19 @@ def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
     assert ndimage.label(engine.facts.postprocessing.mask(probability[0], (64, 64)).pixels())[1] == 1
 
 
-def written(name: str, program: torch.export.ExportedProgram, facts: Any, folder: Path) -> Path:
-    if name == "torch_export":
-        from lesionseg.exporting.torch_export_format import write_torch_export
+def opened(path: Path, facts: EmbeddedFacts) -> ExportedEngine:
+    """Opens a file as an export does to compare it."""
+    return OwnTorchExport(path, facts) if path.suffix == ".pt2" else open_exported(path, device="cpu")
 
+
+def written(name: str, program: torch.export.ExportedProgram, facts: EmbeddedFacts, folder: Path) -> Path:
+    if name == "torch_export":
         write_torch_export(program, facts, folder / "model.pt2")
         return folder / "model.pt2"
     pytest.importorskip("onnxscript")
     if name == "onnx":
-        from lesionseg.exporting.onnx_format import write_onnx
-
         write_onnx(program, facts, folder / "model.onnx")
         return folder / "model.onnx"
     pytest.importorskip("openvino")
-    from lesionseg.exporting.openvino_format import write_openvino
-
     write_openvino(program, facts, folder / "model.xml")
     return folder / "model.xml"

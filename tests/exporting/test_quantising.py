@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesionseg.checkpoint.checkpoint import read, source_of
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import source_of
 from lesionseg.data.split import own_samples
-from lesionseg.exporting.embedded_facts import EmbeddedFacts
-from lesionseg.exporting.exported_opening import ExportedEngine, open_exported
+from lesionseg.exporting.facts import EmbeddedFacts
+from lesionseg.exporting.opening import ExportedEngine, open_exported
 from lesionseg.postprocessing.postprocessing import Postprocessing
 
 onnx = pytest.importorskip("onnx")

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from lesionseg.checkpoint.safe_build import build_stored
+from lesionseg.checkpoint.safe_build import build_named
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF
 from lesionseg.model.segmenter import Segmenter
@@ -117,7 +117,7 @@ def test_a_state_dict_restores_the_very_same_model(config: Any, segmenter: Segme
 
 def test_a_checkpoint_can_rebuild_the_network_from_plain_values(config: Any) -> None:
     plain: Any = OmegaConf.to_container(config.model, resolve=True)
-    assert isinstance(build_stored(plain, torch.nn.Module, "lesionseg.model"), torch.nn.Module)
+    assert isinstance(build_named(plain, torch.nn.Module, "lesionseg.model"), torch.nn.Module)
 
 
 def test_it_can_be_built_without_allocating_anything(config: Any) -> None:

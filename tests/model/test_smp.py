@@ -12,8 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesionseg.checkpoint.checkpoint import segmenter_of
-from lesionseg.checkpoint.meta_device import without_memory
+from lesionseg.checkpoint.rebuild import on_meta_device, segmenter_of
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.smp import SmpUnet
@@ -158,7 +157,7 @@ class TestWithTheExtra:
 
     def test_a_checkpoint_of_a_pretrained_network_opens_without_downloading(self) -> None:
         trained = Segmenter(SmpUnet(**SETTINGS), **SKIN, threshold=0.5).eval()
-        with without_memory():  # as a training with ImageNet's weights would have had it
+        with on_meta_device():  # as a training with ImageNet's weights would have had it
             pretrained = SmpUnet(**SETTINGS | {"encoder_weights": "imagenet"})
         assert pretrained.state_dict().keys() == trained.network.state_dict().keys()
         trained.network.scale.fill_(0.7)  # type: ignore[operator]

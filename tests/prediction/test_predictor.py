@@ -113,7 +113,8 @@ def test_what_is_no_image_is_refused(segmenter: Any, image: Any) -> None:
 def test_a_checkpoint_predicts_what_its_segmenter_computes(smoke_run: Path, photograph: Any) -> None:
     import torch
 
-    from lesionseg.checkpoint.checkpoint import read, segmenter_of
+    from lesionseg.checkpoint.reading import read
+    from lesionseg.checkpoint.rebuild import segmenter_of
 
     checkpoint = smoke_run / "checkpoints" / "best.ckpt"
     segmenter = lesionseg.load(checkpoint, device="cpu", precision="fp32")

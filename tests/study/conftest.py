@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.reading import read
 from lesionseg.metrics.definitions import definitions_of, definitions_record, standard_formulas
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.scored_run import Run

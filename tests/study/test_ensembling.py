@@ -11,7 +11,9 @@ import pytest
 import torch
 
 import lesionseg
-from lesionseg.checkpoint.checkpoint import MOST_MEMBERS, read, segmenter_of, source_of, temperature_of
+from lesionseg.checkpoint.layout import temperature_of
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import MOST_MEMBERS, segmenter_of, source_of
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
 from lesionseg.model.engine import id_digest
@@ -104,7 +106,6 @@ def test_it_is_evaluated_on_its_test_part_and_not_on_what_is_left_of_validation(
     ("format_", "suffix", "needed"),
     [
         ("onnx", ".onnx", ("onnx", "onnxscript", "onnxruntime")),
-        ("torch_export", ".pt2", ()),
         ("openvino", ".xml", ("onnxscript", "openvino")),
     ],
 )

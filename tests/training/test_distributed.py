@@ -14,7 +14,8 @@ import pytest
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
-from lesionseg.checkpoint.checkpoint import read, segmenter_state
+from lesionseg.checkpoint.layout import segmenter_state
+from lesionseg.checkpoint.reading import read
 from lesionseg.config.build import build
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.system.run_folder import read_record

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.reading import read
 from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS, LastCheckpoint
 
 

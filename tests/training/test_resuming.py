@@ -16,7 +16,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from lesionseg.checkpoint.checkpoint import read
+from lesionseg.checkpoint.reading import read
 from lesionseg.errors import InputError
 from lesionseg.system.run_folder import read_record
 from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS

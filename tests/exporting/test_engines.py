@@ -1,4 +1,4 @@
-"""What holds of every exported format."""
+"""Engines of exported files: contracts of every format, then what holds of one alone."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,20 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from lesionseg.checkpoint.checkpoint import read, segmenter_of
-from lesionseg.checkpoint.checkpoint_engine import CheckpointEngine
+from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
-from lesionseg.exporting.exported_opening import ExportedEngine, open_exported
-from lesionseg.prediction.opening import open_engine
+from lesionseg.exporting.onnx import OnnxEngine
+from lesionseg.exporting.opening import ExportedEngine, open_engine, open_exported
+from lesionseg.exporting.openvino import OpenVinoEngine
 
 Exported = Callable[[str], Path]
 
 
-@pytest.fixture(params=["onnx", "torch_export", "openvino"])
+@pytest.fixture(params=["onnx", "openvino"])
 def path(request: pytest.FixtureRequest, exported: Exported) -> Path:
     return exported(request.param)
 
@@ -76,6 +75,13 @@ def test_other_sizes_are_resized_and_decided_inside(engine: ExportedEngine) -> N
     assert np.array_equal(mask == 1, probability > engine.facts.threshold)
 
 
+def test_a_torch_export_is_refused_with_what_to_use(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt2"
+    path.write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"give the model as \.onnx, \.xml \(OpenVINO\), \.safetensors or \.ckpt"):
+        open_engine(path, device="cpu", precision="auto")
+
+
 def test_it_is_what_a_path_with_that_suffix_opens(path: Path) -> None:
     assert type(open_engine(path, device="cpu", precision="auto")) is type(open_exported(path, device="cpu"))
 
@@ -85,12 +91,43 @@ def test_a_file_that_is_not_there_is_named(path: Path) -> None:
         open_exported(path.with_name(f"missing{path.suffix}"), device="cpu")
 
 
-def test_a_program_computes_in_float32_even_where_others_would_not(
-    exported: Exported, smoke_run: Path, images: NDArray[np.uint8]
+# One format alone
+
+
+def test_a_gpu_that_onnx_runtime_cannot_use_is_refused_with_the_way_out(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = open_exported(exported("torch_export"), device="cpu")
-    segmenter = segmenter_of(read(smoke_run / "checkpoints" / "best.ckpt"))
-    with torch.inference_mode():
-        expected = segmenter.probability(torch.from_numpy(images).permute(0, 3, 1, 2))[:, 0].numpy()
-    with torch.autocast("cpu", torch.bfloat16):
-        assert np.abs(engine.probability(images) - expected).max() < 1e-6
+    onnxruntime = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(InputError, match="onnxruntime-gpu, or device=cpu"):
+        OnnxEngine(exported("onnx"), device="cuda:1")
+    assert OnnxEngine(exported("onnx"), device="auto").device == "CPU, ONNX Runtime"
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:-1", "cuda:1;cpu", "CPU", ""])
+def test_other_words_for_a_device_are_refused(exported: Exported, device: str) -> None:
+    with pytest.raises(InputError, match="allowed: auto, cpu, cuda"):
+        OnnxEngine(exported("onnx"), device=device)
+
+
+def test_without_onnx_runtime_it_says_what_to_install(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lesionseg.exporting.onnx.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'lesionseg\[export\]'"):
+        OnnxEngine(exported("onnx"), device="cpu")
+
+
+def test_images_of_another_type_are_no_crash(exported: Exported) -> None:
+    images = np.zeros((1, 64, 64, 3), np.float32)
+    with pytest.raises(InputError, match="ONNX Runtime cannot run it"):
+        OnnxEngine(exported("onnx"), device="cpu").probability(images)  # type: ignore[arg-type]
+
+
+def test_openvino_refuses_a_gpu_with_the_way_out(exported: Exported) -> None:
+    with pytest.raises(InputError, match="format=onnx"):
+        OpenVinoEngine(exported("openvino"), device="cuda")
+
+
+def test_without_openvino_it_says_what_to_install(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lesionseg.exporting.openvino.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'lesionseg\[openvino\]'"):
+        OpenVinoEngine(exported("openvino"), device="cpu")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionseg.postprocessing.run_length import mask_above
-from lesionseg.prediction.measures import measure
+from lesionseg.prediction.prediction import measure
 
 
 def test_everything_is_measured_on_a_hand_drawn_lesion() -> None:

@@ -1,7 +1,7 @@
 import threading
 import time
 
-from lesionseg.prediction.memory_budget import MemoryBudget
+from lesionseg.prediction.worker import MemoryBudget
 
 
 def test_no_more_is_taken_than_there_is() -> None:

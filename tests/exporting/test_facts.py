@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lesionseg.checkpoint.checkpoint import read, temperature_of
+from lesionseg.checkpoint.layout import temperature_of
+from lesionseg.checkpoint.reading import read
 from lesionseg.errors import InputError
-from lesionseg.exporting.embedded_facts import EmbeddedFacts, embedded_facts
-from lesionseg.exporting.metadata import embedded
+from lesionseg.exporting.facts import EmbeddedFacts, collect_facts, parse_facts
 from lesionseg.postprocessing.postprocessing import Postprocessing
 
 HERE = Path("model.onnx")
@@ -17,7 +17,7 @@ HERE = Path("model.onnx")
 def facts(smoke_run: Path) -> EmbeddedFacts:
     path = smoke_run / "checkpoints" / "best.ckpt"
     postprocessing = Postprocessing(threshold=0.4, views="flips", largest_component=True)
-    return embedded(
+    return collect_facts(
         read(path),
         path,
         postprocessing=postprocessing,
@@ -45,22 +45,22 @@ def test_the_text_for_people_has_one_hash_in_place_of_all_digests(facts: Embedde
     joined = "".join(facts.trained_on)
     assert facts.trained_on_sha256 == hashlib.sha256(joined.encode()).hexdigest()
     assert facts.trained_on_images == len(facts.trained_on) == 16  # as experiment=smoke trains on
-    assert embedded_facts(facts.text(), HERE, digests=joined) == facts
+    assert parse_facts(facts.text(), HERE, digests=joined) == facts
 
 
 def test_without_its_digests_a_file_opens_and_knows_no_training_image(facts: EmbeddedFacts) -> None:
-    assert embedded_facts(facts.text(), HERE).trained_on == []
+    assert parse_facts(facts.text(), HERE).trained_on == []
 
 
 @pytest.mark.parametrize("change", [lambda text: text[12:], lambda text: text[:-1], lambda text: "x" * len(text)])
 def test_other_digests_than_the_files_own_are_refused(facts: EmbeddedFacts, change: Callable[[str], str]) -> None:
     with pytest.raises(InputError, match=r"model.onnx: 'lesionseg_trained_on' is not the list of its training images"):
-        embedded_facts(facts.text(), HERE, digests=change(facts.digests()))
+        parse_facts(facts.text(), HERE, digests=change(facts.digests()))
 
 
 def test_a_file_from_before_digests_stood_apart_keeps_them(facts: EmbeddedFacts) -> None:
     text = facts.model_dump_json(exclude={"trained_on_images", "trained_on_sha256"})
-    assert embedded_facts(text, HERE).trained_on == facts.trained_on
+    assert parse_facts(text, HERE).trained_on == facts.trained_on
 
 
 def test_the_values_of_the_mask_are_said(facts: EmbeddedFacts) -> None:
@@ -69,28 +69,28 @@ def test_the_values_of_the_mask_are_said(facts: EmbeddedFacts) -> None:
 
 
 def test_it_comes_back_from_its_text(facts: EmbeddedFacts) -> None:
-    assert embedded_facts(facts.model_dump_json(), HERE) == facts
+    assert parse_facts(facts.model_dump_json(), HERE) == facts
 
 
 def test_the_decision_comes_back(facts: EmbeddedFacts) -> None:
-    postprocessing = embedded_facts(facts.model_dump_json(), HERE).model_facts("0" * 64).postprocessing
+    postprocessing = parse_facts(facts.model_dump_json(), HERE).model_facts("0" * 64).postprocessing
     assert postprocessing == Postprocessing(threshold=0.4, views="flips", largest_component=True, fill_holes=False)
 
 
 def test_the_temperature_comes_along_and_older_files_have_none(facts: EmbeddedFacts, smoke_run: Path) -> None:
     assert facts.temperature == temperature_of(read(smoke_run / "checkpoints" / "best.ckpt")) != 1
     text = facts.model_dump_json(exclude={"temperature"})
-    assert embedded_facts(text, HERE).model_facts("0" * 64).temperature == 1
+    assert parse_facts(text, HERE).model_facts("0" * 64).temperature == 1
 
 
 def test_a_file_from_before_there_were_views_and_regions_opens_without_them(facts: EmbeddedFacts) -> None:
     text = facts.model_dump_json(exclude={"views", "largest_component", "fill_holes"})
-    assert embedded_facts(text, HERE).model_facts("0" * 64).postprocessing == Postprocessing(threshold=0.4)
+    assert parse_facts(text, HERE).model_facts("0" * 64).postprocessing == Postprocessing(threshold=0.4)
 
 
 def test_what_a_later_version_adds_is_ignored(facts: EmbeddedFacts) -> None:
     text = facts.model_dump_json().replace("{", '{"invented_later": [1, 2], ', 1)
-    assert embedded_facts(text, HERE) == facts
+    assert parse_facts(text, HERE) == facts
 
 
 @pytest.mark.parametrize(
@@ -118,15 +118,15 @@ def test_a_wrong_value_is_named(facts: EmbeddedFacts, found: str, given: str, na
     text = facts.model_dump_json()
     assert found in text
     with pytest.raises(InputError, match=rf"model.onnx: .*{named}.*export the checkpoint again"):
-        embedded_facts(text.replace(found, given), HERE)
+        parse_facts(text.replace(found, given), HERE)
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "null", "[" * 100_000, '"lesionseg"'])
 def test_a_text_of_another_kind_is_refused(text: str | None) -> None:
     with pytest.raises(InputError, match=r"model\.onnx"):
-        embedded_facts(text, HERE)
+        parse_facts(text, HERE)
 
 
 def test_a_text_without_end_is_refused_unread(facts: EmbeddedFacts) -> None:
     with pytest.raises(InputError, match="characters; allowed"):
-        embedded_facts(facts.model_dump_json() + " " * 2**25, HERE)
+        parse_facts(facts.model_dump_json() + " " * 2**25, HERE)

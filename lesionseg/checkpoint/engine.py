@@ -1,4 +1,4 @@
-"""A checkpoint, ready to predict with PyTorch."""
+"""Predicting with a checkpoint in PyTorch."""
 
 import os
 import threading
@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesionseg.checkpoint.checkpoint import read, segmenter_of, temperature_of
+from lesionseg.checkpoint.layout import temperature_of
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
 from lesionseg.model.engine import ModelFacts, file_digest, id_digest
@@ -20,14 +22,14 @@ from lesionseg.system.processes import refuse_gpu_after_fork
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 SHORT_NAMES = {"32-true": "fp32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
-"""Of Lightning's names for a precision."""
+"""Short names of Lightning's precisions."""
 
 
 class CheckpointEngine:
     """Runs a checkpoint's segmenter; see `lesionseg.model.engine.Engine`.
 
     Args:
-        path: A file that training wrote.
+        path: Checkpoint (`.ckpt`) or weights (`.safetensors`) that training wrote.
         device: `auto`, `cpu`, `cuda` or `cuda:<number>`.
         precision: `auto` (the fastest the device has), `fp32`, `bf16` or `fp16`.
 
@@ -66,7 +68,7 @@ class CheckpointEngine:
         return self._predicted(images, self.segmenter.probability)
 
     def second_look(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Predicts it in another way; see `Engine.second_look`."""
+        """Predicts a batch in another way; see `Engine.second_look`."""
         return self._predicted(images, self.segmenter.second_look)
 
     def _predicted(self, images: NDArray[np.uint8], predict: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 import torch
 
-from lesionseg.checkpoint.checkpoint import read
-from lesionseg.checkpoint.contents import check_contents
+from lesionseg.checkpoint.layout import check_contents
+from lesionseg.checkpoint.reading import read
 from lesionseg.errors import InputError
 
 
@@ -17,7 +17,7 @@ def test_everything_wrong_is_listed_at_once_with_what_is_allowed(smoke_run: Path
         check_contents(checkpoint)
     assert str(caught.value).splitlines() == [
         "it is incomplete or damaged; copy it again, or give another:",
-        "  - lesionseg.config.schema.image_size: Input should be less than or equal to 4096",
+        "  - lesionseg.config.image_size: Input should be less than or equal to 4096",
         "  - lesionseg.split.sha256: Field required",
     ]
 
