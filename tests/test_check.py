@@ -64,7 +64,7 @@ FAULTS = {
     "shares above one": (["data.test_share=0.9"], "both together below 1"),
     "a single fold": (["data.folds=1"], "data.folds is 1; allowed: at least 2"),
     "a fold that does not exist": (["data.fold=5"], "data.fold is 5; allowed: 0 to 4"),
-    "a fold of a manifest": (["data.split=mine.json", "data.fold=0"], "is law and has no folds"),
+    "a fold of a manifest": (["data.split=mine.json", "data.fold=0"], "is a manifest, which has no folds"),
     "a cache that is none": (["data.cache=ram"], "cache is 'ram'"),
     "drawn images on the disk": (["data.cache=disk"], "allowed: memory, none"),
     "another policy for leaks": (["data.leaks=ignore"], "leaks is 'ignore'"),

@@ -167,7 +167,7 @@ class Source(ABC):
         elif self.fold is not None and not 0 <= self.fold < self.folds:
             yield f"data.fold is {self.fold}; allowed: 0 to {self.folds - 1} (data.folds={self.folds}), or null"
         if self.fold is not None and self.split.endswith(".json"):
-            yield f"data.split={self.split} is law and has no folds; take data.fold={self.fold} out"
+            yield f"data.split={self.split} is a manifest, which has no folds; remove data.fold={self.fold}"
 
 
 def existing_root(root: Path, how_to_get: str) -> Path:

@@ -30,21 +30,12 @@ OUTLINE_GRID = 64  # enough: the outline's finest noise has 48 cells per side
 MELANIN = np.array((0.45, 0.90, 1.30), dtype=np.float32)[:, None, None]
 BLOOD = np.array((0.10, 0.85, 0.70), dtype=np.float32)[:, None, None]
 # Red, green and blue of skin in dermoscopic photographs: pale, pink, orange, yellowish, greyish, mauve, brown, dark.
-SKIN_TONES = np.array(
-    [
-        (240, 232, 230),
-        (228, 200, 190),
-        (240, 160, 150),
-        (228, 180, 146),
-        (226, 212, 186),
-        (214, 214, 200),
-        (176, 152, 142),
-        (190, 180, 192),
-        (204, 166, 144),
-        (158, 116, 94),
-    ],
-    dtype=np.float32,
-)
+# fmt: off
+SKIN_TONES = np.array([
+    (240, 232, 230), (228, 200, 190), (240, 160, 150), (228, 180, 146), (226, 212, 186),
+    (214, 214, 200), (176, 152, 142), (190, 180, 192), (204, 166, 144), (158, 116, 94),
+], dtype=np.float32)
+# fmt: on
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> FloatImage:

@@ -245,7 +245,7 @@ def test_where_to_get_it_is_said_by_every_source_that_has_a_root(name: str, comp
         ({"fold": 5}, r"data\.fold is 5; allowed: 0 to 4 \(data\.folds=5\), or null"),
         ({"fold": -1}, r"data\.fold is -1; allowed: 0 to 4"),
         ({"folds": 3, "fold": 3}, r"data\.fold is 3; allowed: 0 to 2 \(data\.folds=3\)"),
-        ({"split": "mine.json", "fold": 0}, r"data\.split=mine\.json is law and has no folds; take data\.fold=0 out"),
+        ({"split": "mine.json", "fold": 0}, r"mine\.json is a manifest, which has no folds; remove data\.fold=0"),
     ],
     ids=str,
 )
