@@ -9,11 +9,16 @@ from pathlib import Path
 import hydra
 import numpy as np
 import pytest
+import torch
 from omegaconf import DictConfig
 from PIL import Image
 
+from lesionseg.config.build import build
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.evaluate import evaluate
+from lesionseg.metrics.definitions import measured_formulas
+from lesionseg.metrics.formula import Counts, mean_scores
+from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.study.comparing import compare_runs
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.crossval_results import CrossvalResults, part_results
@@ -33,6 +38,8 @@ class F2(Fraction):
         return found, found + counts.false_positives + 4 * counts.false_negatives
 """
 YAML = "f2:\n  _target_: f2_of_mine.F2\n"
+TARGETS = [[1, 1, 1, 1, *[0] * 8], [0] * 12]
+PREDICTIONS = [[0, 1, 1, 1, 1, *[0] * 7], [0] * 12]
 EXPECTED = [5 * 3 / (5 * 3 + 1 + 4 * 1), 1.0]
 """Of one image with 3 pixels found, 1 invented and 1 missed, and of an empty one."""
 
@@ -65,11 +72,12 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluated]:
     (root / "conf" / "metrics").mkdir(parents=True)
     (root / "conf" / "metrics" / "f2.yaml").write_text(YAML)
     (root / "f2_of_mine.py").write_text(PYTHON)
-    masks(root / "truth", [1, 1, 1, 1, *[0] * 8])
-    masks(root / "good", [0, 1, 1, 1, 1, *[0] * 7])
+    masks(root / "truth", TARGETS[0])
+    masks(root / "good", PREDICTIONS[0])
     masks(root / "poor", [0, 0, 0, 1, 1, *[0] * 7])
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(root))
+        patch.setattr("lesionseg.report.figures.figures", lambda summary, images: {})  # they show no other metric
         for name, metrics in (("good", "[default,f2]"), ("poor", "[default,f2]"), ("without", "default")):
             words = [f"metrics={metrics}", "evaluation.resamples=200", "evaluation.picture_size=0"]
             predictions = root / ("poor" if name == "without" else name)
@@ -135,3 +143,16 @@ def test_a_cross_validation_shows_it(evaluated: Evaluated) -> None:
     assert table.rows[0][-1] == f"{sum(EXPECTED) / 2:.4f}"
     assert table.rows[3][0] == "95 % interval"
     assert " to " in table.rows[3][-1]
+
+
+def test_training_logs_it_and_the_delivered_model_is_scored_by_it(evaluated: Evaluated) -> None:
+    cfg = configuration(evaluated.good.parents[1] / "conf", "train", ["metrics=[default,f2]", "experiment=smoke"])
+    metrics = build("metrics", cfg.metrics)
+    collection = metric_collection(metrics)
+    for prediction, target in zip(PREDICTIONS, TARGETS, strict=True):
+        collection.update(
+            torch.tensor(prediction).reshape(1, 1, 3, 4).bool(), torch.tensor(target).reshape(1, 1, 3, 4).bool()
+        )
+    assert collection.compute()["f2"].item() == pytest.approx(sum(EXPECTED) / 2)
+    counts = [Counts(3, 1, 1, 7), Counts(0, 0, 0, 12)]
+    assert mean_scores(measured_formulas(metrics), counts)["f2"] == pytest.approx(sum(EXPECTED) / 2)
