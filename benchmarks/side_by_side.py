@@ -47,9 +47,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from lesionseg.benchmarking.peak_memory import TrainingSettings, peak_memory
 from lesionseg.benchmarking.subject import Subject, SubjectSettings, build_subject
-from lesionseg.config.build import build
+from lesionseg.config.build import TrainingLength, build
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.config.training_length import TrainingLength
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.data.dataset import Batch
 from lesionseg.metrics.definitions import standard_formulas

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionseg.config.command_line import quoted
 from lesionseg.config.launch import launch
-from lesionseg.config.quoting import quoted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

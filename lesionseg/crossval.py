@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.config.launch import launch
+from lesionseg.config.old_names import current_words
 from lesionseg.errors import InputError
 from lesionseg.study.crossval_command import FILE, with_training
 from lesionseg.study.crossval_plan import plan
@@ -33,6 +34,7 @@ def crossval(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, float]:
         FaultError: A training has failed; the others are done.
         InterruptionError: A signal has stopped it; what has been trained is kept.
     """
+    cfg.training = current_words("train", cfg.training)
     folder = Path(cfg.run_dir)
     trainings = plan(cfg, folder)
     with locked(folder):

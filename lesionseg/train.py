@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from lesionseg.config.command_line import with_folder
 from lesionseg.config.launch import launch
-from lesionseg.config.resume_arguments import with_folder
 from lesionseg.errors import PruningError
 from lesionseg.metrics.delivered import objective
 

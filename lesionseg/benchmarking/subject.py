@@ -16,7 +16,7 @@ from lesionseg.checkpoint.engine import PRECISIONS, SHORT_NAMES
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.config.build import build
-from lesionseg.config.launch import explain
+from lesionseg.config.explain import explain
 from lesionseg.config.schema import CONF, PeerConfig
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter

@@ -1,28 +1,25 @@
 """From a command line to a verb: composing, and turning mistakes and faults into one message and an exit code."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 import lesionseg
+from lesionseg.config.command_line import literal_words
+from lesionseg.config.explain import explain
 from lesionseg.config.help_page import for_example, help_page, root_comments
-from lesionseg.config.literal_words import literal_words
-from lesionseg.config.near_keys import near_keys
 from lesionseg.config.old_names import current_words, rename_targets
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import FaultError, InputError, InterruptionError
 from lesionseg.system.files import disk_fault_of, outlast_readers
 
 WRONG_INPUT = 2
-PLUGINS = "pip install 'lesionseg[sweep]' (Optuna, joblib), 'lesionseg[slurm]' (submitit) or 'lesionseg[ray]'"
 FAULT = 1
 FULL_ERROR = "HYDRA_FULL_ERROR"
 HELP = ("--help", "-h")
@@ -108,43 +105,6 @@ def launch(
         sys.exit(130)
 
 
-def explain(error: BaseException) -> str:
-    """Words an error for its user: what was found and, for an unknown key, what is allowed."""
-    if re.search(r"Could not find 'hydra/(sweeper/optuna|launcher/(joblib|submitit_\w+|ray\w*))'", str(error)):
-        return f"this needs a plugin of Hydra: {PLUGINS}"
-    cause: BaseException | None = error
-    seen: set[int] = set()  # causes may form a circle
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
-            return _unknown_key(cause)
-        cause = cause.__cause__
-    if place := _folder_for_source(error):
-        return place
-    reason = f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else ""
-    return f"{_without_worker(str(error))}{reason}"
-
-
-def _without_worker(message: str) -> str:
-    """Takes out what torch puts around an error of a data worker: its traceback, which is no user's business."""
-    return message.rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].rstrip()
-
-
-def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
-    """Names the unknown key, the likely one and the allowed ones."""
-    parent: Any = error.parent_node
-    key = str(error.key)
-    allowed = sorted(str(name) for name in parent) if isinstance(parent, DictConfig) else []
-    place = error.full_key.rpartition(".")[0] if error.full_key else ""
-    whole: Any = OmegaConf.to_container(parent._get_root(), resolve=False)
-    likely = near_keys(key, place, whole)
-    hint = f" Did you mean {' or '.join(likely)}?" if likely else ""
-    where = f"'{place}'" if place else "the configuration"
-    if not allowed:
-        return f"there is no key '{key}' in {where}, which is empty. Choose one of its files too: {place}=NAME"
-    return f"there is no key '{key}' in {where}.{hint}\nAllowed there: {', '.join(allowed)}"
-
-
 def _asks_for_help(words: Sequence[str]) -> bool:
     """Whether the help page is wanted, and not Hydra's, which knows its other options."""
     options = {word for word in words if word.startswith("-")}
@@ -162,12 +122,3 @@ def _check_given(verb: str, cfg: DictConfig) -> None:
         comments = root_comments(verb)
         lines = [f"  {key}=...  {comments.get(key, '')}".rstrip() for key in missing]
         raise InputError("\n".join([f"lesionseg.{verb} needs:", *lines, for_example(verb)]))
-
-
-def _folder_for_source(error: BaseException) -> str | None:
-    """Says what to do where `data=` was given a folder in place of a kind of source."""
-    missing = error.missing_cfg_file if isinstance(error, MissingConfigException) else None
-    group, _, name = (missing or "").partition("/")
-    if group != "data" or not Path(name).exists():
-        return None
-    return f"data={name} is a place; data names a kind of source. For images of your own: data=folder data.root={name}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from lesionseg.config.nested import target_nodes
 from lesionseg.system.processes import is_first_process
 
 TARGETS: Mapping[str, str] = {
@@ -58,8 +59,6 @@ def current_words(verb: str, words: Sequence[str]) -> list[str]:
 
 def rename_targets(cfg: DictConfig) -> None:
     """Renames each old `_target_` of a composed configuration in place, with a warning for each."""
-    from lesionseg.config.arguments import target_nodes  # loads pydantic, which --help does without
-
     for path, node in target_nodes(OmegaConf.to_container(cfg, resolve=False), ""):
         old = node["_target_"]
         if old in TARGETS:

@@ -9,7 +9,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.config.build import build
-from lesionseg.config.quoting import override
+from lesionseg.config.command_line import override
 from lesionseg.data.combined import Combined
 from lesionseg.data.download_unpacking import unpack
 from lesionseg.data.source import Part, Source

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from lesionseg.config.quoting import override
+from lesionseg.config.command_line import override
 from lesionseg.data.file_types import readable_text, unsupported_text
 from lesionseg.data.layout import Picture, find_pictures
 from lesionseg.data.naming import PLAIN, Affix, AffixNaming, Naming, PatternNaming

@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
 
-from lesionseg.config.arguments import argument_faults
 from lesionseg.config.build import build
+from lesionseg.config.value_checks import argument_faults
 from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, as_stored, read_photograph
 from lesionseg.errors import InputError, raise_all
 from lesionseg.evaluation.mask_folders import MaskPair, orientation_notes, pair_masks, read_decision

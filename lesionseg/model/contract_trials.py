@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lesionseg.config.contracts import CONTRACTS
+from lesionseg.config.build import CONTRACTS
 from lesionseg.errors import first_line
 from lesionseg.metrics.formula import Counts, Formula
 from lesionseg.metrics.formula_metric import FormulaMetric

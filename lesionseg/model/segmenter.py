@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lesionseg.config.contracts import DEFAULT_STRIDE
+from lesionseg.config.build import DEFAULT_STRIDE
 from lesionseg.errors import InputError
 from lesionseg.model.tta import mean_over_views, second_look
 from lesionseg.postprocessing.postprocessing import Postprocessing, Views

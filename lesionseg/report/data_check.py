@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.config.quoting import override
+from lesionseg.config.command_line import override
 from lesionseg.data.check.diagnosis import Diagnosis
 from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.data.check.findings import KINDS, Finding

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lesionseg.config.flat import flat
+from lesionseg.config.nested import flat
 from lesionseg.errors import raise_all
 from lesionseg.study.method import Method
 from lesionseg.study.scored_run import Run

@@ -13,10 +13,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.check import check
 from lesionseg.checkpoint.reading import read
-from lesionseg.config.launch import explain
+from lesionseg.config.command_line import quoted
+from lesionseg.config.explain import explain
 from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.config.old_names import rename_targets
-from lesionseg.config.quoting import quoted
 from lesionseg.errors import FaultError, InputError, InterruptionError, raise_all
 from lesionseg.metrics.definitions import definitions_of, measured_formulas
 from lesionseg.study.crossval_chart import draw_crossval

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lesionseg.config.quoting import quoted
+from lesionseg.config.command_line import quoted
 from lesionseg.errors import InputError
 from lesionseg.study.crossval_jobs import Place
 from lesionseg.study.crossval_plan import Training

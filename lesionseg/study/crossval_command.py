@@ -5,8 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lesionseg.config.literal_words import value_of
-from lesionseg.config.quoting import quoted
+from lesionseg.config.command_line import quoted, value_of
 from lesionseg.errors import InputError, raise_all
 from lesionseg.system.files import write_json
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import segmenter_of, source_of
-from lesionseg.config.quoting import quoted
+from lesionseg.config.command_line import quoted
 from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.split import own_samples
 from lesionseg.study.crossval_plan import Training

@@ -9,8 +9,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from lesionseg.config.command_line import quoted
 from lesionseg.config.old_names import current_words
-from lesionseg.config.quoting import quoted
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
 from lesionseg.metrics.delivered import objective
 from lesionseg.system.processes import takes_processes

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from lesionseg.config.resume_arguments import note_sweep
+from lesionseg.config.command_line import note_sweep
 
 
 class SweepBeginning(Callback):

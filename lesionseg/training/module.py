@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric, MetricCollection
 
-from lesionseg.config.training_length import TrainingLength
+from lesionseg.config.build import TrainingLength
 from lesionseg.data.dataset import Batch
 from lesionseg.errors import InputError
 from lesionseg.loss.combined import CombinedLoss

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
-from lesionseg.config.training_length import TrainingLength
+from lesionseg.config.build import TrainingLength
 
 
 def onecycle(

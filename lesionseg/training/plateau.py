@@ -6,7 +6,7 @@ from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau
 
-from lesionseg.config.training_length import TrainingLength
+from lesionseg.config.build import TrainingLength
 
 
 def plateau(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lesionseg.config.resume_arguments import COMMAND
+from lesionseg.config.command_line import COMMAND
 from lesionseg.errors import InputError, PruningError
 from lesionseg.system.files import write_json
 from lesionseg.system.run_folder import read_record

@@ -113,7 +113,7 @@ def test_a_multirun_leaves_one_folder_a_job(tmp_path: Path) -> None:
 
 
 def test_an_error_of_a_data_worker_is_told_without_its_traceback() -> None:
-    from lesionseg.config.launch import explain
+    from lesionseg.config.explain import explain
     from lesionseg.errors import InputError
 
     wrapped = InputError(
@@ -124,7 +124,7 @@ def test_an_error_of_a_data_worker_is_told_without_its_traceback() -> None:
 
 
 def test_an_error_that_is_its_own_cause_is_told_too() -> None:
-    from lesionseg.config.launch import explain
+    from lesionseg.config.explain import explain
     from lesionseg.errors import InputError
 
     one, other = InputError("one"), InputError("other")
@@ -144,6 +144,6 @@ def test_an_error_that_is_its_own_cause_is_told_too() -> None:
 def test_a_missing_plugin_says_what_to_install(missing: str, extra: str) -> None:
     from hydra.errors import MissingConfigException
 
-    from lesionseg.config.launch import explain
+    from lesionseg.config.explain import explain
 
     assert extra in explain(MissingConfigException(f"In 'train': Could not find '{missing}'", missing))

@@ -11,8 +11,7 @@ import hydra
 import pytest
 from filelock import FileLock
 
-from lesionseg.config.literal_words import literal_words, value_of
-from lesionseg.config.quoting import override
+from lesionseg.config.command_line import literal_words, override, value_of
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.isic2016 import Isic2016
 from lesionseg.data.isic2018 import Isic2018

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from lesionseg.config.training_length import TrainingLength
+from lesionseg.config.build import TrainingLength
 
 Values = Mapping[str, Sequence[float]]
 Fit = Callable[..., Trainer]

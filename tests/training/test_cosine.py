@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lesionseg.config.training_length import TrainingLength
+from lesionseg.config.build import TrainingLength
 from lesionseg.training.cosine import cosine
 
 

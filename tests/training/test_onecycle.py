@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
-from lesionseg.config.training_length import TrainingLength
+from lesionseg.config.build import TrainingLength
 from lesionseg.training.onecycle import onecycle
 
 OPTIONS = {"warmup_share": 0.25, "first_factor": 0.04, "final_factor": 0.0004}

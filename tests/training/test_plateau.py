@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from torch.optim import Optimizer
 
-from lesionseg.config.training_length import TrainingLength
+from lesionseg.config.build import TrainingLength
 from lesionseg.training.plateau import plateau
 
 OPTIONS: dict[str, Any] = {"monitor": "val/dice", "mode": "max", "factor": 0.5, "patience": 2, "warmup_epochs": 0}

@@ -7,8 +7,8 @@ import pytest
 from hydra.utils import instantiate
 from torch.optim import Optimizer
 
+from lesionseg.config.build import TrainingLength
 from lesionseg.config.schema import CONF
-from lesionseg.config.training_length import TrainingLength
 
 NAMES = sorted(path.stem for path in (CONF / "scheduler").glob("*.yaml"))
 LENGTHS = [(1, 1), (2, 1), (4, 4), (7, 1), (8, 8), (60, 20)]

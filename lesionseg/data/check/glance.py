@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from lesionseg.config.quoting import override
+from lesionseg.config.command_line import override
 from lesionseg.data.cache import PixelCache
 from lesionseg.data.check.examination import Examination, FileFault, examine_mask
 from lesionseg.data.check.findings import KINDS

@@ -1,4 +1,4 @@
-from lesionseg.config.flat import flat
+from lesionseg.config.nested import flat
 
 
 def test_nested_names_are_joined() -> None:

@@ -1,9 +1,18 @@
-"""What a user may have meant by a key that is not there."""
+"""Messages for mistakes that Hydra finds: what was wrong, and what the user may have meant."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
+from lesionseg.errors import InputError
+
+PLUGINS = "pip install 'lesionseg[sweep]' (Optuna, joblib), 'lesionseg[slurm]' (submitit) or 'lesionseg[ray]'"
 OTHER_NAMES: Mapping[str, Sequence[str]] = {
     "max_epochs": ("epochs", "epoch", "num_epochs", "n_epochs", "nepochs", "total_epochs"),
     "lr": ("learning_rate", "learningrate", "lr0", "base_lr", "init_lr", "eta"),
@@ -46,6 +55,43 @@ OF_ANOTHER_CHOICE = {
 NO_SETTINGS = ("hydra", "metrics.")
 """How paths begin that nobody means: Hydra's own, and the names of metrics, one of which is `precision`."""
 MOST = 3
+
+
+def explain(error: BaseException) -> str:
+    """Words an error for its user: what was found and, for an unknown key, what is allowed."""
+    if re.search(r"Could not find 'hydra/(sweeper/optuna|launcher/(joblib|submitit_\w+|ray\w*))'", str(error)):
+        return f"this needs a plugin of Hydra: {PLUGINS}"
+    cause: BaseException | None = error
+    seen: set[int] = set()  # causes may form a circle
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
+            return _unknown_key(cause)
+        cause = cause.__cause__
+    if place := _folder_for_source(error):
+        return place
+    reason = f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else ""
+    return f"{_without_worker(str(error))}{reason}"
+
+
+def _without_worker(message: str) -> str:
+    """Takes out what torch puts around an error of a data worker: its traceback, which is no user's business."""
+    return message.rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].rstrip()
+
+
+def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
+    """Names the unknown key, the likely one and the allowed ones."""
+    parent: Any = error.parent_node
+    key = str(error.key)
+    allowed = sorted(str(name) for name in parent) if isinstance(parent, DictConfig) else []
+    place = error.full_key.rpartition(".")[0] if error.full_key else ""
+    whole: Any = OmegaConf.to_container(parent._get_root(), resolve=False)
+    likely = near_keys(key, place, whole)
+    hint = f" Did you mean {' or '.join(likely)}?" if likely else ""
+    where = f"'{place}'" if place else "the configuration"
+    if not allowed:
+        return f"there is no key '{key}' in {where}, which is empty. Choose one of its files too: {place}=NAME"
+    return f"there is no key '{key}' in {where}.{hint}\nAllowed there: {', '.join(allowed)}"
 
 
 def near_keys(key: str, place: str, config: Mapping[str, Any]) -> list[str]:
@@ -96,3 +142,12 @@ def _paths(config: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, child in config.items():
         if isinstance(child, Mapping):
             yield from _paths(child, f"{prefix}{name}.")
+
+
+def _folder_for_source(error: BaseException) -> str | None:
+    """Says what to do where `data=` was given a folder in place of a kind of source."""
+    missing = error.missing_cfg_file if isinstance(error, MissingConfigException) else None
+    group, _, name = (missing or "").partition("/")
+    if group != "data" or not Path(name).exists():
+        return None
+    return f"data={name} is a place; data names a kind of source. For images of your own: data=folder data.root={name}"

@@ -1,4 +1,4 @@
-"""Parts that anybody writes: what keeps its group's contract passes, and what breaks it is told with the contract."""
+"""Parts of anybody's own are built or refused."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.check import check
+from lesionseg.config.build import TrainingLength
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter, stride_of
 
@@ -204,3 +205,8 @@ def test_a_network_without_a_stride_gets_multiples_of_32() -> None:
     assert segmenter(torch.zeros(1, 3, 40, 65)).shape == (1, 1, 40, 65)
     assert network.shape == (1, 3, 64, 96)
     assert stride_of(torch.nn.Conv2d(3, 1, 1, stride=(2, 2))) == 32
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(0, 0), (0.5, 10), (1, 20), (2.5, 50), (0.01, 0)])
+def test_epochs_become_whole_steps(epochs: float, steps: int) -> None:
+    assert TrainingLength(total_steps=100, steps_per_epoch=20).steps(epochs) == steps

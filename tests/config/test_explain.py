@@ -6,7 +6,7 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from lesionseg.config.near_keys import near_keys
+from lesionseg.config.explain import near_keys
 from lesionseg.config.schema import CONF, register_schemas
 
 
