@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.benchmarking.complexity import flops_of, parameter_count
-from lesionseg.benchmarking.files import write_report
+from lesionseg.benchmarking.files import print_report, write_report
 from lesionseg.benchmarking.folder_works import folder_works
 from lesionseg.benchmarking.images import random_images
 from lesionseg.benchmarking.inference_works import inference_works
@@ -21,7 +21,6 @@ from lesionseg.benchmarking.peak_memory import TrainingSettings, peak_memory
 from lesionseg.benchmarking.report import Report, SubjectFacts, limits, lines_of
 from lesionseg.benchmarking.settings import settle
 from lesionseg.benchmarking.subject import Subject, build_subject, subject_settings
-from lesionseg.benchmarking.terminal import print_report
 from lesionseg.benchmarking.timing import STAGES, Row, Speed, Work, measure
 from lesionseg.benchmarking.trial import try_out
 from lesionseg.system.device import describe_device, limit_threads

@@ -8,10 +8,8 @@ from matplotlib.figure import Figure
 from lesionseg.benchmarking.report import Line, Report
 from lesionseg.benchmarking.tables import number, times
 from lesionseg.benchmarking.timing import STAGES
-from lesionseg.report.chart import literal
+from lesionseg.report.chart import PALETTE, literal, style
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-"""Okabe & Ito's palette, which colour-blind readers can tell apart; the first network has the first."""
 NOBODY = "0.45"
 """Of what is no network's: the loader, and decoding."""
 TITLES = {
@@ -32,7 +30,7 @@ def draw_report(report: Report) -> Figure:
     counts = [len(lines) + 0.9 for lines in panels]
     figure = Figure(figsize=(10.0, 1.3 + 0.34 * sum(counts)), layout="constrained")
     axes = figure.subplots(len(stages), 1, squeeze=False, height_ratios=counts)[:, 0]
-    colours = {subject.name: COLOURS[place % len(COLOURS)] for place, subject in enumerate(report.subjects)}
+    colours = {subject.name: PALETTE[place % len(PALETTE)] for place, subject in enumerate(report.subjects)}
     for stage, lines, panel in zip(stages, panels, axes, strict=True):
         _draw_panel(panel, lines, colours, report.first)
         panel.set_title(TITLES[stage], loc="left", fontsize=10, fontweight="bold")
@@ -50,9 +48,7 @@ def _draw_panel(axes: Axes, lines: Sequence[Line], colours: Mapping[str, str], f
     largest = max((line.spread.upper_quartile for line in lines if line.spread), default=1.0)
     axes.set_xlim(0, largest * 1.32)  # room for the numbers beside the bars
     axes.tick_params(axis="x", labelsize=8)
-    axes.grid(alpha=0.25, axis="x")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    style(axes, grid="x")
 
 
 def _draw_bar(axes: Axes, place: int, line: Line, colour: str, first: str) -> None:

@@ -1,21 +1,21 @@
 """A benchmark in words, the same for the terminal and for Markdown."""
 
 from lesionseg.benchmarking.report import Line, Report, SubjectFacts
-from lesionseg.study.comparison_tables import WordTable
+from lesionseg.report.table import Table
 
 NOTHING = "-"
 
 
-def speed_table(report: Report) -> WordTable:
+def speed_table(report: Report) -> Table:
     """Words every measurement."""
     headings = ["stage", "what", "network", "images/s", "middle half", f"times {report.first}", "how"]
-    return WordTable("Images a second", headings, [_speed_row(line) for line in report.lines])
+    return Table("Images a second", headings, [_speed_row(line) for line in report.lines])
 
 
-def subject_table(report: Report) -> WordTable:
+def subject_table(report: Report) -> Table:
     """Words what each network costs beside time."""
     headings = ["network", "parameters", "GFLOPs an image", "training step's peak memory", "how"]
-    return WordTable("Networks", headings, [_subject_row(subject) for subject in report.subjects])
+    return Table("Networks", headings, [_subject_row(subject) for subject in report.subjects])
 
 
 def notes(report: Report) -> list[str]:
