@@ -104,6 +104,8 @@ class FittedPostprocessing:
     """Scores of these images with the decision, each at its ground truth's own size, by the names of training logs."""
     counts: Counts
     """Pixel counts summed over these images at the same sizes."""
+    image_counts: Sequence[Counts] = ()
+    """Pixel counts of each of these images in their order, which `record` leaves out."""
     temperature: float = NEUTRAL
     """Factor by which the probabilities are too certain; masks do not depend on it."""
 
@@ -154,7 +156,9 @@ def fit_postprocessing(
             postprocessing = replace(postprocessing, **{option: trial.best.value})
     counts = counts_of(postprocessing, probabilities(postprocessing.views), truths)
     means = mean_scores(formulas, counts)
-    return FittedPostprocessing(postprocessing, len(truths), settings.min_gain, trials, means, total(counts))
+    return FittedPostprocessing(
+        postprocessing, len(truths), settings.min_gain, trials, means, total(counts), image_counts=counts
+    )
 
 
 def counts_of(postprocessing: Postprocessing, probabilities: Maps, truths: Sequence[Truth]) -> list[Counts]:
