@@ -96,7 +96,7 @@ def test_batches_are_bit_identical_for_any_number_of_workers_and_every_cache(
     folder_source: Any, root: Path, augment: Any
 ) -> None:
     first = training_batches(data_module(folder_source(root, cache="none"), augment=augment))
-    for cache, workers in (("disk", 0), ("memory", 0), ("none", 1), ("disk", 2), ("memory", 3)):
+    for cache, workers in (("memory", 0), ("none", 1), ("disk", 3)):
         data = data_module(folder_source(root, cache=cache), augment=augment, num_workers=workers)
         assert_same(training_batches(data), first)
 
