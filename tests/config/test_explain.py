@@ -4,10 +4,12 @@ from typing import Any
 
 import hydra
 import pytest
+from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
-from lesionseg.config.explain import near_keys
+from lesionseg.config.explain import explain, near_keys
 from lesionseg.config.schema import CONF, register_schemas
+from lesionseg.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +50,30 @@ def trees() -> dict[str, Any]:
 )
 def test_the_likely_key_is_found(trees: dict[str, Any], tree: str, place: str, key: str, suggested: list[str]) -> None:
     assert near_keys(key, place, trees[tree]) == suggested
+
+
+def test_an_error_of_a_data_worker_is_told_without_its_traceback() -> None:
+    wrapped = InputError(
+        "Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+        '  File "x.py", line 1, in y\nlesionseg.errors.InputError: a.jpg: cannot be read\n'
+    )
+    assert explain(wrapped) == "a.jpg: cannot be read"
+
+
+def test_an_error_that_is_its_own_cause_is_told_too() -> None:
+    one, other = InputError("one"), InputError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert explain(one) == "one"
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"),
+    [
+        ("hydra/sweeper/optuna", "lesionseg[sweep]"),
+        ("hydra/launcher/joblib", "lesionseg[sweep]"),
+        ("hydra/launcher/submitit_slurm", "lesionseg[slurm]"),
+        ("hydra/launcher/ray", "lesionseg[ray]"),
+    ],
+)
+def test_a_missing_plugin_says_what_to_install(missing: str, extra: str) -> None:
+    assert extra in explain(MissingConfigException(f"In 'train': Could not find '{missing}'", missing))
