@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from lesionseg.errors import InputError
 
-MOST_INSTRUCTIONS = 2_000_000
+MOST_INSTRUCTIONS = 1_000_000
 """Limit of a pickle's instructions; a training on ten thousand images takes about 40,000."""
-MOST_VALUES = 2_000_000
+MOST_VALUES = 1_000_000
 """Limit of values, each counted as often as it is referred to: twenty lists of twice the previous are a million."""
 MOST_CHARACTERS = 64 * 2**20
 DEEPEST = 64
