@@ -8,7 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 import lesionseg.data.augmentation  # noqa: F401  (keeps albumentations, named in YAMLs, from asking a server)
 from lesionseg.config.build import CONTRACTS, TrainingLength, build, class_faults
-from lesionseg.config.value_checks import RANGES, argument_faults, pair_faults, range_faults, target_nodes
+from lesionseg.config.nested import target_nodes
+from lesionseg.config.value_checks import RANGES, argument_faults, pair_faults, range_faults
 from lesionseg.errors import InputError, raise_all
 from lesionseg.model.contract_trials import (
     augmentation_faults,
