@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 import lesionseg.data.augmentation  # noqa: F401  (keeps albumentations, named in YAMLs, from asking a server)
 from lesionseg.config.build import CONTRACTS, TrainingLength, build, class_faults
 from lesionseg.config.nested import target_nodes
-from lesionseg.config.value_checks import RANGES, argument_faults, pair_faults, range_faults
+from lesionseg.config.trial_trainer import trainer_faults
+from lesionseg.config.value_checks import RANGES, argument_faults, pair_faults, range_faults, scoring_faults
 from lesionseg.errors import InputError, raise_all
 from lesionseg.model.contract_trials import (
     augmentation_faults,
@@ -20,7 +21,14 @@ from lesionseg.model.contract_trials import (
 )
 from lesionseg.model.segmenter import build_segmenter
 from lesionseg.system.device import accelerator_faults
+from lesionseg.system.machine import usable_cores
 
+WORKERS_A_CORE = 4
+"""Worker processes for each core beyond which they only take each other's time and memory."""
+FEW_WORKERS = 16
+"""Number of worker processes that is always allowed: settings may have been made for another machine."""
+LONG = TrainingLength(total_steps=1_000_000, steps_per_epoch=1)
+"""Length of training that schedules are tried with, longer than any warm-up may be."""
 TRIALS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "augmentation": augmentation_faults,
     "loss": lambda loss: loss_faults(loss.terms),
@@ -37,17 +45,21 @@ def check(cfg: DictConfig) -> None:
     """
     findings = list(_root_words(cfg))
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
-    findings += range_faults(plain)
+    findings += [*range_faults(plain), *_worker_faults(plain.get("num_workers"))]
     if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/system/device.py
         del plain["trainer"]["precision"]
     for path, node in target_nodes(plain, ""):
         findings += [f"{path}: {text}{_contract_of(path, text)}" for text in argument_faults(node)]
     if "trainer" in plain and not findings:
         findings += accelerator_faults(str(plain["trainer"].get("accelerator")), plain["trainer"].get("devices"))
+    if "trainer" in plain and not findings:
+        findings += trainer_faults(plain["trainer"])
     if not findings:
         findings += _buildable(cfg)
     if not findings and "monitor" in cfg:
         findings += [*_monitor(cfg), *pair_faults(plain)]
+    if not findings and "part" in cfg:
+        findings += scoring_faults(plain)
     raise_all("The configuration has faults:", findings)
 
 
@@ -64,6 +76,14 @@ def _root_words(cfg: DictConfig) -> Iterator[str]:
             yield f"{name} is {cfg[name]}; allowed: a number from {RANGES[name][0]}, or auto"
     if "monitor_mode" in cfg and cfg.monitor_mode not in ("min", "max"):
         yield f"monitor_mode is {cfg.monitor_mode}; allowed: min, max"
+
+
+def _worker_faults(workers: Any) -> Iterator[str]:
+    """Finds more worker processes than the machine can make use of."""
+    cores = usable_cores()
+    most = max(WORKERS_A_CORE * cores, FEW_WORKERS)
+    if isinstance(workers, int) and workers > most:
+        yield f"num_workers is {workers}, but this machine has {cores} usable cores; allowed: at most {most}"
 
 
 def _buildable(cfg: DictConfig) -> Iterator[str]:
@@ -117,7 +137,7 @@ def _optimisation(cfg: DictConfig) -> Iterator[str]:
         yield f"optimizer makes a {type(optimizer).__name__}; allowed: {CONTRACTS['optimizer'].words}"
         return
     try:
-        schedules = build("scheduler", cfg.scheduler)(optimizer, TrainingLength(total_steps=10, steps_per_epoch=1))
+        schedules = build("scheduler", cfg.scheduler)(optimizer, LONG)
     except (TypeError, ValueError, ZeroDivisionError) as error:
         yield f"scheduler: {error}{_allowed('scheduler', error)}"
         return

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.config.build import build
 from lesionseg.config.command_line import override
+from lesionseg.config.value_checks import range_faults
 from lesionseg.data.combined import Combined
 from lesionseg.data.download_unpacking import unpack
 from lesionseg.data.source import Part, Source
@@ -23,12 +24,12 @@ def require_server(address: str, timeout: float) -> None:
     """Checks the settings of the server.
 
     Raises:
-        InputError: The address is not of http or https, or the timeout is not positive.
+        InputError: The address is not of http or https, or the timeout is out of range.
     """
     if not address.startswith(("http://", "https://")):
         raise InputError(f"server is {address}; allowed: an address that begins with https:// or http://")
-    if not timeout > 0:
-        raise InputError(f"timeout is {timeout}; allowed: above 0 seconds")
+    for fault in range_faults({"timeout": timeout}):
+        raise InputError(f"{fault} seconds")
 
 
 def chosen_source(cfg: DictConfig) -> tuple[Source, Path]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
+from lesionseg.config.value_checks import LARGEST_SEED
 from lesionseg.data.sample import Sample
 from lesionseg.errors import InputError, raise_all
 
@@ -166,6 +167,8 @@ class Source(ABC):
             yield f"data.folds is {self.folds}; allowed: at least 2"
         elif self.fold is not None and not 0 <= self.fold < self.folds:
             yield f"data.fold is {self.fold}; allowed: 0 to {self.folds - 1} (data.folds={self.folds}), or null"
+        if not 0 <= self.split_seed <= LARGEST_SEED:
+            yield f"data.split_seed is {self.split_seed}; allowed: 0 to {LARGEST_SEED}"
         if self.fold is not None and self.split.endswith(".json"):
             yield f"data.split={self.split} is a manifest, which has no folds; remove data.fold={self.fold}"
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.config.value_checks import LARGEST_SEED
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.data.synthetic_image import draw_dermoscopy
@@ -69,6 +70,8 @@ class Synthetic(Source):
                 f"data has {counts} images of size {self.size}; allowed: at least 1 to train and to validate on, "
                 f"at most {MOST:,} of each, a size of {SMALLEST} to {LARGEST}"
             )
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"data.seed is {self.seed}; allowed: 0 to {LARGEST_SEED}")
         if self.cache == "disk":
             raise InputError(
                 "data.cache is disk, but drawn images have no files to know them by; allowed: memory, none"

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lesionseg.config.build import build
-from lesionseg.config.value_checks import argument_faults
+from lesionseg.config.value_checks import argument_faults, range_faults
 from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, as_stored, read_photograph
 from lesionseg.errors import InputError, raise_all
 from lesionseg.evaluation.mask_folders import MaskPair, orientation_notes, pair_masks, read_decision
@@ -68,9 +68,7 @@ def _settings(cfg: DictConfig) -> EvaluationSettings:
     """Checks and builds `cfg.evaluation`."""
     node: Any = OmegaConf.to_container(cfg.evaluation, resolve=True)
     faults = [f"evaluation: {fault}" for fault in argument_faults(node)]
-    for name in ("prediction_above", "truth_above"):
-        if not 0 <= cfg[name] <= 254:
-            faults.append(f"{name} is {cfg[name]}; allowed: 0 to 254")
+    faults += range_faults({"evaluation": node, **{name: cfg[name] for name in ("prediction_above", "truth_above")}})
     raise_all("The configuration has faults:", faults)
     settings: EvaluationSettings = build("evaluation", cfg.evaluation)
     return settings

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from lesionseg.config.value_checks import range_faults
 from lesionseg.errors import raise_all
 from lesionseg.metrics.definitions import own_names
 from lesionseg.study.agreement import check_agreement
@@ -14,8 +15,6 @@ from lesionseg.study.comparison_terminal import print_comparison
 from lesionseg.study.method import methods_of
 from lesionseg.study.run_labels import labels_of
 from lesionseg.study.scored_run import read_runs, shared_metrics
-
-LOWEST = {"resamples": 100, "seed": 0}
 
 
 def compare_runs(cfg: DictConfig) -> dict[str, float]:
@@ -48,4 +47,4 @@ def compare_runs(cfg: DictConfig) -> dict[str, float]:
 def _faults(cfg: DictConfig, measured: Sequence[str]) -> list[str]:
     chosen = [("metric", cfg.metric), *(("metrics", name) for name in cfg.metrics)]
     faults = [f"{key} is {name}; allowed: {', '.join(measured)}" for key, name in chosen if name not in measured]
-    return faults + [f"{key} is {cfg[key]}; allowed: at least {low}" for key, low in LOWEST.items() if cfg[key] < low]
+    return [*faults, *range_faults({"resamples": cfg.resamples, "seed": cfg.seed})]
