@@ -12,7 +12,7 @@ DEFAULT_STRIDE = 32
 
 @dataclass(frozen=True)
 class Contract:
-    """Of a group.
+    """What every part of a group has to be.
 
     Attributes:
         kind: The class that a part has to be of, by its dotted name; None for whatever can be called.

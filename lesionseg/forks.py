@@ -28,7 +28,7 @@ def refuse_gpu_after_fork(device: torch.device, opened_by: int) -> None:
     """Says what to do where a child is to use its parent's model on a GPU, which CUDA cannot.
 
     Args:
-        device: Of the model.
+        device: Device of the model.
         opened_by: Number of the process that opened it.
 
     Raises:

@@ -23,7 +23,7 @@ def with_folder(words: Sequence[str]) -> list[str]:
     line in its own folder, from where it was given.
 
     Args:
-        words: Of `literal_words`.
+        words: Words that `literal_words` returns.
 
     Raises:
         InputError: There is no such run or sweep, or a sweep is given other words than its own.

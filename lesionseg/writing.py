@@ -16,7 +16,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     Folders above it are made. Where writing fails, as on a full disk, what was there before stays whole.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Raises:
         OSError: The disk is full, read-only or gone.

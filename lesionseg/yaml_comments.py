@@ -8,7 +8,7 @@ import yaml
 COMMENT = re.compile(r"\s*:?\s*#\s*(?P<text>.*)")
 ALONE = re.compile(r"(?P<indent>\s+)#\s*(?P<text>.*)")
 CHOICE = re.compile(r"(override\s+)?/?(?P<group>[\w/]+)(@.*)?")
-"""Of a Hydra defaults list, such as `override /model`."""
+"""Word of a Hydra defaults list, such as `override /model`."""
 
 
 def comments_of(text: str, *, of_choices: bool = False) -> dict[str, str]:

@@ -19,7 +19,7 @@ from lesionseg.data.naming import (
 from lesionseg.errors import InputError
 
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
-"""Of `a.jpg` and `a.png`, the mask is the one that is no such file."""
+"""Suffixes of photographs: of `a.jpg` and `a.png`, the mask is the one without such a suffix."""
 GLANCES = 5
 """Files of a folder that are opened to see whether it holds photographs."""
 

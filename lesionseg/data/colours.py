@@ -23,7 +23,7 @@ PROFILED = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 """Pillow's mode in which a profile of a colour space takes its pixels."""
 NAMELESS, LONGEST_NAME = "without a name", 100
 LEVELS = 6
-"""Of each channel, at which a profile is compared with sRGB."""
+"""Levels of each channel at which a profile is compared with sRGB."""
 SAME = 3
 """Grey levels that a profile may differ by from sRGB and still be one of its many versions: pixels stay as they are."""
 

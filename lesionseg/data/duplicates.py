@@ -35,7 +35,7 @@ SAME = 0.7
 AGREEING = 9
 """if at least so many keypoints agree."""
 MOST_CANDIDATES = 20
-"""Of each picture, those that share most words with it; as many again that share most with its mirror image."""
+"""Candidates of a picture that share most words with it; as many again share most with its mirror image."""
 STRAIGHT = 8
 """Pixels of a portrait."""
 TEACHERS = 200

@@ -42,7 +42,7 @@ UNSUPPORTED_SUFFIXES = {
     for suffix in suffixes.split()
     if suffix not in READABLE_SUFFIXES
 }
-"""Of pictures that are not read, in lower case, and what to do with one."""
+"""Suffixes of pictures that are not read, in lower case, and what to do with one."""
 
 SIGNATURES = {
     ".heic": (4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1", b"ftypmsf1")),

@@ -12,7 +12,7 @@ def with_groups(listing: Listing, table: Path, *, id_column: str, group_column: 
     """Gives each sample the group that a table names; those of which it names none are listed as `ungrouped`.
 
     Args:
-        listing: Of all parts.
+        listing: Listing of all parts.
         table: See `read_metadata`.
         id_column: Holds the image's id.
         group_column: Holds the lesion or the patient; an empty cell, or one that says `unknown`, names none.

@@ -18,9 +18,9 @@ Floats = NDArray[np.float32]
 MOST = 250
 """Points of a picture."""
 CONTRAST = 0.005
-"""Of the faintest point: low, because skin is smooth; grey levels are stretched first."""
+"""Contrast of the faintest point: low, because skin is smooth; grey levels are stretched first."""
 NUMBERS = 128
-"""Of a descriptor: 4 x 4 places by 8 directions."""
+"""Length of a descriptor: 4 x 4 places by 8 directions."""
 FEWEST = 5
 """Points that have to agree on how one picture lies on another."""
 ROUGHLY = 5.0

@@ -40,8 +40,8 @@ class Place:
 
     Attributes:
         path: The file.
-        stem: Of its name, see `as_read`.
-        suffix: Of its name, in lower case.
+        stem: Stem of its name, see `as_read`.
+        suffix: Suffix of its name, in lower case.
         folders: Those on the way to it, but for those that all files share and those that say its role or part.
         role: None where its folders do not say.
         part: None where its folders do not say.

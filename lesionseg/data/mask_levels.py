@@ -43,7 +43,7 @@ def decided(grey: Array, name: str, *, above: int, setting: str) -> Array:
 
     Args:
         grey: uint8 0..255.
-        name: Of the file.
+        name: Name of the file.
         above: 0 to 254.
         setting: What the user calls it.
 
@@ -115,7 +115,7 @@ def check_transparency(grey: Array, alpha: Array, name: str) -> None:
     Args:
         grey: (H, W) levels of its colours.
         alpha: (H, W): 0 for transparent, 255 for opaque.
-        name: Of the file.
+        name: Name of the file.
 
     Raises:
         InputError: They differ, and not everything is opaque.

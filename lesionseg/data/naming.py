@@ -48,11 +48,11 @@ class Named(Protocol):
 
     @property
     def stem(self) -> str:
-        """Of its name, see `as_read`."""
+        """Stem of its name, see `as_read`."""
 
     @property
     def suffix(self) -> str:
-        """Of its name, in lower case."""
+        """Suffix of its name, in lower case."""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -261,7 +261,7 @@ class NameIndex(Generic[Value]):
     """Finds images by folders and name; else by a name that is the only one of its kind, then in any case.
 
     Args:
-        entries: Of the images; several with one value are one.
+        entries: Entries of the images; several with one value are one.
     """
 
     def __init__(self, entries: Iterable[Entry[Value]]) -> None:

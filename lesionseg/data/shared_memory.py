@@ -26,7 +26,7 @@ def workers_that_fit(wanted: int, *, batch_bytes: int, processes: int) -> int:
 
     Args:
         wanted: Workers.
-        batch_bytes: Of one batch.
+        batch_bytes: Size of one batch in bytes.
         processes: Training processes that share the memory.
     """
     free = free_shared_memory()

@@ -32,7 +32,7 @@ def meanings(ids: Collection[str], names: Iterable[str]) -> dict[str, list[str]]
     """Finds the names of each image.
 
     Args:
-        ids: Of the images.
+        ids: Ids of the images.
         names: `cleaned` names in a table.
 
     Returns:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 NEUTRAL = 1.0
-"""Of a model of which nothing is known: its probabilities are taken as they are."""
+"""Temperature of a model of which nothing is known: its probabilities are taken as they are."""
 LOWEST, HIGHEST = 0.2, 20.0
 """Beyond these a network knows nothing, or makes no mistake on the few images that there are."""
 STEPS = 2048

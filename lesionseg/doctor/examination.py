@@ -32,10 +32,10 @@ class FileFacts:
     Attributes:
         format: Pillow's name, for example `JPEG`; None for a computed sample.
         mode: Pillow's mode as stored, for example `RGB`.
-        suffix: Of its name, in lower case.
+        suffix: Suffix of its name, in lower case.
         orientation: EXIF's number; 1 is upright.
         shape: (H, W), upright.
-        digest: Of its bytes.
+        digest: Digest of its bytes.
         profile: Name of its ICC profile, where that changes colours.
     """
 
@@ -66,7 +66,7 @@ class MaskFacts:
         levels: (256,) number of pixels of each grey level.
         coloured: Whether its channels differ.
         small: (SMALL, SMALL) uint8 in {0, 1}, lesion by the rule of `read_mask`.
-        share: Of its pixels that is lesion.
+        share: Share of its pixels that is lesion.
         pieces: Number of connected regions.
         content: Digest of which pixels are lesion.
     """

@@ -11,7 +11,7 @@ class Finding:
     """Something found.
 
     Attributes:
-        name: Of its kind, see `KINDS`.
+        name: Name of its kind, see `KINDS`.
         ids: The images concerned; empty for the set as a whole.
         text: What was found, with numbers and files.
     """

@@ -22,7 +22,7 @@ LOOKED_INTO = 64
 EXAMPLES = 3
 """Masks named of each kind."""
 SETTINGS = ("root", "images", "masks", "mask_suffix", "mask_prefix", "mask_pattern")
-"""Of a source, which the doctor needs to see the same data."""
+"""Settings of a source that the doctor needs to see the same data."""
 
 
 def warn_of_masks(cache: PixelCache, settings: Mapping[str, Any]) -> None:

@@ -85,7 +85,7 @@ def is_inverted(lesion: NDArray[np.uint8], share: float) -> bool:
 
     Args:
         lesion: (H, W) in {0, 1}, at any size.
-        share: Of the picture that is lesion, 0 to 1.
+        share: Share of the picture that is lesion, 0 to 1.
     """
     if not EXCHANGED < share < FULL:
         return False

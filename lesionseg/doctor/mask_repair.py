@@ -43,7 +43,7 @@ def cleaned(path: Path, mask: MaskFacts, kinds: Collection[str]) -> CleanMask:
     Args:
         path: Its file.
         mask: What it was examined to be.
-        kinds: Of the doctor's findings about it.
+        kinds: Kinds of the doctor's findings about it.
 
     Raises:
         InputError: What is lesion in it cannot be told.

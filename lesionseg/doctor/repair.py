@@ -28,7 +28,7 @@ LOG = "fixes.csv"
 GROUPS = "groups.csv"
 COLUMNS = ("id", "part", "image", "mask", "what was wrong", "what was done")
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "TIFF": ".tif", "BMP": ".bmp", "GIF": ".gif", "WEBP": ".webp"}
-"""Of formats whose files are found under another one's name."""
+"""Suffixes of formats whose files are found under another one's name."""
 
 
 @dataclass(frozen=True)

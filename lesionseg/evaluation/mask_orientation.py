@@ -60,8 +60,8 @@ def orientation_notes(ids: Sequence[str], orientations: Sequence[tuple[int, int]
     """Yields in words where EXIF's orientation makes a difference, and what was done.
 
     Args:
-        ids: Of the pairs.
-        orientations: Of each pair's prediction and ground truth.
+        ids: Ids of the pairs.
+        orientations: EXIF orientations of each pair's prediction and ground truth.
         turned: Ids of the pairs that are turned upright.
     """
     differing = [(id_, pair) for id_, pair in zip(ids, orientations, strict=True) if pair[0] != pair[1]]

@@ -40,7 +40,7 @@ def summarise(
 
     Args:
         images: At least one.
-        probabilities: Of all images' pixels; None where only masks were scored.
+        probabilities: Probabilities of all images' pixels; None where only masks were scored.
         name: What people call the method.
         facts: See `Summary`.
         settings: Resamples and seed of the intervals.

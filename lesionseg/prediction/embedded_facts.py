@@ -25,7 +25,7 @@ EXPORT_AGAIN = "export the checkpoint again with python -m lesionseg.export"
 Words = Annotated[str, StringConstraints(max_length=10_000)]
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 DIGITS = 12
-"""Of an `id_digest`."""
+"""Length of an `id_digest`."""
 DIGESTS = re.compile(rf"([0-9a-f]{{{DIGITS}}})*")
 ShortDigest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{12}$")]
 

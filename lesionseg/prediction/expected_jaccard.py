@@ -37,7 +37,7 @@ def expected_jaccard(
         probability: (h, w) in [0, 1].
         second_look: Likewise, of the same image; None where there is none.
         threshold: A pixel is lesion where its probability is above this.
-        temperature: Of the probabilities, see `lesionseg.decision.temperature`.
+        temperature: Temperature of the probabilities, see `lesionseg.decision.temperature`.
 
     Returns:
         The estimate, and the two looks' agreement in [0, 1], None without a second one. Where the mask is empty the

@@ -83,7 +83,7 @@ class FittedDecision(_Stored):
 
 
 class Descriptors(_Stored):
-    """Of the images of training and validation."""
+    """Descriptors of the images of training and validation."""
 
     ids: list[str]
     values: Tensor

@@ -49,7 +49,7 @@ def report(
         config: The training's configuration; None where it is not known.
         results: What the test logged; metrics that the evaluation does not know are reported beside its own.
         folder: The run's.
-        known_images: Of the test's images those that look like an image of the training.
+        known_images: Test images that look like an image of the training.
 
     Raises:
         InputError: The metadata do not fit the images.

@@ -23,7 +23,7 @@ from lesionseg.training.signals import Signals
 log = logging.getLogger(__name__)
 
 LENGTH = ("max_epochs", "max_steps", "max_time")
-"""Of `trainer`: what ends a training."""
+"""Keys of `trainer` that end a training."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ def run(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, float]:
     Args:
         cfg: As composed. `resume` says whether the folder's run is gone on with: null refuses to, `auto` does so where
             there is one, and a folder's name, which the command line has made the run's folder, insists on it.
-        overrides: Of the command line.
+        overrides: Overrides of the command line.
 
     Returns:
         The results, also those of a run that had ended before.

@@ -37,7 +37,7 @@ class TestedModel:
     is_of_drawn_images: bool
     """Whether all of these were drawn by lesionseg."""
     descriptors: Mapping[str, Descriptor]
-    """Of the images of training and validation by id; empty where the file has none."""
+    """Descriptors of the images of training and validation by id; empty where the file has none."""
     is_fitted: bool
     """Whether its decision was fitted on the validation part; not known of an exported file."""
     path: Path
@@ -67,7 +67,7 @@ class EngineSegmenter(nn.Module):
     """Takes a segmenter's place in a test, which asks for nothing but probabilities and the decision.
 
     Args:
-        engine: Of an exported file.
+        engine: Engine of an exported file.
     """
 
     def __init__(self, engine: Engine) -> None:

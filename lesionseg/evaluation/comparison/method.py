@@ -33,7 +33,7 @@ MADE_OF = (
 )
 """Parts of a configuration that decide what is trained; the others hold paths, pictures and loggers."""
 NOT_MADE_OF = ("data.fold", "data.split_seed", "data.cache", "data.cache_dir")
-"""Of these parts: what tells repetitions of one method apart, or changes nothing."""
+"""Keys of these parts that tell repetitions of one method apart, or change nothing."""
 REPEATS = ("seed", "data.split_seed", "data.fold")
 """What repetitions of one method differ in."""
 DECIDED_BY = ("threshold", "decision")
