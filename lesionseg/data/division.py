@@ -44,7 +44,7 @@ def divide(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool)
     Args:
         source: Whose settings count.
         listing: What it has.
-        facts: Of the listing's samples.
+        facts: Facts of the listing's samples.
         check_leaks: Apply `source.leaks`, which takes comparing all images with all.
 
     Returns:
@@ -72,7 +72,7 @@ def require_same_files(source: Source, digests: Callable[[], Digests]) -> None:
     """Makes sure that the files that a manifest names are those that it was written for, as far as it knows.
 
     Args:
-        source: Of which `split` may name a manifest.
+        source: Source whose `split` may name a manifest.
         digests: Returns those of the samples to be used; called only where there is a manifest.
 
     Raises:
@@ -153,7 +153,9 @@ def _without_leaks(source: Source, parts: Parts, leaks: Sequence[Mapping[str, Pa
         return parts, []
     if source.leaks == "refuse" or law:
         remedy = (
-            "" if law else "data.leaks=drop leaves them out of training (and of validation, if the test has them). "
+            f"data.leaks=drop changes no manifest, which is law: take the images out of {source.split}, or "
+            if law
+            else "data.leaks=drop leaves them out of training (and of validation, if the test has them). "
         )
         raise_all(
             "The split leaks: images of one lesion are in several parts, which makes results look better than they "

@@ -15,6 +15,7 @@ class Kind(NamedTuple):
     advice: str
 
 
+DROP_OR_CUT = "data.leaks=drop leaves it out of training (but changes no manifest, which is law); or cut anew."
 KINDS: dict[str, Kind] = {
     # Files that belong to no pair.
     "masks_named_otherwise": Kind(
@@ -67,21 +68,13 @@ KINDS: dict[str, Kind] = {
         "error", "masks that do not fit their images", "They fit no better than exchanged ones: check the names."
     ),
     "id_in_two_parts": Kind("error", "one name in two parts", "Take it out of all parts but one."),
-    "copy_in_other_part": Kind(
-        "error", "one picture in two parts (copy)", "data.leaks=drop leaves it out of training; or cut anew."
-    ),
-    "near_copy_in_other_part": Kind(
-        "error", "one lesion in two parts (near duplicate)", "data.leaks=drop leaves it out of training; or cut anew."
-    ),
-    "group_in_two_parts": Kind(
-        "error", "one lesion or patient in two parts (metadata)", "data.leaks=drop leaves it out of training."
-    ),
+    "copy_in_other_part": Kind("error", "one picture in two parts (copy)", DROP_OR_CUT),
+    "near_copy_in_other_part": Kind("error", "one lesion in two parts (near duplicate)", DROP_OR_CUT),
+    "group_in_two_parts": Kind("error", "one lesion or patient in two parts (metadata)", DROP_OR_CUT),
     "changed_file": Kind(
         "error", "image or mask that has changed since the split was made", "Put it back, or make a new split."
     ),
-    "archive_image_in_two_parts": Kind(
-        "error", "one image of a public archive in two parts", "data.leaks=drop leaves it out of training; or cut anew."
-    ),
+    "archive_image_in_two_parts": Kind("error", "one image of a public archive in two parts", DROP_OR_CUT),
     "archive_image_twice_in_part": Kind(
         "warning", "one image of a public archive twice in a part", "It counts double; take one out."
     ),
