@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from lesionseg.data.colours import rgb_of
 from lesionseg.data.file_types import FORMATS, contents_text
@@ -25,6 +25,8 @@ COEFFICIENT_BYTES = 6
 SIGNATURE_BYTES = 132
 BITMAP, BITS_IN_BITMAP, WHOLE_BYTE = b"BM", slice(28, 30), 8
 """A BMP file's signature, where it says how many bits a pixel has, and one byte of them."""
+SIXTEEN_BITS_EACH = ";16"
+"""What Pillow's names of raw pixels hold where each channel has 16 bits, as in `RGB;16B`."""
 SHORTFALL = 0.9
 """A JPEG may be decoded at a scale that gives this share of the pixels asked for: 252 rows enlarged to 256 differ from
 256 rows by 0.7 grey levels on average, and the next scale has four times as many."""
@@ -122,8 +124,12 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
     Returns:
         Pillow's image, upright; `info["file_size"]` is the file's own (W, H), upright, and `info["orientation"]` the
         EXIF orientation that its pixels are stored in.
+
+    Raises:
+        InputError: The file cannot be read, or has 16 bits a channel of which only the lower 8 are used.
     """
     with opened_image(path) as image:
+        is_halved = _is_halved(image)
         file_size = image.size
         _reduce(image, for_size)
         decoded_size = image.size
@@ -134,6 +140,10 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
         ImageOps.exif_transpose(image, in_place=True)
     if 0 in image.size:
         raise InputError(f"{path}: has no pixels; replace the file or take it out")
+    if is_halved and _is_black(image):
+        raise InputError(
+            f"{path}: has 16 bits a channel, where white is 65535, and no colour is above 255; save it with 8 bits"
+        )
     turned = image.size != decoded_size
     image.info["file_size"] = file_size[::-1] if turned else file_size
     image.info["orientation"] = orientation
@@ -167,6 +177,19 @@ def named_faults(name: str | Path) -> Iterator[None]:
         if isinstance(error, UnidentifiedImageError) and isinstance(name, Path):
             reason, advice = "of no kind that is read", _kind_of_contents(name) or advice
         raise InputError(f"{name}: cannot be read as an image ({reason}); {advice}") from error
+
+
+def _is_halved(image: Image.Image) -> bool:
+    """Tells whether Pillow, of an image it has only opened, will keep the upper 8 of 16 bits a channel."""
+    kept = image.mode not in ("I", "F") and not image.mode.startswith("I;16")
+    tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
+    return kept and any(SIXTEEN_BITS_EACH in str(tile.args) for tile in tiles)
+
+
+def _is_black(image: Image.Image) -> bool:
+    """Tells whether all colours are 0, transparent or not."""
+    colours = image.convert("L") if image.mode in ("LA", "La") else image.convert("RGB")
+    return colours.getbbox() is None
 
 
 def _one_bit(path: Path, image: Image.Image) -> Image.Image:

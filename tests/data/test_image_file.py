@@ -291,6 +291,20 @@ def test_masks_of_32_bits_give_zeros_and_ones(tmp_path: Path, kind: type, white:
     assert np.array_equal(read_mask(save(tmp_path / "m.tif", LESION.astype(kind) * kind(white))), LESION)
 
 
+@pytest.mark.parametrize("read", [read_mask, read_image])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("white", [1, 255])
+def test_16_bits_of_colour_that_use_8_are_never_read_as_black(
+    tmp_path: Path, read: Read, suffix: str, channels: int, white: int
+) -> None:
+    """Pillow keeps the upper 8 bits of each channel."""
+    pixels = np.dstack([LESION * np.uint16(white)] * 3 + [np.full_like(LESION, 65535, np.uint16)])
+    cv2.imwrite(str(tmp_path / f"deep{suffix}"), pixels[..., :channels])
+    with pytest.raises(InputError, match=rf"deep\{suffix}: has 16 bits a channel.*; save it with 8 bits"):
+        read(tmp_path / f"deep{suffix}")
+
+
 @pytest.mark.parametrize("kind", [np.int32, np.float32])
 @pytest.mark.parametrize("white", [66000, 2**24 - 1])
 def test_a_mask_of_more_than_16_bits_is_never_read_as_empty(tmp_path: Path, kind: type, white: int) -> None:
