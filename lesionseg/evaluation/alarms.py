@@ -15,9 +15,15 @@ def alarms(images: Sequence[Counts]) -> list[str]:
 
     Args:
         images: Counts of each image. Empty masks count against the images with a lesion, full masks against those
-            with skin. Images without a lesion and without a prediction are right and raise no alarm.
+            with skin. Images without a lesion and without a prediction are right and raise no alarm, unless there
+            are no others: they score 1, whatever was read in place of their ground truths.
     """
-    return [*_empty(images), *_full(images), *_no_better_than_everything(images)]
+    return [*_no_lesion(images), *_empty(images), *_full(images), *_no_better_than_everything(images)]
+
+
+def _no_lesion(images: Sequence[Counts]) -> Iterator[str]:
+    if not any(image.true_positives + image.false_negatives for image in images):
+        yield f"No ground truth ({len(images)} in all) shows a lesion, so the scores say nothing of lesions."
 
 
 def _empty(images: Sequence[Counts]) -> Iterator[str]:

@@ -13,13 +13,18 @@ RIGHTLY_EMPTY = Counts(true_positives=0, false_positives=0, false_negatives=0, t
 BESIDE = Counts(true_positives=1, false_positives=40, false_negatives=24, true_negatives=35)
 
 
-@pytest.mark.parametrize("images", [[GOOD], [POOR], [GOOD, GOOD, EMPTY], [RIGHTLY_EMPTY], [RIGHTLY_EMPTY, GOOD]])
+@pytest.mark.parametrize("images", [[GOOD], [POOR], [GOOD, GOOD, EMPTY], [RIGHTLY_EMPTY, GOOD]])
 def test_masks_of_some_use_raise_none(images: list[Counts]) -> None:
     assert alarms(images) == []
 
 
 def test_masks_that_mark_nothing_raise_one_with_their_number() -> None:
     assert "Nothing is marked in 2 of 3 images" in alarms([EMPTY, EMPTY, GOOD, RIGHTLY_EMPTY])[0]
+
+
+def test_ground_truths_that_all_are_empty_raise_one_although_they_score_1() -> None:
+    (alarm,) = alarms([RIGHTLY_EMPTY, RIGHTLY_EMPTY])
+    assert "No ground truth (2 in all) shows a lesion" in alarm
 
 
 def test_masks_that_mark_everything_raise_one_with_their_number() -> None:
