@@ -36,7 +36,11 @@ def test_runs_that_differ_in_seed_name_and_folder_alone_are_one_method(write_run
 
 @pytest.mark.parametrize(
     "change",
-    [{"trainer.max_epochs": 13}, {"min_train_batches": 9}, {"callbacks.ema": None}, {"data.root": "others"}],
+    [
+        *({"trainer.max_epochs": 13}, {"min_train_batches": 9}, {"callbacks.ema": None}, {"data.root": "others"}),
+        *({"trainer.max_steps": 50}, {"trainer.max_time": "00:00:10:00"}, {"trainer.limit_train_batches": 0.5}),
+        *({"trainer.limit_val_batches": 4}, {"trainer.check_val_every_n_epoch": 2}, {"monitor": "val/loss"}),
+    ],
     ids=str,
 )
 def test_what_changes_the_training_makes_another_method(write_run: Any, training: Any, change: Any) -> None:
