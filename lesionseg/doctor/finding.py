@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from lesionseg.data.source import Part
 from lesionseg.doctor.kinds import KINDS, Kind
 
 
@@ -14,11 +15,17 @@ class Finding:
         name: Name of its kind, see `KINDS`.
         ids: The images concerned; empty for the set as a whole.
         text: What was found, with numbers and files.
+        part: The part that it is about alone, as one name may be in several; None for all.
     """
 
     name: str
     ids: tuple[str, ...]
     text: str
+    part: Part | None = None
+
+    def is_about(self, part: Part) -> bool:
+        """Tells whether samples of a part are meant by `ids`."""
+        return self.part in (None, part)
 
     @property
     def kind(self) -> Kind:

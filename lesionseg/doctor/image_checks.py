@@ -23,10 +23,10 @@ def check_image(examination: Examination) -> Iterator[Finding]:
     image = examination.image
     if isinstance(image, FileFault):
         name = {"empty": "empty_image_file", "truncated": "truncated_image"}.get(image.kind, "unreadable_image")
-        yield Finding(name, (examination.id,), image.text)
+        yield Finding(name, (examination.id,), image.text, examination.part)
         return
     for name, text in (*_picture(image), *_file(image)):
-        yield Finding(name, (examination.id,), f"{examination.id}: {text}")
+        yield Finding(name, (examination.id,), f"{examination.id}: {text}", examination.part)
 
 
 def _picture(image: ImageFacts) -> Iterator[tuple[str, str]]:

@@ -67,7 +67,9 @@ KINDS: dict[str, Kind] = {
     "pairs_do_not_fit": Kind(
         "error", "masks that do not fit their images", "They fit no better than exchanged ones: check the names."
     ),
-    "id_in_two_parts": Kind("error", "one name in two parts", "Take it out of all parts but one."),
+    "id_in_two_parts": Kind(
+        "error", "one name in two parts", "Take it out of all parts but one; rename it if the pictures are different."
+    ),
     "copy_in_other_part": Kind("error", "one picture in two parts (copy)", DROP_OR_CUT),
     "near_copy_in_other_part": Kind("error", "one lesion in two parts (near duplicate)", DROP_OR_CUT),
     "group_in_two_parts": Kind("error", "one lesion or patient in two parts (metadata)", DROP_OR_CUT),

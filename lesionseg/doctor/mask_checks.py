@@ -28,13 +28,13 @@ def check_mask(examination: Examination) -> Iterator[Finding]:
     mask = examination.mask
     if isinstance(mask, FileFault):
         name = {"empty": "empty_mask_file", "truncated": "truncated_mask"}.get(mask.kind, "unreadable_mask")
-        yield Finding(name, (examination.id,), mask.text)
+        yield Finding(name, (examination.id,), mask.text, examination.part)
         return
     found = [*_size(examination.image, mask), *_levels(mask)]
     if not {"class_mask", "dark_mask", "photograph_as_mask"} & {name for name, _ in found}:
         found += _region(mask)
     for name, text in found:
-        yield Finding(name, (examination.id,), f"{examination.id}: {text}")
+        yield Finding(name, (examination.id,), f"{examination.id}: {text}", examination.part)
 
 
 def _size(image: ImageFacts | FileFault, mask: MaskFacts) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The doctor's page: every kind of finding with its pictures, in one HTML file that opens offline."""
 
 import base64
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,7 +46,9 @@ def write_page(diagnosis: Diagnosis, path: Path, *, title: str, facts: Mapping[s
         facts: Further rows of the table at the top, for example the date.
     """
     environment = Environment(loader=PackageLoader("lesionseg.doctor", "."), autoescape=True, undefined=StrictUndefined)
-    by_id = {examination.id: examination for examination in diagnosis.examinations}
+    by_id: defaultdict[str, list[Examination]] = defaultdict(list)
+    for examination in diagnosis.examinations:
+        by_id[examination.id].append(examination)
     sections = [
         {
             "name": name,
@@ -62,9 +65,10 @@ def write_page(diagnosis: Diagnosis, path: Path, *, title: str, facts: Mapping[s
     path.write_text(html, encoding="utf-8")
 
 
-def _pictures(finding: Finding, by_id: Mapping[str, Examination]) -> Sequence[Picture]:
-    samples = [by_id[id_].sample for id_ in finding.ids[:4] if id_ in by_id]
-    return [Picture(f"{sample.id} ({by_id[sample.id].part})", _data_uri(sample)) for sample in samples]
+def _pictures(finding: Finding, by_id: Mapping[str, Sequence[Examination]]) -> Sequence[Picture]:
+    """Draws the samples that are meant, of a name in several parts all."""
+    meant = [e for id_ in finding.ids[:4] for e in by_id.get(id_, ()) if finding.is_about(e.part)]
+    return [Picture(f"{e.id} ({e.part})", _data_uri(e.sample)) for e in meant]
 
 
 def _data_uri(sample: Sample) -> str | None:

@@ -136,13 +136,17 @@ def _names(kept: Sequence[Treatment]) -> dict[tuple[str, str], str]:
     names: dict[tuple[str, str], str] = {}
     taken: set[str] = set()
     for examination in (treatment.examination for treatment in kept):
-        name = plain = as_read(examination.id).replace("/", "_")
+        name = plain = _plain_name(examination.id)
         number = 2
         while name.lower() in taken:
             name, number = f"{plain}_{number}", number + 1
         taken.add(name.lower())
         names[examination.id, examination.part] = name
     return names
+
+
+def _plain_name(id_: str) -> str:
+    return as_read(id_).replace("/", "_")
 
 
 def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | None:
@@ -166,6 +170,9 @@ def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | Non
         Image.fromarray(levels).save(target)
         wrong.append(f"mask: {', '.join(faults)}")
         done.append(f"mask {'inverted and ' if 'inverted_mask' in treatment.kinds else ''}saved as PNG of 0 and 255")
+    if name != _plain_name(sample.id):
+        wrong.append("its name is another pair's, too")
+        done.append(f"renamed to {name}")
     suffix = sample.image_path.suffix
     if "misnamed_image" in treatment.kinds:
         suffix = SUFFIXES.get(image.file.format or "", suffix)

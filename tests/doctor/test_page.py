@@ -53,6 +53,20 @@ def test_what_cannot_be_shown_says_so_or_shows_the_mask(page: str) -> None:
     assert "data:image/jpeg" in section
 
 
+def test_of_one_name_in_two_parts_the_right_picture_is_shown(
+    planted: Path, folder_source: Callable[..., Source], tmp_path: Path
+) -> None:
+    for kind, suffix in (("images", ".jpg"), ("masks", ".png")):
+        source = planted / "test" / kind / f"test03{suffix}"
+        source.rename(source.with_name(f"train03{suffix}"))
+    Image.new("L", (96, 96)).save(planted / "train" / "masks" / "train03.png")
+    write_page(diagnose(folder_source(planted)), tmp_path / "check.html", title="", facts={})
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    section = page[page.index('id="empty_mask"') :]
+    assert "train03 (train)" in section.partition("</section>")[0]
+    assert "train03 (test)" not in section.partition("</section>")[0]
+
+
 def test_a_sample_is_drawn_with_its_outline_in_its_own_proportions(tmp_path: Path) -> None:
     from lesionseg.data.sample import FilePair
 

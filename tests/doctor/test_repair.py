@@ -147,6 +147,46 @@ def test_of_a_lesion_in_two_parts_the_later_is_kept(
     assert {sample.id: sample.group for sample in copied.samples("test")}["test0"] == "Q"
 
 
+def test_of_one_name_in_two_parts_each_picture_is_treated_for_itself(
+    tmp_path: Path, draw_pairs: Callable[..., Path], folder_source: Source
+) -> None:
+    """Whoever numbers the images of each part has such names."""
+    for number, part in enumerate(("train", "test")):
+        draw_pairs(tmp_path / "data" / part, {str(n): 10 * number + n for n in range(5)}, size=96)
+    clear = np.zeros((96, 96), np.uint8)
+    clear[20:70, 30:80] = 255
+    write(tmp_path / "data" / "train", "1", 255 - clear)
+    (tmp_path / "data" / "train" / "masks" / "2.png").write_bytes(b"no image")
+    done, log = fixed(folder_source(tmp_path / "data"), tmp_path / "fixed")
+    for n in range(5):
+        right, copied = (
+            mask(root / "test", f"{n}{name}")
+            for root, name in ((tmp_path / "data", ""), (done.folder, "_2" if n != 2 else ""))
+        )
+        assert np.array_equal(copied, right)
+    assert np.array_equal(mask(done.folder / "train", "1"), clear)
+    assert {path.stem for path in (done.folder / "train" / "images").iterdir()} == set("0134")
+    assert done.left_out == 1
+    assert log["3"] == log["3"] | {"part": "test", "what was done": "renamed to 3_2"}
+    assert not [
+        f
+        for f in diagnose(repaired_source(done, folder_source(tmp_path / "data"))).findings
+        if f.name == "id_in_two_parts"
+    ]
+
+
+def test_of_an_archives_image_in_two_parts_the_later_is_kept(
+    tmp_path: Path, draw_pairs: Callable[..., Path], folder_source: Source
+) -> None:
+    """Another crop of it is not seen to be a copy."""
+    for number, part in enumerate(("train", "test")):
+        draw_pairs(tmp_path / "data" / part, {f"ISIC_000000{n * (1 + number)}": 10 * number + n for n in range(1, 4)})
+    done, _ = fixed(folder_source(tmp_path / "data"), tmp_path / "fixed")
+    kept = [path.stem for part in ("train", "test") for path in (done.folder / part / "images").iterdir()]
+    assert sorted(kept) == [f"ISIC_000000{n}" for n in (1, 2, 3, 4, 6)]
+    assert (done.folder / "test" / "images" / "ISIC_0000002.png").is_file()
+
+
 def test_names_are_paired_and_types_told_by_contents(tmp_path: Path, folder_source: Source, pairs: Path) -> None:
     for path in sorted((pairs / "masks").iterdir()):
         path.rename(path.with_name(f"seg {path.name}"))
