@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
@@ -87,8 +88,9 @@ def _predict(cfg: DictConfig, listed: Listed, outputs: Outputs, engine: Engine) 
     """Does what is left to do and writes the table, also where it is interrupted."""
     jobs = jobs_of(listed.pictures, suffix=cfg.suffix)
     journal = Journal(outputs.masks.hidden / "journal.jsonl")
-    looks_twice = cfg.review == "views"
-    left = unfinished(jobs, outputs, journal, model=engine.facts.sha256, overwrite=cfg.overwrite)
+    looks_twice = cfg.review == "views" and _can_look_twice(engine)
+    model = engine.facts.sha256
+    left = unfinished(jobs, outputs, journal, model=model, overwrite=cfg.overwrite, looks_twice=looks_twice)
     for folder in outputs.folders():
         folder.sweep()
     worker = Worker(engine, outputs, journal, MemoryBudget(int(usable_memory() * SHARE_OF_MEMORY)), looks_twice)
@@ -105,6 +107,12 @@ def _predict(cfg: DictConfig, listed: Listed, outputs: Outputs, engine: Engine) 
         _finish(outputs, journal, outcome, cfg.review_below)
     _report(outcome, masks=cfg.output, seconds=time.perf_counter() - start)
     return outcome
+
+
+def _can_look_twice(engine: Engine) -> bool:
+    """Asks a model, since those that are exported cannot."""
+    size = engine.facts.image_size
+    return engine.second_look(np.zeros((1, size, size, 3), np.uint8)) is not None
 
 
 def _work(worker: Worker, jobs: Sequence[Job], outcome: Outcome) -> None:

@@ -62,8 +62,18 @@ def jobs_of(pictures: Sequence[Picture], *, suffix: str) -> list[Job]:
     return [Job(picture, picture.name.with_name(f"{picture.name.name}{suffix}.png")) for picture in pictures]
 
 
-def unfinished(jobs: Sequence[Job], outputs: Outputs, journal: Journal, *, model: str, overwrite: bool) -> list[Job]:
+def unfinished(
+    jobs: Sequence[Job], outputs: Outputs, journal: Journal, *, model: str, overwrite: bool, looks_twice: bool = False
+) -> list[Job]:
     """Leaves out what this model has done already.
+
+    Args:
+        jobs: All.
+        outputs: Where results are.
+        journal: Of the masks.
+        model: SHA-256 of its file.
+        overwrite: Whether files of other origin may be replaced.
+        looks_twice: Whether a mask that the network has looked at once is unfinished.
 
     Raises:
         InputError: A file to be written is the photograph itself, or was not made by this model and `overwrite` is not
@@ -74,7 +84,7 @@ def unfinished(jobs: Sequence[Job], outputs: Outputs, journal: Journal, *, model
         "Masks would replace the photographs they are made of; give another output=FOLDER, or suffix=_mask:",
         [f"{path}" for job in jobs for path in outputs.of(job) if path.exists() and path.resolve() in photographs],
     )
-    left = [job for job in jobs if not _is_done(job, outputs, journal, model)]
+    left = [job for job in jobs if not _is_done(job, outputs, journal, model, looks_twice)]
     if not overwrite:
         raise_all(
             "These files are there and were not made by this model; give overwrite=true, or another output=FOLDER:",
@@ -83,10 +93,12 @@ def unfinished(jobs: Sequence[Job], outputs: Outputs, journal: Journal, *, model
     return left
 
 
-def _is_done(job: Job, outputs: Outputs, journal: Journal, model: str) -> bool:
+def _is_done(job: Job, outputs: Outputs, journal: Journal, model: str, looks_twice: bool) -> bool:
     """Tells whether this model made the mask of this very photograph, and every file is there, the mask undamaged."""
     entry = journal.entries.get(job.mask.as_posix())
     if entry is None or entry.model != model or not all(path.is_file() for path in outputs.of(job)):
+        return False
+    if looks_twice and entry.measures.agreement is None:
         return False
     if (outputs.probabilities and not entry.has_probability) or (outputs.overlays and not entry.has_overlay):
         return False

@@ -263,6 +263,24 @@ def test_a_mask_that_a_second_look_contradicts_is_marked(
     assert all(float(row["expected_jaccard"]) < alike[name] - 0.2 for name, row in rows.items())
 
 
+def test_a_second_look_is_taken_of_masks_that_are_there_already(
+    dark_is_lesion: Any, settings: Settings, photos: Path
+) -> None:
+    predict_folder(settings())
+    assert predict_folder(settings(review="views")).predicted == 5
+    assert all(row["agreement"] for row in table(photos.parent / "masks").values())
+    assert predict_folder(settings(review="views")).skipped == 5
+    assert predict_folder(settings()).skipped == 5
+
+
+def test_a_model_that_sees_in_one_way_alone_does_nothing_twice(
+    dark_is_lesion: Any, settings: Settings, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dark_is_lesion, "second_look", lambda images: None)
+    predict_folder(settings(review="views"))
+    assert predict_folder(settings(review="views")).skipped == 5
+
+
 def test_probabilities_alone_take_no_second_look(
     dark_is_lesion: Any, settings: Settings, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
