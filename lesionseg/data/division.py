@@ -115,6 +115,8 @@ def _cut(source: Source, listing: Listing, facts: Facts) -> Parts:
         raise InputError("data.split is official, but these data have no published parts; allowed: hold_out, auto")
     published = listing.ids()
     pool, test = published["train"] + published["validation"], published["test"]
+    if rule == "seven_three" or (rule == "hold_out" and not test and source.test_share > 0):
+        _require_three_lesions(pool, facts)
     if rule == "seven_three":
         test = _draw(pool, SEVEN_THREE_TEST_SHARE, source, facts)
     elif rule == "hold_out" and not test and source.test_share > 0:
@@ -130,6 +132,17 @@ def _cut(source: Source, listing: Listing, facts: Facts) -> Parts:
             )
         validation = _draw(rest, share, source, facts, fold=source.fold)
     return {"train": sorted(set(rest) - set(validation)), "validation": sorted(validation), "test": sorted(test)}
+
+
+def _require_three_lesions(ids: Sequence[str], facts: Facts) -> None:
+    """Refuses too few lesions in words of all that there are, before one part after the other is cut off."""
+    members = set(ids)
+    lesions = len({group for id_, group in zip(facts.ids, facts.groups, strict=True) if id_ in members})
+    if lesions < len(PARTS):
+        raise InputError(
+            f"{len(ids)} images of {lesions} lesions are too few for training, validation and test; give at least 3 "
+            "lesions, or 2 and leave the test out: data.split=hold_out data.test_share=0"
+        )
 
 
 def _draw(ids: Sequence[str], share: float, source: Source, facts: Facts, *, fold: int | None = None) -> list[str]:

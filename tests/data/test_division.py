@@ -373,3 +373,18 @@ def test_hold_out_cuts_a_test_part_where_the_published_ones_lack_it(division: Di
 def test_a_validation_share_that_the_test_part_leaves_no_room_for_is_refused(division: Divide) -> None:
     with pytest.raises(InputError, match=r"validation_share is 0\.7, but the test part leaves only 70 of 100 images"):
         division({"train": 100, "validation": 0, "test": 0}, split="seven_three", validation_share=0.7, test_share=0.1)
+
+
+@pytest.mark.parametrize("split", ["auto", "hold_out", "seven_three"])
+@pytest.mark.parametrize("images", [1, 2, 4])
+def test_too_few_lesions_for_three_parts_are_refused_with_their_number(
+    division: Divide, images: int, split: str
+) -> None:
+    """And not with the number that a part already cut off has left."""
+    same = [{f"t{number:02d}" for number in range(1, images)}] if images > 1 else []
+    with pytest.raises(InputError, match=rf"^{images} images of {min(images, 2)} lesions are too few for training, "):
+        division({"train": images}, official=False, split=split, lesions=same)
+
+
+def test_two_lesions_do_without_a_test(division: Divide) -> None:
+    assert counts(division({"train": 2}, official=False, split="hold_out", test_share=0)) == (1, 1, 0)
