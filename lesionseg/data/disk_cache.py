@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 POLL = 1.0
 """Seconds between two looks at a lock; a thousand jobs of a cluster may wait for one."""
-FORMAT = 6
+FORMAT = 7
 """Another number where reading or resizing changes, or this layout."""
 
 
