@@ -3,7 +3,9 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -40,8 +42,8 @@ def launch(
     `--version` are answered without running it.
 
     Args:
-        config_name: Of the root.
-        verb: Gets the configuration.
+        config_name: Name of the root YAML.
+        verb: Function that gets the configuration.
         arguments: Completes the command line, before Hydra sees it; gets `literal_words`.
     """
     outlast_readers()
@@ -49,61 +51,107 @@ def launch(
         print(f"lesionseg {lesionseg.__version__}")
         return
     register_schemas()
-    wants_traceback = os.environ.get(FULL_ERROR) == "1"
+    ending = _Ending(wants_traceback=os.environ.get(FULL_ERROR) == "1")
     os.environ[FULL_ERROR] = "1"  # Hydra then raises what it would print and end with exit code 1
 
-    def end(error: BaseException, code: int = WRONG_INPUT) -> NoReturn:
-        if wants_traceback:
+    def run(cfg: DictConfig) -> Any:
+        ending.has_composed = True
+        with ending.of_verb():
+            _check_given(config_name, cfg)
+            return verb(cfg)
+
+    with ending.of_words():
+        sys.argv[1:] = arguments(literal_words(sys.argv[1:]))
+    with ending.of_hydra(config_name):
+        _answer_or_run(config_name, run)
+
+
+@dataclass
+class _Ending:
+    """How a launch ends that cannot go on: with one message and an exit code.
+
+    Attributes:
+        wants_traceback: Whether the error is raised instead.
+        has_composed: Whether Hydra has handed the configuration over.
+    """
+
+    wants_traceback: bool
+    has_composed: bool = False
+
+    def end(self, error: BaseException, code: int = WRONG_INPUT) -> NoReturn:
+        """Prints an error's message and exits."""
+        if self.wants_traceback:
             raise error
         print(f"\nlesionseg: {explain(error)}", file=sys.stderr)
         sys.exit(code)
 
-    def end_fault(error: OSError) -> NoReturn:
+    def end_fault(self, error: OSError) -> NoReturn:
+        """Ends with a fault of the disk; any other error of the system is raised."""
         fault = disk_fault_of(error)
         if fault is None:
             raise error
-        end(fault, FAULT)
+        self.end(fault, FAULT)
 
-    composed = False
-
-    def run(cfg: DictConfig) -> Any:
-        nonlocal composed
-        composed = True
+    @contextmanager
+    def of_words(self) -> Iterator[None]:
+        """Ends with a mistake in the words of the command line."""
         try:
-            _check_given(config_name, cfg)
-            return verb(cfg)
+            yield
         except InputError as error:
-            end(error)  # at once: what passes through Hydra gets its own lines around it
-        except FaultError as error:
-            end(error, FAULT)
-        except OSError as error:
-            end_fault(error)
+            self.end(error)
 
-    try:
-        sys.argv[1:] = arguments(literal_words(sys.argv[1:]))
-    except InputError as error:
-        end(error)
-    try:
-        if _asks_for_help(sys.argv[1:]):
-            print(help_page(config_name, [word for word in sys.argv[1:] if word not in (*HELP, *SWEEP)]), end="")
-            return
-        hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(run)()
-    except (HydraException, OmegaConfBaseException) as error:
-        asks_for_more = isinstance(error, OverrideParseException) or "You must specify" in str(error)
-        end(InputError(f"{explain(error)}\n{for_example(config_name)}") if asks_for_more else error)
-    except ValueError as error:  # how Hydra refuses data=null
+    @contextmanager
+    def of_verb(self) -> Iterator[None]:
+        """Ends with what a verb raises, at once: what passes through Hydra gets its own lines around it."""
+        try:
+            yield
+        except InputError as error:
+            self.end(error)
+        except FaultError as error:
+            self.end(error, FAULT)
+        except OSError as error:
+            self.end_fault(error)
+
+    @contextmanager
+    def of_hydra(self, config_name: str) -> Iterator[None]:
+        """Ends with what Hydra raises or lets through."""
+        try:
+            yield
+        except (HydraException, OmegaConfBaseException) as error:
+            self.end(_with_example(error, config_name))
+        except ValueError as error:
+            self._end_value(error)
+        except OSError as error:  # of Hydra's own, which makes the run's folder
+            self.end_fault(error)
+        except InterruptionError as error:
+            self.end(error, 128 + error.signal_number)
+        except KeyboardInterrupt:
+            print("\nlesionseg: stopped", file=sys.stderr)
+            sys.exit(130)
+
+    def _end_value(self, error: ValueError) -> NoReturn:
+        """Ends with what Optuna and Hydra say by a plain ValueError; any other one is raised."""
         if str(error).startswith("No trials are completed yet"):  # Optuna's words
-            end(FaultError("every job of the sweep has failed; leaderboard.md in its folder says why"), FAULT)
-        if composed:
-            raise
-        end(InputError(f"{error}. A whole group cannot be null; choose one of its files, see --help"))
-    except OSError as error:  # of Hydra's own, which makes the run's folder
-        end_fault(error)
-    except InterruptionError as error:
-        end(error, 128 + error.signal_number)
-    except KeyboardInterrupt:
-        print("\nlesionseg: stopped", file=sys.stderr)
-        sys.exit(130)
+            self.end(FaultError("every job of the sweep has failed; leaderboard.md in its folder says why"), FAULT)
+        if self.has_composed:
+            raise error
+        # How Hydra refuses data=null.
+        self.end(InputError(f"{error}. A whole group cannot be null; choose one of its files, see --help"))
+
+
+def _answer_or_run(config_name: str, run: Callable[[DictConfig], Any]) -> None:
+    """Prints the help page where it is asked for; otherwise has Hydra compose the configuration and run."""
+    words = sys.argv[1:]
+    if _asks_for_help(words):
+        print(help_page(config_name, [word for word in words if word not in (*HELP, *SWEEP)]), end="")
+        return
+    hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(run)()
+
+
+def _with_example(error: BaseException, config_name: str) -> BaseException:
+    """Adds an example to Hydra's message where a word is malformed or a choice is missing."""
+    asks_for_more = isinstance(error, OverrideParseException) or "You must specify" in str(error)
+    return InputError(f"{explain(error)}\n{for_example(config_name)}") if asks_for_more else error
 
 
 def explain(error: BaseException) -> str:
