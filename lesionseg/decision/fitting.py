@@ -63,6 +63,8 @@ class FittedDecision:
     """Of these images with the decision, each at its ground truth's own size, by the names that training logs."""
     counts: Counts
     """Pixels of all these images likewise."""
+    image_counts: Sequence[Counts] = ()
+    """Pixels of each of them, in their order; no file has these."""
     temperature: float = NEUTRAL
     """By which the probabilities are too sure, see `lesionseg.decision.temperature`; no mask depends on it."""
 
@@ -105,8 +107,8 @@ def fit_decision(
         trials.append(trial)
         if trial.kept:
             decision = replace(decision, **{option: trial.best.value})
-    found = validation_scores(decision, probabilities(decision.views), truths)
-    return FittedDecision(decision, len(truths), settings.min_gain, trials, *found)
+    means, counts = validation_scores(decision, probabilities(decision.views), truths)
+    return FittedDecision(decision, len(truths), settings.min_gain, trials, means, _summed(counts), image_counts=counts)
 
 
 def mean_scores(decision: Decision, probabilities: Maps, truths: Sequence[Truth]) -> tuple[float, float]:
@@ -117,17 +119,20 @@ def mean_scores(decision: Decision, probabilities: Maps, truths: Sequence[Truth]
 
 def validation_scores(
     decision: Decision, probabilities: Maps, truths: Sequence[Truth]
-) -> tuple[dict[str, float], Counts]:
-    """Returns the means over images of every overlap score, each at its ground truth's own size, and all pixels."""
+) -> tuple[dict[str, float], list[Counts]]:
+    """Returns the means over images of every overlap score, and each image's pixels, at its ground truth's own size."""
     counts = [
         truth.counts(decision.runs(probability, truth.shape))
         for probability, truth in zip(probabilities, truths, strict=True)
     ]
     found = [overlap_scores(one) for one in counts]
     means = {name: float(np.mean([scores[name] for scores in found])) for name in found[0] if name != "failure"}
-    total = Counts(*(sum(column) for column in zip(*counts, strict=True)))
-    pooled = overlap_scores(total)
-    return means | {f"pooled_{name}": pooled[name] for name in ("dice", "jaccard")}, total
+    pooled = overlap_scores(_summed(counts))
+    return means | {f"pooled_{name}": pooled[name] for name in ("dice", "jaccard")}, counts
+
+
+def _summed(counts: Sequence[Counts]) -> Counts:
+    return Counts(*(sum(column) for column in zip(*counts, strict=True)))
 
 
 def _options(start: Decision, settings: FittingSettings) -> Iterator[tuple[str, Sequence[Any]]]:

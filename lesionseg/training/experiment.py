@@ -27,6 +27,7 @@ from lesionseg.device import limit_threads
 from lesionseg.doctor.glance import warn_of_masks
 from lesionseg.environment import environment
 from lesionseg.errors import InputError
+from lesionseg.evaluation.alarms import alarms
 from lesionseg.evaluation.report.terminal import print_alarms
 from lesionseg.evaluation.summarising import check_metadata
 from lesionseg.hardware import fastest_precision
@@ -80,15 +81,7 @@ class Experiment:
         self.resumed_from = resumed_from
         self.run_dir = Path(cfg.run_dir)
         seed_everything(cfg.seed, workers=True, verbose=False)
-        self.data = LesionDataModule(
-            build("data", cfg.data),
-            image_size=cfg.image_size,
-            batch_size=1 if cfg.batch_size == "auto" else cfg.batch_size,
-            num_workers=cfg.num_workers,
-            seed=cfg.seed,
-            augment=build("augmentation", cfg.augmentation),
-            min_train_batches=cfg.get("min_train_batches") or 1,
-        )
+        self.data = build_data(cfg)
         self.config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
         warn_of_masks(self.data.cache, self.config["data"])
         self.module = build_module(cfg, record(self.config, self.data.split, self.data.descriptors()))
@@ -100,18 +93,27 @@ class Experiment:
         if self.data.has_test:  # a table that does not fit is noticed before the work
             check_metadata(self.scores.settings, self.data.split["parts"]["test"])
         checkpoint = None if resumed_from is None else read(resumed_from)
-        self.trainer = build_trainer(cfg if checkpoint is None else purged(cfg, checkpoint["global_step"]), self.scores)
-        self.trainer.log_every_n_steps = log_interval(  # type: ignore[attr-defined]  # Lightning's types lack it
-            self.trainer,
+        self.trainer = self._built_trainer(cfg if checkpoint is None else purged(cfg, checkpoint["global_step"]))
+        self._take_signals(signals)
+        if checkpoint is not None:
+            self._resume(checkpoint)
+
+    def _built_trainer(self, cfg: DictConfig) -> Trainer:
+        """Builds the trainer; it logs several times even in a short epoch."""
+        trainer = build_trainer(cfg, self.scores)
+        trainer.log_every_n_steps = log_interval(  # type: ignore[attr-defined]  # Lightning's types lack it
+            trainer,
             images=len(self.data.split["parts"]["train"]),
             batch_size=self.data.batch_size,
             min_batches=self.data.min_train_batches,
         )
+        return trainer
+
+    def _take_signals(self, signals: Signals | None) -> None:
+        """Has the last checkpoint written when a signal stops the training."""
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's types lack it
             if isinstance(callback, LastCheckpoint) and signals is not None:
                 callback.signals = signals
-        if checkpoint is not None:
-            self._resume(checkpoint)
 
     def _found_batch_size(self, cfg: DictConfig) -> int:
         """Tries out what fits into the GPU's memory, before the training takes any of it."""
@@ -144,15 +146,15 @@ class Experiment:
     def run(self) -> dict[str, float]:
         """Fits, decides, tests the best checkpoint where there is a test part, and writes the results down."""
         self._write_record()
-        if self.data.passes > 1:
-            images = len(self.data.split["parts"]["train"])
-            log.info(
-                "An epoch passes over the %d training images %.1f times (min_train_batches).", images, self.data.passes
-            )
+        self._announce_passes()
         try:
             self.trainer.fit(self.module, datamodule=self.data, ckpt_path=self.resumed_from)
         except MisconfigurationException as error:  # Lightning's word for settings that do not go together
             raise InputError(str(error)) from error
+        except ValueError as error:
+            if "`val_check_interval`" in str(error):  # Lightning knows only now how many batches there are
+                raise InputError(f"trainer: {str(error).strip()}") from error
+            raise
         if (reason := early_stop(self.trainer)) is not None:
             log.warning(reason)
         best = self._use_best_weights()
@@ -161,8 +163,19 @@ class Experiment:
         deliver(self.trainer, Delivery(self.module.segmenter, epoch, None if fitted is None else fitted.counts))
         delivered = {} if fitted is None else fitted.scores
         results = best | {f"{AS_DELIVERED}/{name}": score for name, score in delivered.items()} | self._test()
-        self._write_results(results)
+        self._write_results(results, fitted)
         return results
+
+    def _announce_passes(self) -> None:
+        """Says how often an epoch passes over the images, and warns of a batch that has more places than images."""
+        images = len(self.data.split["parts"]["train"])
+        if self.data.passes > 1:
+            log.info(
+                "An epoch passes over the %d training images %.1f times (min_train_batches).", images, self.data.passes
+            )
+        if self.data.batch_size > images:
+            every = "a batch has all of them" if self.data.passes == 1 else "a batch has the same ones several times"
+            log.warning("batch_size is %d, but there are %d training images: %s.", self.data.batch_size, images, every)
 
     def _write_record(self) -> None:
         """Leaves what is needed to repeat the run, before it starts."""
@@ -211,6 +224,9 @@ class Experiment:
         if not self.data.has_test:
             log.info("The data source has no test part at hand: the test is skipped.")
             return {}
+        if self.trainer.limit_test_batches == 0:
+            log.info("The test is skipped: trainer.limit_test_batches is 0.")
+            return {}
         results = dict(self.trainer.test(self.module, datamodule=self.data, verbose=False)[0])
         path = self._best_checkpoint()
         facts = tested(
@@ -234,8 +250,10 @@ class Experiment:
         )
         return results
 
-    def _alarms(self) -> list[str]:
+    def _alarms(self, fitted: FittedDecision | None) -> list[str]:
         """Looks at the validation masks of the weights in use; a quick trial of the code raises no alarm."""
+        if fitted is not None:  # they have been made already
+            return alarms(fitted.image_counts)
         if self.trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning's types lack it
             return []
         return validation_alarms(self.trainer, self.module.segmenter, self.data.dataset("validation"))
@@ -251,7 +269,7 @@ class Experiment:
         files = (self.run_dir / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
         return (file for file in files if file.is_file())
 
-    def _write_results(self, results: dict[str, float]) -> None:
+    def _write_results(self, results: dict[str, float], fitted: FittedDecision | None) -> None:
         """Writes metrics.json, tells the loggers and the user."""
         if not self.trainer.is_global_zero:
             return
@@ -259,8 +277,21 @@ class Experiment:
         record = read_record(self.run_dir)
         log_results(self.trainer.loggers, self.config, results, overrides=record.overrides if record else [])
         print_results(results, title="best checkpoint", headings=HEADINGS)
-        print_alarms(self._alarms(), what="the network's masks of the validation images", advice=ADVICE)
+        print_alarms(self._alarms(fitted), what="the network's masks of the validation images", advice=ADVICE)
         print_whereabouts(self.run_dir, self._best_checkpoint())
+
+
+def build_data(cfg: DictConfig) -> LesionDataModule:
+    """Builds the data module of a training, which splits its source; a batch size yet to be found is 1."""
+    return LesionDataModule(
+        build("data", cfg.data),
+        image_size=cfg.image_size,
+        batch_size=1 if cfg.batch_size == "auto" else cfg.batch_size,
+        num_workers=cfg.num_workers,
+        seed=cfg.seed,
+        augment=build("augmentation", cfg.augmentation),
+        min_train_batches=cfg.get("min_train_batches") or 1,
+    )
 
 
 def build_module(cfg: DictConfig, contents: dict[str, Any]) -> SegmentationModule:

@@ -120,3 +120,16 @@ def test_every_process_gets_the_decision_of_the_first(
     untouched = LesionDataset(NoCache(samples, SIZE), [0], augment=None, full_size_masks=False)
     assert decide(trainer, other, untouched, FittingSettings(**SETTINGS)) == first
     assert other.decision == first.decision
+
+
+def test_each_image_is_counted_with_the_decision_so_that_nobody_has_to_predict_it_again(
+    trainer: Trainer, segmenter: Segmenter, validation: LesionDataset
+) -> None:
+    settings = FittingSettings(
+        fit=True, thresholds=[], views=[], largest_component=True, fill_holes=False, min_gain=0.001
+    )
+    fitted = decide(trainer, segmenter, validation, settings)
+    assert fitted.decision.largest_component  # so the speck is gone
+    assert [sum(one) for one in fitted.image_counts] == [(2 * SIZE) ** 2] * 3
+    assert tuple(map(sum, zip(*fitted.image_counts, strict=True))) == tuple(fitted.counts)
+    assert all(one.true_positives and one.false_positives < 16 for one in fitted.image_counts)
