@@ -17,17 +17,26 @@ from lesionseg.contract_trials import (
     network_faults,
 )
 from lesionseg.contracts import CONTRACTS, class_faults
+from lesionseg.cores import usable_cores
 from lesionseg.device import accelerator_faults
 from lesionseg.errors import InputError, raise_all
 from lesionseg.model.segmenter import build_segmenter
-from lesionseg.ranges import RANGES, pair_faults, range_faults
+from lesionseg.ranges import RANGES, range_faults
 from lesionseg.scheduler.length import TrainingLength
+from lesionseg.setting_pairs import pair_faults, scoring_faults
+from lesionseg.trial_trainer import trainer_faults
 
 TRIALS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "augmentation": augmentation_faults,
     "loss": lambda loss: loss_faults(loss.terms),
     "metrics": metric_faults,
 }
+WORKERS_A_CORE = 4
+"""Worker processes beyond which they only take each other's time and memory,"""
+FEW_WORKERS = 16
+"""if they are more than these: settings may have been made for another machine."""
+LONG = TrainingLength(total_steps=1_000_000, steps_per_epoch=1)
+"""What schedules are tried with; longer than any warm-up may be."""
 
 
 def check(cfg: DictConfig) -> None:
@@ -39,17 +48,21 @@ def check(cfg: DictConfig) -> None:
     """
     findings = list(_root_words(cfg))
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
-    findings += range_faults(plain)
+    findings += [*range_faults(plain), *_worker_faults(plain.get("num_workers"))]
     if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/hardware.py
         del plain["trainer"]["precision"]
     for path, node in target_nodes(plain, ""):
         findings += [f"{path}: {text}{_contract_of(path, text)}" for text in argument_faults(node)]
     if "trainer" in plain and not findings:
         findings += accelerator_faults(str(plain["trainer"].get("accelerator")), plain["trainer"].get("devices"))
+    if "trainer" in plain and not findings:
+        findings += trainer_faults(plain["trainer"])
     if not findings:
         findings += _buildable(cfg)
     if not findings and "monitor" in cfg:
         findings += [*_monitor(cfg), *pair_faults(plain)]
+    if not findings and "part" in cfg:
+        findings += scoring_faults(plain)
     raise_all("The configuration has faults:", findings)
 
 
@@ -66,6 +79,14 @@ def _root_words(cfg: DictConfig) -> Iterator[str]:
             yield f"{name} is {cfg[name]}; allowed: a number from {RANGES[name][0]}, or auto"
     if "monitor_mode" in cfg and cfg.monitor_mode not in ("min", "max"):
         yield f"monitor_mode is {cfg.monitor_mode}; allowed: min, max"
+
+
+def _worker_faults(workers: Any) -> Iterator[str]:
+    """Finds more worker processes than the machine can make use of."""
+    cores = usable_cores()
+    most = max(WORKERS_A_CORE * cores, FEW_WORKERS)
+    if isinstance(workers, int) and workers > most:
+        yield f"num_workers is {workers}, and this machine grants so many cores: {cores}; allowed: at most {most}"
 
 
 def _buildable(cfg: DictConfig) -> Iterator[str]:
@@ -119,7 +140,7 @@ def _optimisation(cfg: DictConfig) -> Iterator[str]:
         yield f"optimizer makes a {type(optimizer).__name__}; allowed: {CONTRACTS['optimizer'].words}"
         return
     try:
-        schedules = build("scheduler", cfg.scheduler)(optimizer, TrainingLength(total_steps=10, steps_per_epoch=1))
+        schedules = build("scheduler", cfg.scheduler)(optimizer, LONG)
     except (TypeError, ValueError, ZeroDivisionError) as error:
         yield f"scheduler: {error}{_allowed('scheduler', error)}"
         return

@@ -76,6 +76,8 @@ def test_a_file_that_is_there_is_kept_unless_asked(smoke_run: Path, tmp_path: Pa
         (["format=torch_export", "int8=true"], "int8=true goes with format=onnx only"),
         (["fp16=true"], "fp16=true goes with format=openvino only"),
         (["tolerance=0"], "tolerance is 0.0; allowed: above 0"),
+        (["tolerance=2"], "tolerance is 2.0; allowed: at most 1"),
+        (["calibration_images=99999999999999999999"], "allowed: at most 1000000"),
         (["tolerance=nan"], "tolerance is nan"),
         (["compare_images=0"], "compare_images is 0; allowed: at least 1"),
         (["checkpoint=nowhere.ckpt"], "there is no file"),

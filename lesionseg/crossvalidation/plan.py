@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from lesionseg.errors import InputError, raise_all
 from lesionseg.evaluation.definitions import METRICS
 from lesionseg.help_page import for_example
+from lesionseg.ranges import range_faults
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 
@@ -74,19 +75,16 @@ def _training(cfg: DictConfig, run_dir: Path, fold: int | None, seed: int | None
 
 def _faults(cfg: DictConfig) -> Iterator[str]:
     """Checks what the cross-validation itself is told."""
-    if cfg.folds is not None and cfg.folds < 2:
-        yield f"folds is {cfg.folds}; allowed: at least 2"
+    yield from range_faults({"folds": cfg.folds, "seeds": list(cfg.seeds or []), "jobs": cfg.jobs})
     if cfg.seeds is not None:
         yield from _seed_faults(list(cfg.seeds), fewest=2 if cfg.folds is None else 1)
-    if cfg.jobs is not None and cfg.jobs < 1:
-        yield f"jobs is {cfg.jobs}; allowed: at least 1, or null"
     chosen = [("metric", cfg.metric), *(("columns", name) for name in cfg.columns)]
     yield from (f"{key} is {name}; allowed: {', '.join(METRICS)}" for key, name in chosen if name not in METRICS)
 
 
 def _seed_faults(seeds: Sequence[int], *, fewest: int) -> Iterator[str]:
-    if len(seeds) < fewest or len(set(seeds)) < len(seeds) or min(seeds, default=0) < 0:
-        yield f"seeds is {seeds}; allowed: at least {fewest}, each 0 or more and only once"
+    if len(seeds) < fewest or len(set(seeds)) < len(seeds):
+        yield f"seeds is {seeds}; allowed: at least {fewest}, each only once"
 
 
 def _conflicts(cfg: DictConfig) -> Iterator[str]:

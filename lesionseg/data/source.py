@@ -11,6 +11,7 @@ from lesionseg.data.archive import Archive
 from lesionseg.data.pairing import PairingFault
 from lesionseg.data.sample import Sample
 from lesionseg.errors import InputError, raise_all
+from lesionseg.ranges import LARGEST_SEED
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class Source(ABC):
         split_seed: Another seed cuts otherwise; the same one always alike.
         leaks: What to do about pictures of one lesion in several parts: `refuse` to train, `drop` them from training
             (or, if the test part has them, from validation too), or `allow` them. Recorded in every checkpoint.
+            A manifest is never changed: what leaks in one is refused with `drop` too.
     """
 
     ARCHIVES: ClassVar[tuple[Archive, ...]] = ()
@@ -154,6 +156,8 @@ class Source(ABC):
             yield f"data.folds is {self.folds}; allowed: at least 2"
         elif self.fold is not None and not 0 <= self.fold < self.folds:
             yield f"data.fold is {self.fold}; allowed: 0 to {self.folds - 1} (data.folds={self.folds}), or null"
+        if not 0 <= self.split_seed <= LARGEST_SEED:
+            yield f"data.split_seed is {self.split_seed}; allowed: 0 to {LARGEST_SEED}"
         if self.fold is not None and self.split.endswith(".json"):
             yield f"data.split={self.split} is law and has no folds; take data.fold={self.fold} out"
 

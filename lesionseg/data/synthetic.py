@@ -9,6 +9,7 @@ from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Listing, Part, Source
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
+from lesionseg.ranges import LARGEST_SEED
 
 MOST = 100_000
 """Images of a part: a checkpoint's own source is listed when it is scored, and a file may ask for any number."""
@@ -67,6 +68,8 @@ class Synthetic(Source):
                 f"data has {counts} images of size {self.size}; allowed: at least 1 to train and to validate on, "
                 f"at most {MOST:,} of each, a size of {SMALLEST} to {LARGEST}"
             )
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"data.seed is {self.seed}; allowed: 0 to {LARGEST_SEED}")
         if self.cache == "disk":
             raise InputError(
                 "data.cache is disk, but drawn images have no files to know them by; allowed: memory, none"

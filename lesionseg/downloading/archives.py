@@ -11,6 +11,7 @@ from lesionseg.data.archive import Archive
 from lesionseg.data.source import Source
 from lesionseg.downloading.unpacking import unpack
 from lesionseg.errors import InputError
+from lesionseg.ranges import range_faults
 
 EXTRA = frozenset({"pooch", "requests"})
 LOCK = ".lesionseg_download.lock"
@@ -37,8 +38,8 @@ def server_of(address: str, timeout: float) -> Server:
     """
     if not address.startswith(("http://", "https://")):
         raise InputError(f"server is {address}; allowed: an address that begins with https:// or http://")
-    if not timeout > 0:
-        raise InputError(f"timeout is {timeout}; allowed: above 0 seconds")
+    for fault in range_faults({"timeout": timeout}):
+        raise InputError(f"{fault} seconds")
     return Server(address.rstrip("/"), timeout)
 
 

@@ -29,6 +29,7 @@ from lesionseg.evaluation.report.terminal import print_summary
 from lesionseg.evaluation.scorer import score_image
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.summarising import check_metadata, metadata_of, summarise, with_metadata
+from lesionseg.ranges import range_faults
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +76,7 @@ def _settings(cfg: DictConfig) -> EvaluationSettings:
     """Checks and builds what `cfg.evaluation` says."""
     node: Any = OmegaConf.to_container(cfg.evaluation, resolve=True)
     faults = [f"evaluation: {fault}" for fault in argument_faults(node)]
-    for name in ("prediction_above", "truth_above"):
-        if not 0 <= cfg[name] <= 254:
-            faults.append(f"{name} is {cfg[name]}; allowed: 0 to 254")
+    faults += range_faults({"evaluation": node, **{name: cfg[name] for name in ("prediction_above", "truth_above")}})
     raise_all("The configuration has faults:", faults)
     settings: EvaluationSettings = build("evaluation", cfg.evaluation)
     return settings

@@ -12,7 +12,7 @@ class EvaluationSettings:
 
     Attributes:
         resamples: Of each interval, at least 100.
-        seed: Of the intervals; the same one gives the same intervals.
+        seed: Of the intervals, 0 to 2^32 - 1; the same one gives the same intervals.
         boundary_tolerance: Distance in % of the image's diagonal up to which outline points agree, above 0.
         metadata: A CSV file with a row for each image, whose columns become strata; None for none.
         metadata_id: Its column with the image's id.

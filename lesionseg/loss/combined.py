@@ -37,13 +37,16 @@ class CombinedLoss(nn.Module):
             weights: Finite factor from 0 for each name in `terms`. A weight of 0 computes the term for the log alone.
 
         Raises:
-            ValueError: If a term is no loss, has no weight or a wrong one, a weight has no term, or no term is left.
+            ValueError: If a term is no loss, has no weight or a wrong one, a weight has no term, no term is left,
+                or all weights are 0.
         """
         super().__init__()
         kept = {name: term for name, term in terms.items() if term is not None}
         _check_terms(kept)
         _check_names(terms, weights)
         self.weights = {name: _checked_weight(name, weights[name]) for name in kept}
+        if not any(self.weights.values()):
+            raise ValueError("CombinedLoss got weights that are all 0, which trains nothing; give one above 0.")
         self.terms = nn.ModuleDict(kept)
 
     def terms_of(self, logits: Tensor, mask: Tensor) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from lesionseg.scheduler.length import TrainingLength
-from lesionseg.scheduler.warmup import share_after_warmup, warmup_factor
+from lesionseg.scheduler.warmup import share_after_warmup, warmup_factor, warmup_steps_of
 
 
 def cosine(
@@ -21,7 +21,7 @@ def cosine(
         warmup_epochs: 0 for none.
         final_factor: The last learning rate as a share of the highest.
     """
-    warmup_steps = length.steps(warmup_epochs)
+    warmup_steps = warmup_steps_of(length, warmup_epochs)
 
     def factor(step: int) -> float:
         done = share_after_warmup(step, warmup_steps, length.total_steps)

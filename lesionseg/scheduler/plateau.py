@@ -7,6 +7,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau
 
 from lesionseg.scheduler.length import TrainingLength
+from lesionseg.scheduler.warmup import warmup_steps_of
 
 
 def plateau(
@@ -34,7 +35,7 @@ def plateau(
     schedules: list[LRSchedulerConfigType] = [
         {"scheduler": lowering, "interval": "epoch", "monitor": monitor, "name": "learning_rate"}
     ]
-    if warmup_steps := length.steps(warmup_epochs):
+    if warmup_steps := warmup_steps_of(length, warmup_epochs):
         warmup = LinearLR(optimizer, start_factor=1 / (warmup_steps + 1), total_iters=warmup_steps)
         schedules.append({"scheduler": warmup, "interval": "step", "name": "learning_rate_warmup"})
     return schedules

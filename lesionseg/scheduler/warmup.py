@@ -1,5 +1,25 @@
 """Linear warm-up: the first steps are small because fresh normalisation statistics and Adam's moments are noisy."""
 
+import logging
+
+from lesionseg.scheduler.length import TrainingLength
+
+log = logging.getLogger(__name__)
+
+
+def warmup_steps_of(length: TrainingLength, epochs: float) -> int:
+    """Converts a warm-up's epochs to optimizer steps, and warns of one that does not end before the training does."""
+    steps = length.steps(epochs)
+    if steps >= length.total_steps:
+        log.warning(
+            "The warm-up (scheduler.warmup_epochs=%g) takes %d steps and the training %d: the learning rate never "
+            "reaches optimizer.lr. Give fewer warm-up epochs, or train longer.",
+            epochs,
+            steps,
+            length.total_steps,
+        )
+    return steps
+
 
 def warmup_factor(step: int, warmup_steps: int) -> float:
     """Returns the learning rate's factor at a step counted from 0, rising in a line to 1 at `warmup_steps`."""

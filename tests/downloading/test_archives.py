@@ -205,6 +205,7 @@ MISTAKES = {
     "several sources": (["data=combined"], "download each of them by itself"),
     "no server": (["data=isic2018", "server=ftp://example.org"], "server is ftp://example.org; allowed"),
     "no time": (["data=isic2018", "timeout=0"], "timeout is 0.0; allowed: above 0"),
+    "a time without an end": (["data=isic2018", "timeout=inf"], "timeout is inf; allowed: at most 86400"),
     "no root": (["data=isic2018", "data.root=null"], "data.root is None; allowed: a folder"),
     "a refused setting": (["data=isic2018", "data.fold=99"], "data.fold is 99"),
     "no data": ([], "data is not given"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lesionseg.scheduler.warmup import share_after_warmup, warmup_factor
+from lesionseg.scheduler.length import TrainingLength
+from lesionseg.scheduler.warmup import share_after_warmup, warmup_factor, warmup_steps_of
 
 
 def test_the_factor_rises_in_a_line_to_one_and_stays() -> None:
@@ -32,3 +33,11 @@ def test_the_share_counts_from_the_warm_ups_end(step: int, warmup: int, total: i
 def test_a_training_that_is_all_warm_up_has_no_share_to_divide_by() -> None:
     assert share_after_warmup(3, 10, 5) == 0
     assert share_after_warmup(11, 10, 5) == 1
+
+
+@pytest.mark.parametrize(("epochs", "warns"), [(2, False), (2.9, False), (3, True), (40, True)])
+def test_a_warm_up_that_does_not_end_before_the_training_is_warned_of(
+    epochs: float, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert warmup_steps_of(TrainingLength(total_steps=30, steps_per_epoch=10), epochs) == round(10 * epochs)
+    assert ("never reaches optimizer.lr" in caplog.text) == warns

@@ -13,8 +13,7 @@ from lesionseg.evaluation.comparison.method import methods_of
 from lesionseg.evaluation.comparison.run import read_runs
 from lesionseg.evaluation.comparison.terminal import print_comparison
 from lesionseg.evaluation.definitions import METRICS
-
-LOWEST = {"resamples": 100, "seed": 0}
+from lesionseg.ranges import range_faults
 
 
 def compare_runs(cfg: DictConfig) -> dict[str, float]:
@@ -47,5 +46,5 @@ def _check_settings(cfg: DictConfig) -> None:
     chosen = [("metric", cfg.metric), *(("metrics", name) for name in cfg.metrics)]
     allowed = f"allowed: {', '.join(METRICS)}"
     faults = [f"{key} is {name}; {allowed}" for key, name in chosen if name not in METRICS]
-    faults += [f"{key} is {cfg[key]}; allowed: at least {low}" for key, low in LOWEST.items() if cfg[key] < low]
+    faults += range_faults({"resamples": cfg.resamples, "seed": cfg.seed})
     raise_all("The configuration has faults:", faults)
