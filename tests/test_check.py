@@ -72,7 +72,7 @@ FAULTS = {
     "drawn images on the disk": (["data.cache=disk"], "allowed: memory, none"),
     "another policy for leaks": (["data.leaks=ignore"], "leaks is 'ignore'"),
     "no loss at all": (["loss.terms.bce=null", "loss.terms.dice=null"], "loss"),
-    "a learning rate below zero": (["optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
+    "a learning rate below zero": (["optimizer.lr=-1"], "optimizer.lr is -1; allowed: above 0"),
     "a factor that raises the rate": (["scheduler=plateau", "scheduler.factor=2"], "scheduler: Factor should be < 1.0"),
     "a number that nothing needs": (
         ["callbacks.sample_masks.count=99999999999999999999"],
