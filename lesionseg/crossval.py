@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from lesionseg.config.launch import launch
 from lesionseg.config.old_names import current_words
 from lesionseg.errors import InputError
-from lesionseg.study.crossval_command import FILE, with_training
-from lesionseg.study.crossval_plan import plan
+from lesionseg.study.crossval_plan import FILE, plan, with_training
 from lesionseg.system.run_folder import locked
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from PIL import Image
 import lesionseg
 from lesionseg.compare import with_runs
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.study.crossval_command import with_training
+from lesionseg.study.crossval_plan import with_training
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -35,6 +35,10 @@ class Definition:
         """Rounds a value for tables; `sign="+"` also writes a plus."""
         return f"{value:{sign}.{2 if self.unit else 4}f}"
 
+    def interval(self, low: float | None, high: float | None, *, sign: str = "") -> str:
+        """Rounds an interval for tables; a dash stands for None, which one image gives."""
+        return "-" if low is None or high is None else f"{self.text(low, sign=sign)} to {self.text(high, sign=sign)}"
+
 
 class Counts(NamedTuple):
     """Pixel counts; positive means lesion. Each is an int for one image, or an array or tensor (N,) for N images."""

@@ -1,4 +1,4 @@
-"""The numbers of a comparison: who leads, and which differences are more than chance."""
+"""Ranking of methods, and significance of their differences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Score:
-    """A method's mean.
+    """A method's mean over images and seeds.
 
     Attributes:
-        value: Over images and seeds.
-        low: Lower end of its 95 % interval over images; None for one image.
-        high: Upper end likewise.
+        value: Mean.
+        low: Lower end of the 95 % interval over images; None for one image.
+        high: Upper end of the interval; None for one image.
         seed_deviation: Standard deviation over seeds of the mean over images; None for one seed.
     """
 
@@ -40,11 +40,11 @@ class Standing:
     """One method in the leaderboard.
 
     Attributes:
-        rank: From 1.
-        label: Unique.
-        folders: Of its runs.
-        seeds: How often it was trained on the same division of the images.
-        folds: Of its cross-validation; 1 without.
+        rank: Rank from 1.
+        label: Unique label.
+        folders: Folders of the runs.
+        seeds: Number of trainings on the same split.
+        folds: Number of folds; 1 without cross-validation.
         scores: Score by metric.
     """
 
@@ -58,14 +58,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods.
+    """Difference of two methods.
 
     Attributes:
-        first: Label of the one that ranks higher.
-        second: Label of the other.
+        first: Label of the method that ranks higher.
+        second: Label of the other method.
         difference: First minus second in the main metric, paired by image.
-        p: Of Wilcoxon's signed-rank test.
-        adjusted_p: By Holm's method for all pairs.
+        p: p-value of Wilcoxon's signed-rank test.
+        adjusted_p: p-value adjusted by Holm's method for all pairs.
     """
 
     first: str
@@ -77,17 +77,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything a comparison found.
+    """Result of a comparison.
 
     Attributes:
-        metric: The main one.
-        metrics: Shown, the main one among them.
+        metric: Main metric.
+        metrics: Metrics of the tables, the main one among them.
         images: Number of images.
-        standings: The best first.
-        pairs: Every two methods, in the order of their ranks.
-        resamples: Of each interval.
-        seed: Of the intervals.
-        definitions: What the numbers mean.
+        standings: Leaderboard, the best first.
+        pairs: All pairs of methods in the order of their ranks.
+        resamples: Number of resamples of each interval.
+        seed: Seed of the resamples.
+        definitions: Definitions of the metrics as an evaluation records them.
     """
 
     metric: str
@@ -101,7 +101,7 @@ class Comparison:
 
     @property
     def titles(self) -> dict[str, Definition]:
-        """What is known of each metric."""
+        """Definition by metric."""
         return recorded_definitions(self.definitions)
 
 
@@ -111,12 +111,12 @@ def compare_methods(
     """Ranks methods by the main metric and compares every two of them in it.
 
     Args:
-        methods: At least one, all scored on the same images.
-        labels: Of each method.
-        metric: Ranks the methods, in the direction of its definition. Equal methods are ranked as they came.
-        metrics: Further ones to show.
-        resamples: Of each interval.
-        seed: Of the intervals.
+        methods: One method or more, all scored on the same images.
+        labels: Label of each method.
+        metric: Metric of the ranking; equal methods keep their order.
+        metrics: Further metrics of the tables.
+        resamples: Number of resamples of each interval.
+        seed: Seed of the resamples.
     """
     definitions = methods[0].runs[0].metrics
     row = list(definitions).index(metric)

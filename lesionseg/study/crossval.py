@@ -1,4 +1,4 @@
-"""From a configuration to a cross-validation: train, score, sum up, and make one model of all."""
+"""Cross-validation: training, scoring, summing up, and an ensemble of all trainings."""
 
 import shlex
 from collections.abc import Sequence
@@ -19,19 +19,12 @@ from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.config.old_names import rename_targets
 from lesionseg.errors import FaultError, InputError, InterruptionError, raise_all
 from lesionseg.metrics.definitions import definitions_of, measured_formulas
-from lesionseg.study.crossval_chart import draw_crossval
-from lesionseg.study.crossval_command import FILE, note_command
-from lesionseg.study.crossval_files import write_results
-from lesionseg.study.crossval_jobs import places_for
-from lesionseg.study.crossval_plan import Training, metric_faults
-from lesionseg.study.crossval_results import CrossvalResults, Scored, estimates, fitted_scores, part_results
-from lesionseg.study.crossval_running import Trainings
+from lesionseg.study.crossval_plan import FILE, Training, metric_faults, note_command
+from lesionseg.study.crossval_report import draw_crossval, report_crossval, shown_columns
+from lesionseg.study.crossval_results import CrossvalResults, Scored, estimates, fitted_scores, subset_results
 from lesionseg.study.crossval_scoring import ENSEMBLE, is_newer, score_out_of_fold, score_test, tested, write_masks
-from lesionseg.study.crossval_tables import notes as notes_of
-from lesionseg.study.crossval_tables import shown_columns, tables
-from lesionseg.study.crossval_terminal import print_tables
-from lesionseg.study.ensemble_postprocessing import IN_WORDS
-from lesionseg.study.ensembling import write_ensemble
+from lesionseg.study.crossval_training import Trainings, shares_of_machine
+from lesionseg.study.ensembling import IN_WORDS, write_ensemble
 from lesionseg.study.scored_run import Run
 from lesionseg.system.processes import requeue
 from lesionseg.system.run_folder import read_record
@@ -44,18 +37,18 @@ def cross_validate(cfg: DictConfig, trainings: Sequence[Training], words: Sequen
     """Trains, scores and sums up below `cfg.run_dir`, see `conf/crossval.yaml`.
 
     Args:
-        cfg: As composed.
-        trainings: Its plan.
-        words: Of the command line, to go on by; none where there was none.
+        cfg: Composed configuration.
+        trainings: Trainings of the plan.
+        words: Command line, which is recorded for resuming; empty without one.
 
     Returns:
-        The means over all images, `out_of_fold/jaccard` and so on; `test/...` and `ensemble/...` where there is a test
-        part.
+        Means over all images by `out_of_fold/<metric>`, `test/<metric>` and `ensemble/<metric>`; the last two only
+        with a test subset.
 
     Raises:
-        InputError: A setting or a file is wrong; nothing has been trained then.
-        FaultError: A training has failed; the others are done.
-        InterruptionError: A signal has stopped it; what has been trained is kept.
+        InputError: A setting or a file is wrong; nothing has been trained.
+        FaultError: A training has failed; the others have finished.
+        InterruptionError: A signal has stopped the trainings; finished trainings are kept.
     """
     composed = _composed(cfg, trainings[0])
     if words:
@@ -65,10 +58,10 @@ def cross_validate(cfg: DictConfig, trainings: Sequence[Training], words: Sequen
 
 
 def ensemble_of(cfg: DictConfig) -> dict[str, float]:
-    """Makes an ensemble of `cfg.checkpoints` without training anything.
+    """Makes an ensemble of `cfg.checkpoints` without training.
 
     Raises:
-        InputError: They do not fit together.
+        InputError: The checkpoints do not fit together.
     """
     path = Path(cfg.run_dir) / CHECKPOINT
     write_ensemble([Path(announced_checkpoint(named)) for named in cfg.checkpoints], path)
@@ -77,10 +70,10 @@ def ensemble_of(cfg: DictConfig) -> dict[str, float]:
 
 
 def _composed(cfg: DictConfig, training: Training) -> DictConfig:
-    """Composes and checks one training's configuration, so that a mistake is told once and before any work.
+    """Composes and checks one training's configuration, so that a mistake is reported once and before any work.
 
     Raises:
-        InputError: There is one; or a manifest leaves nothing to be cut into folds.
+        InputError: The configuration has a mistake, or a manifest leaves nothing to cut into folds.
     """
     try:
         composed = hydra.compose("train", [*training.words, f"run_dir={quoted(str(training.folder))}"])
@@ -96,37 +89,37 @@ def _composed(cfg: DictConfig, training: Training) -> DictConfig:
 
 
 def _train(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig) -> None:
-    """Trains whatever has not been trained."""
+    """Runs the trainings that have not finished."""
     waiting = [training for training in trainings if not _is_done(training)]
     for training in trainings:
         if training not in waiting:
             print(f"{training.name} has been trained before", flush=True)
-    runner = Trainings(places_for(composed, jobs=cfg.jobs, most=max(len(waiting), 1)), _options())
+    runner = Trainings(shares_of_machine(composed, jobs=cfg.jobs, most=max(len(waiting), 1)), _options())
     try:
         runner.run(waiting)
     except InterruptionError as error:
         requeue(error.signal_number)
-        message = f"{error}; what has been trained is kept.{_how_to_go_on(cfg)}"
+        message = f"{error}; what has been trained is kept.{_how_to_resume(cfg)}"
         raise InterruptionError(error.signal_number, message) from None
     if runner.failures:
         lines = [f"  - {name}: {reason}" for name, reason in runner.failures.items()]
         title = f"{len(lines)} of {len(trainings)} trainings have not finished, so nothing is summed up:"
-        raise FaultError("\n".join([title, *lines]) + _how_to_go_on(cfg))
+        raise FaultError("\n".join([title, *lines]) + _how_to_resume(cfg))
 
 
 def _is_done(training: Training) -> bool:
-    """Whether a training has finished that was given the same words."""
+    """Tells whether a training with the same words has finished."""
     record = read_record(training.folder)
     return record is not None and record.state == "finished" and record.overrides == list(training.words)
 
 
 def _options() -> list[str]:
-    """Hands on a folder with configurations of the user's own."""
+    """Returns the options that pass the user's own configuration folder on."""
     sources: Any = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
     return [word for one in sources if one.provider == "command-line" for word in ("--config-dir", one.path)]
 
 
-def _how_to_go_on(cfg: DictConfig) -> str:
+def _how_to_resume(cfg: DictConfig) -> str:
     folder = Path(cfg.run_dir)
     if not (folder / FILE).is_file():
         return ""
@@ -134,24 +127,21 @@ def _how_to_go_on(cfg: DictConfig) -> str:
 
 
 def _sum_up(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig) -> dict[str, float]:
-    """Scores what has been trained, and writes and prints the results."""
+    """Scores the trainings, and writes and prints the results."""
     out_of_fold = [_out_of_fold(cfg, training, composed) for training in trainings]
     test = _test(trainings)
     ensemble = _ensemble(cfg, trainings, composed, has_test=bool(test))
     results = _results(trainings, out_of_fold, test, ensemble, composed)
-    columns = shown_columns(results, cfg.metric, cfg.columns)
-    words, notes = tables(results, columns), notes_of(results, composed.monitor)
-    write_results(
+    report_crossval(
         results,
         out_of_fold,
         draw_crossval(results, out_of_fold, test, ensemble, metric=cfg.metric),
         Path(cfg.run_dir),
-        tables=words,
-        notes=notes,
+        columns=shown_columns(results, cfg.metric, cfg.columns),
+        monitor=composed.monitor,
         facts=_facts(cfg, trainings),
     )
-    print_tables(words, notes)
-    print(f"\ntables, picture, every image  {cfg.run_dir}", flush=True)  # plainly: a wrapped path cannot be copied
+    print(f"\ntables, picture, every image  {cfg.run_dir}", flush=True)  # a path that rich wraps cannot be copied
     if cfg.ensemble:
         _print_ensemble(Path(cfg.run_dir) / CHECKPOINT, len(trainings))
     return _numbers(results)
@@ -168,14 +158,14 @@ def _out_of_fold(cfg: DictConfig, training: Training, composed: DictConfig) -> S
 
 
 def _test(trainings: Sequence[Training]) -> list[Scored]:
-    """Reads the trainings' own tests; none unless all have been tested."""
+    """Reads the trainings' own tests; empty unless all have been tested."""
     runs = [tested(training) for training in trainings]
     found = [(training, run) for training, run in zip(trainings, runs, strict=True) if run is not None]
     return found if len(found) == len(trainings) else []
 
 
 def _ensemble(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig, *, has_test: bool) -> Run | None:
-    """Writes the ensemble's checkpoint, unless that is there already, and tests it where there is a test part."""
+    """Writes the ensemble's checkpoint unless it is up to date, and tests it if there is a test subset."""
     if not cfg.ensemble:
         return None
     path = Path(cfg.run_dir) / CHECKPOINT
@@ -198,8 +188,8 @@ def _results(
     return CrossvalResults(
         name=composed.name,
         is_cross_validation=trainings[0].fold is not None,
-        out_of_fold=part_results(out_of_fold, resamples=resamples, seed=seed),
-        test=part_results(test, resamples=resamples, seed=seed) if test else None,
+        out_of_fold=subset_results(out_of_fold, resamples=resamples, seed=seed),
+        test=subset_results(test, resamples=resamples, seed=seed) if test else None,
         ensemble=None
         if ensemble is None
         else estimates(ensemble.scores, ensemble.metrics, ensemble.diagonal, resamples=resamples, seed=seed),
@@ -209,7 +199,6 @@ def _results(
 
 
 def _facts(cfg: DictConfig, trainings: Sequence[Training]) -> dict[str, Any]:
-    """Says what was done."""
     return {
         "folds": cfg.folds,
         "seeds": None if cfg.seeds is None else list(cfg.seeds),

@@ -1,17 +1,41 @@
-"""Which trainings a cross-validation consists of, and where each of them is kept."""
+"""Command line of a cross-validation, and the trainings that it consists of."""
 
+import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig
 
+from lesionseg.config.command_line import quoted, value_of
 from lesionseg.config.help_page import for_example
 from lesionseg.config.old_names import current_words
 from lesionseg.config.value_checks import range_faults
 from lesionseg.errors import InputError, raise_all
+from lesionseg.system.files import write_json
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+FILE = "command.json"
+"""File in a cross-validation's folder with its command line and working folder."""
+OWN = (
+    "folds",
+    "seeds",
+    "checkpoints",
+    "training",
+    "jobs",
+    "metric",
+    "columns",
+    "masks",
+    "ensemble",
+    "run_dir",
+    "resume",
+)
+"""Keys that are not passed on to the trainings."""
+FIXED = ("folds", "seeds", "checkpoints", "training")
+"""Keys that cannot change when a cross-validation is resumed."""
+TAKES_A_WORD = ("--cfg", "-c", "--package", "-p", "--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd")
+"""Options of Hydra whose value is the next word."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +43,10 @@ class Training:
     """One training.
 
     Attributes:
-        folder: Of its run; its name is that of the training, `fold_0`, `seed_1` or `fold_0_seed_1`.
-        fold: Which fold validates; None without folds.
-        seed: Of weights, order and augmentation; None for the configured one.
-        words: Its overrides for `lesionseg.train`.
+        folder: Folder of the run, named `fold_0`, `seed_1` or `fold_0_seed_1`.
+        fold: Fold that validates; None without folds.
+        seed: Seed of the training; None for the configured one.
+        words: Overrides for `lesionseg.train`.
     """
 
     folder: Path
@@ -32,21 +56,21 @@ class Training:
 
     @property
     def name(self) -> str:
-        """What lines and tables call it."""
+        """Name in messages and tables."""
         return self.folder.name
 
     @property
     def checkpoint(self) -> Path:
-        """Its best checkpoint; the last one where the best is not kept."""
+        """Best checkpoint, or the last one if the best is not kept."""
         folder = self.folder / "checkpoints"
         return folder / (BEST if (folder / BEST).is_file() else LAST)
 
 
 def plan(cfg: DictConfig, run_dir: Path) -> list[Training]:
-    """Lists the trainings that `cfg` asks for, fold by fold; none for an ensemble of checkpoints that are there.
+    """Lists the trainings that `cfg` asks for, fold by fold; none for an ensemble of existing checkpoints.
 
     Raises:
-        InputError: Lists every setting that is wrong.
+        InputError: Settings are wrong; lists all of them.
     """
     if cfg.checkpoints is not None:
         if cfg.folds is not None or cfg.seeds is not None or cfg.training:
@@ -62,6 +86,43 @@ def plan(cfg: DictConfig, run_dir: Path) -> list[Training]:
     return [_training(cfg, run_dir, fold, seed) for fold in folds for seed in seeds]
 
 
+def with_training(words: Sequence[str]) -> list[str]:
+    """Moves the words that are meant for the trainings into one override, `training=[...]`.
+
+    With `resume=FOLDER`, the words are those that the cross-validation in that folder was started with.
+
+    Args:
+        words: Command line, as `literal_words` returns it.
+
+    Raises:
+        InputError: A sweep is asked for, or the folder holds no cross-validation that these words can resume.
+    """
+    if any(word in ("-m", "--multirun") for word in words):
+        raise InputError("lesionseg.crossval trains several times as it is; run it once for each setting, without -m")
+    own: list[str] = []
+    trainings: list[str] = []
+    before = ""
+    for word in words:
+        (trainings if _is_trainings(word, before) else own).append(word)
+        before = word
+    resumed = [value_of(word) for word in own if word.startswith("resume=")]
+    if resumed and resumed[-1] not in ("auto", None, ""):
+        return _recorded(own, trainings, Path(resumed[-1]))
+    return [*own, f"training=[{','.join(map(quoted, trainings))}]"] if trainings else own
+
+
+def note_command(folder: Path, words: Sequence[str]) -> None:
+    """Records the command line for `resume=FOLDER`, unless an earlier one is recorded."""
+    if not (folder / FILE).exists():
+        write_json(folder / FILE, {"arguments": list(words), "folder": os.getcwd()})
+
+
+def metric_faults(cfg: DictConfig, measured: Sequence[str]) -> list[str]:
+    """Lists metrics in the settings that the trainings do not measure."""
+    chosen = [("metric", cfg.metric), *(("columns", name) for name in cfg.columns)]
+    return [f"{key} is {name}; allowed: {', '.join(measured)}" for key, name in chosen if name not in measured]
+
+
 def _training(cfg: DictConfig, run_dir: Path, fold: int | None, seed: int | None) -> Training:
     words, names = current_words("train", list(cfg.training)), []
     if fold is not None:
@@ -74,16 +135,9 @@ def _training(cfg: DictConfig, run_dir: Path, fold: int | None, seed: int | None
 
 
 def _faults(cfg: DictConfig) -> Iterator[str]:
-    """Checks what the cross-validation itself is told."""
     yield from range_faults({"folds": cfg.folds, "seeds": list(cfg.seeds or []), "jobs": cfg.jobs})
     if cfg.seeds is not None:
         yield from _seed_faults(list(cfg.seeds), fewest=2 if cfg.folds is None else 1)
-
-
-def metric_faults(cfg: DictConfig, measured: Sequence[str]) -> list[str]:
-    """Finds metrics to show that the trainings do not measure."""
-    chosen = [("metric", cfg.metric), *(("columns", name) for name in cfg.columns)]
-    return [f"{key} is {name}; allowed: {', '.join(measured)}" for key, name in chosen if name not in measured]
 
 
 def _seed_faults(seeds: Sequence[int], *, fewest: int) -> Iterator[str]:
@@ -92,10 +146,43 @@ def _seed_faults(seeds: Sequence[int], *, fewest: int) -> Iterator[str]:
 
 
 def _conflicts(cfg: DictConfig) -> Iterator[str]:
-    """Finds words for the trainings that say otherwise what the cross-validation says to each of them."""
+    """Finds words for the trainings that the cross-validation sets itself."""
     keys = [str(word).partition("=")[0].lstrip("+~") for word in cfg.training]
     for key in ("data.fold", "data.folds"):
         if cfg.folds is not None and key in keys:
             yield f"{key} is what folds={cfg.folds} says to each training; take it out"
     if cfg.seeds is not None and "seed" in keys:
         yield "seed is what seeds says to each training; take it out"
+
+
+def _is_trainings(word: str, before: str) -> bool:
+    """Tells overrides of `lesionseg.train` from the cross-validation's own, from Hydra's and from options."""
+    if before in TAKES_A_WORD or word.startswith("-") or not ("=" in word or word.startswith("~")):
+        return False
+    key = _key(word)
+    return key not in OWN and not key.startswith(("hydra.", "hydra/"))
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")
+
+
+def _recorded(own: Sequence[str], trainings: Sequence[str], folder: Path) -> list[str]:
+    """Returns the recorded command line, and changes to the folder that it was given in."""
+    path = Path(os.path.abspath(folder))  # without `..`, and a symbolic link as it is
+    others = [*trainings, *(word for word in own if _key(word) in FIXED)]
+    raise_all(f"resume={folder} repeats the cross-validation's own command line; take out:", others)
+    try:
+        command = json.loads((path / FILE).read_text(encoding="utf-8"))
+        words, origin = [str(word) for word in command["arguments"]], Path(command["folder"])
+    except OSError:
+        raise InputError(f"resume={folder}: there is no cross-validation ({path / FILE} is not there)") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path / FILE} is damaged: {error}") from error
+    if not origin.is_dir():
+        raise InputError(f"resume={folder}: the folder that it was started in, {origin}, is gone")
+    os.chdir(origin)
+    kept = [word for word in words if _key(word) not in ("hydra.run.dir", "resume", *map(_key, own))]
+    now = [word for word in own if _key(word) != "resume"]
+    here = quoted(str(path))
+    return [*kept, *now, f"resume={here}", f"hydra.run.dir={here}", "hydra.output_subdir=null"]

@@ -1,4 +1,4 @@
-"""The numbers of a cross-validation: each training's, over folds, over seeds and over all images."""
+"""Scores of a cross-validation: of each training, over folds, over seeds and over all images."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,18 +17,18 @@ from lesionseg.study.scored_run import Run, mean_diagonal
 
 Array = NDArray[np.float64]
 Scored = tuple[Training, Run]
-"""A training, and its evaluation."""
+"""A training and its evaluation."""
 
 
 @dataclass(frozen=True)
 class TrainingScores:
-    """What one training scores.
+    """Scores of one training.
 
     Attributes:
-        name: Of the training.
-        fold: Which it validates on; None without folds.
-        seed: None where it is the configured one.
-        images: So many it was scored on.
+        name: Name of the training.
+        fold: Fold that it validates on; None without folds.
+        seed: Seed; None for the configured one.
+        images: Number of images that it was scored on.
         means: Mean over these images by metric.
     """
 
@@ -41,13 +41,13 @@ class TrainingScores:
 
 @dataclass(frozen=True)
 class Spread:
-    """How far several means lie apart.
+    """Spread of several means.
 
     Attributes:
-        mean: Of the means.
-        deviation: Their standard deviation, with one less than their number below the line.
-        lowest: Of the means.
-        highest: Likewise.
+        mean: Mean of the means.
+        deviation: Sample standard deviation of the means.
+        lowest: Lowest mean.
+        highest: Highest mean.
     """
 
     mean: float
@@ -57,16 +57,15 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class PartResults:
-    """What the trainings score on one part of the data.
+class SubsetResults:
+    """Scores of all trainings on one subset of the data.
 
     Attributes:
-        trainings: In the order of the plan.
+        trainings: Scores of each training in the order of the plan.
         images: Number of different images.
-        overall: Mean over all images, each image's scores being averaged over trainings first, with its 95 %
-            interval; by metric.
-        over_folds: Of each fold's mean over images and seeds; None for fewer than two folds.
-        over_seeds: Of each seed's mean over the images of all folds; None for fewer than two seeds.
+        overall: By metric, mean over all images with its 95 % interval; scores are averaged over trainings first.
+        over_folds: Spread of the folds' means over images and seeds; None for fewer than two folds.
+        over_seeds: Spread of the seeds' means over the images of all folds; None for fewer than two seeds.
     """
 
     trainings: Sequence[TrainingScores]
@@ -78,7 +77,7 @@ class PartResults:
 
 @dataclass(frozen=True)
 class FittedScore:
-    """Mean Jaccard index of a training's validation part as configured, and with the decision that was fitted on it."""
+    """Mean Jaccard index on a training's validation subset, as configured and with postprocessing fitted on it."""
 
     name: str
     images: int
@@ -88,43 +87,37 @@ class FittedScore:
 
 @dataclass(frozen=True)
 class CrossvalResults:
-    """Everything that a cross-validation found.
+    """Results of a cross-validation.
 
     Attributes:
-        name: Of the method.
-        is_cross_validation: Whether there are folds; else there are seeds alone.
-        out_of_fold: Of images by trainings that have not seen them, decided as configured.
-        test: Of the test part, decided as fitted on the validation part; None where there is none.
-        ensemble: The ensemble's means on the test part; None where there is no test part or no ensemble.
-        fitted: How much better the fitted decisions look on the images that they were fitted on.
-        definitions: What the numbers mean.
+        name: Name of the method.
+        is_cross_validation: Whether there are folds; otherwise, there are only seeds.
+        out_of_fold: Scores on images that the trainings have not seen, with postprocessing as configured.
+        test: Scores on the test subset with fitted postprocessing; None without a test subset.
+        ensemble: Means of the ensemble on the test subset; None without either.
+        fitted: Scores of fitted postprocessing on the images that it was fitted on.
+        definitions: Definitions of the metrics as an evaluation records them.
     """
 
     name: str
     is_cross_validation: bool
-    out_of_fold: PartResults
-    test: PartResults | None
+    out_of_fold: SubsetResults
+    test: SubsetResults | None
     ensemble: Mapping[str, Estimate] | None
     fitted: Sequence[FittedScore]
     definitions: Mapping[str, Any]
 
     @property
     def titles(self) -> dict[str, Definition]:
-        """What is known of each metric."""
+        """Definition by metric."""
         return recorded_definitions(self.definitions)
 
 
-def part_results(scored: Sequence[Scored], *, resamples: int, seed: int) -> PartResults:
-    """Averages what trainings score on a part.
-
-    Args:
-        scored: At least one.
-        resamples: Of the intervals.
-        seed: Of the intervals.
-    """
+def subset_results(scored: Sequence[Scored], *, resamples: int, seed: int) -> SubsetResults:
+    """Averages the scores of one training or more on a subset."""
     values = _per_image(run for _, run in scored)
     definitions, diagonal = scored[0][1].metrics, mean_diagonal([run for _, run in scored])
-    return PartResults(
+    return SubsetResults(
         trainings=[_training_scores(training, run) for training, run in scored],
         images=values.shape[1],
         overall=estimates(values, definitions, diagonal, resamples=resamples, seed=seed),
@@ -141,9 +134,9 @@ def estimates(
     Args:
         values: Scores (metrics, images) in the order of the definitions.
         definitions: The metrics.
-        diagonal: Mean of the images', in pixels.
-        resamples: Of the intervals.
-        seed: Of the intervals.
+        diagonal: Mean diagonal of the images in pixels.
+        resamples: Number of resamples of each interval.
+        seed: Seed of the resamples.
     """
     intervals = mean_intervals(values, ends=scale_ends(definitions, diagonal), resamples=resamples, seed=seed)
     bounds = [interval or (None, None) for interval in intervals]
@@ -154,7 +147,7 @@ def estimates(
 
 
 def fitted_scores(trainings: Iterable[Training]) -> list[FittedScore]:
-    """Reads what fitting the decision brought to each training that fitted one."""
+    """Reads the scores of each training that fitted its postprocessing."""
     found = []
     for training in trainings:
         path = training.folder / "decision.json"
@@ -164,9 +157,9 @@ def fitted_scores(trainings: Iterable[Training]) -> list[FittedScore]:
     return found
 
 
-def _before_and_after(postprocessing: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """Takes the mean Jaccard index before the first trial and after the last that was kept; none without trials."""
-    trials = postprocessing["trials"]
+def _before_and_after(fitted: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Returns the mean Jaccard index before the first trial and after the last kept one; nothing without trials."""
+    trials = fitted["trials"]
     kept = [max(tried["jaccard"] for tried in trial["tried"]) for trial in trials if trial["kept"]]
     before = [trial["without"]["jaccard"] for trial in trials[:1]]
     return [(first, kept[-1] if kept else first) for first in before]
@@ -178,7 +171,7 @@ def _training_scores(training: Training, run: Run) -> TrainingScores:
 
 
 def _per_image(runs: Iterable[Run]) -> Array:
-    """Averages each image's scores over the runs that have it: (metrics, images), sorted by id."""
+    """Averages each image's scores over its runs: (metrics, images), sorted by id."""
     columns: dict[str, list[Array]] = {}
     for run in runs:
         for id_, column in zip(run.targets, run.scores.T, strict=True):
@@ -187,7 +180,7 @@ def _per_image(runs: Iterable[Run]) -> Array:
 
 
 def _spread(keyed: Sequence[tuple[int | None, Run]]) -> dict[str, Spread] | None:
-    """Compares the means of groups of runs, each over the images of all runs in it."""
+    """Returns the spread of the means of runs that share a key; None for fewer than two keys."""
     groups: dict[int | None, list[Array]] = {}
     for key, run in keyed:
         groups.setdefault(key, []).append(run.scores)

@@ -1,4 +1,4 @@
-"""Scoring trainings on images that they have not seen, as `lesionseg.evaluate` does."""
+"""Evaluation of trainings on images that they have not seen."""
 
 import contextlib
 import io
@@ -21,21 +21,21 @@ from lesionseg.system.files import whole_file
 from lesionseg.training.testing import score_checkpoint
 
 OUT_OF_FOLD = "out_of_fold"
-"""In a training's folder: the evaluation of its own validation part, decided as configured."""
+"""Folder in a training's folder with the evaluation of its validation subset."""
 ENSEMBLE = "ensemble"
-"""In the cross-validation's folder: the test of the ensemble."""
+"""Folder in the cross-validation's folder with the test of the ensemble."""
 SAME = ("evaluation", "metrics", "batch_size", "num_workers")
-"""Settings that scoring takes from the trainings."""
+"""Keys whose values scoring takes from the trainings."""
 
 
 def score_out_of_fold(training: Training, composed: DictConfig) -> Run:
-    """Scores a training's validation part, unless that has been done since it ended.
+    """Scores a finished training on its validation subset, unless its checkpoint has been scored.
 
-    Decided as configured: the decision that was fitted afterwards was chosen on these very images.
+    Postprocessing is as configured, because fitted postprocessing was chosen on these very images.
 
     Args:
-        training: That has finished.
-        composed: The configuration of one of the trainings; scoring takes its settings of device and evaluation.
+        training: Finished training.
+        composed: Configuration of a training, whose settings of device and evaluation are used.
 
     Raises:
         InputError: The checkpoint or the data are gone.
@@ -45,19 +45,19 @@ def score_out_of_fold(training: Training, composed: DictConfig) -> Run:
 
 
 def score_test(checkpoint: Path, folder: Path, composed: DictConfig) -> Run:
-    """Scores a checkpoint on its own test part likewise, decided as stored."""
+    """Scores a checkpoint on its test subset with the postprocessing that it holds, unless it has been scored."""
     return _scored(checkpoint, folder, composed, part="test", postprocessing="stored")
 
 
 def tested(training: Training) -> Run | None:
-    """Reads a training's own test; None where it had no test part."""
+    """Reads a training's own test; None without a test subset."""
     return read_run(training.folder) if (training.folder / SUMMARY).is_file() else None
 
 
 def write_masks(training: Training, folder: Path, composed: DictConfig) -> None:
-    """Writes the masks of a training's validation part, decided as configured, as `<folder>/<id>.png`.
+    """Writes the masks of a training's validation subset as `<folder>/<id>.png`, with postprocessing as configured.
 
-    Each is of the ground truth's own size, 255 where the lesion is, else 0.
+    Each mask has its ground truth's size; 255 is lesion, 0 is skin.
     """
     checkpoint = read(training.checkpoint)
     device = "cpu" if composed.trainer.accelerator == "cpu" else "auto"
@@ -72,12 +72,12 @@ def write_masks(training: Training, folder: Path, composed: DictConfig) -> None:
 
 
 def is_newer(path: Path, *others: Path) -> bool:
-    """Whether a file is there and was written after all the others."""
+    """Tells whether a file exists and was written after all the others."""
     return path.is_file() and all(path.stat().st_mtime_ns >= other.stat().st_mtime_ns for other in others)
 
 
 def _scored(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, postprocessing: str) -> Run:
-    """Evaluates a checkpoint; its own table is not printed, for many of them hide the one that counts."""
+    """Evaluates a checkpoint without printing, because many tables would hide the one that counts."""
     if not is_newer(folder / SUMMARY, checkpoint):
         cfg = _evaluation(checkpoint, folder, composed, part=part, postprocessing=postprocessing)
         with contextlib.redirect_stdout(io.StringIO()):
@@ -86,7 +86,7 @@ def _scored(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, 
 
 
 def _evaluation(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, postprocessing: str) -> DictConfig:
-    """Composes what `lesionseg.evaluate` would run with, from a training's settings of the same things."""
+    """Composes a configuration of `lesionseg.evaluate` with the settings of a training."""
     words = [f"checkpoint={quoted(str(checkpoint))}", f"run_dir={quoted(str(folder))}"]
     cfg = hydra.compose("evaluate", overrides=[*words, f"part={part}", f"postprocessing={postprocessing}"])
     settings: Any = OmegaConf.to_container(composed, resolve=True)

@@ -1,10 +1,10 @@
-"""From several checkpoints to one of their ensemble, which everything takes that takes a checkpoint."""
+"""One checkpoint of an ensemble from several checkpoints."""
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -20,16 +20,16 @@ from lesionseg.errors import InputError, raise_all
 from lesionseg.model.engine import file_digest
 from lesionseg.model.ensemble import Ensemble
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.postprocessing import Postprocessing
-from lesionseg.study.ensemble_postprocessing import IN_WORDS, consensus
+from lesionseg.postprocessing.postprocessing import Postprocessing, Views
 
 FEWEST = 2
+IN_WORDS = "median of the members' thresholds; of views and changes of regions, what most members have"
 TARGET = f"{Ensemble.__module__}.{Ensemble.__qualname__}"
 
 
 @dataclass(frozen=True)
 class Member:
-    """A checkpoint that is to be a member, and its segmenter with the decision that it makes."""
+    """A checkpoint that becomes a member, and its segmenter with its fitted postprocessing."""
 
     path: Path
     checkpoint: Mapping[str, Any]
@@ -37,30 +37,30 @@ class Member:
 
     @property
     def record(self) -> Mapping[str, Any]:
-        """What lesionseg has stored in it."""
+        """Record of lesionseg in the checkpoint."""
         stored: Mapping[str, Any] = self.checkpoint["lesionseg"]
         return stored
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The configuration that it was trained with."""
+        """Configuration of the training."""
         config: Mapping[str, Any] = self.record["config"]
         return config
 
     @property
     def parts(self) -> Mapping[str, Sequence[str]]:
-        """The images of each part."""
+        """Ids of the images of each subset."""
         parts: Mapping[str, Sequence[str]] = self.record["split"]["parts"]
         return parts
 
     @property
     def files(self) -> Mapping[str, str]:
-        """Digests of the images' files, as far as they are known."""
+        """Known digests of the images' files."""
         files: Mapping[str, str] = self.record["split"].get("files", {})
         return files
 
     def facts(self) -> dict[str, Any]:
-        """Says in plain values what went into the ensemble."""
+        """Describes the member in plain values."""
         return {
             "file": str(self.path),
             "sha256": file_digest(self.path),
@@ -72,18 +72,19 @@ class Member:
 
 
 def write_ensemble(checkpoints: Sequence[Path], path: Path) -> None:
-    """Writes an ensemble's checkpoint as one training would have written it, and its weights as `.safetensors`.
+    """Writes the checkpoint of an ensemble as a training would have written it, and its weights as `.safetensors`.
 
-    Its training part is the union of the members', so that `evaluate` and `predict` know all images that one of them
-    was trained on; its validation and its test part have what is in that part of every member's and was trained on by
-    none: after a cross-validation nothing is left for validation. Its decision is the members', see `consensus`.
+    Its training subset is the union of the members', so that `evaluate` and `predict` know every image that a member
+    was trained on. Its validation and test subsets hold the images that are in that subset of all members and that no
+    member was trained on; after a cross-validation, the validation subset is empty. `consensus` gives its
+    postprocessing.
 
     Args:
-        checkpoints: Two or more files, none of them an ensemble.
-        path: The new file; one that is there is replaced.
+        checkpoints: Two files or more, none of them an ensemble.
+        path: New file, which replaces an existing one.
 
     Raises:
-        InputError: A file cannot be opened, or they do not fit together; lists every fault.
+        InputError: A file cannot be opened, or the files do not fit together; lists every fault.
     """
     members = [_opened(file) for file in checkpoints]
     raise_all("These checkpoints cannot be an ensemble:", list(_faults(members)))
@@ -111,6 +112,24 @@ def ensemble_of(members: Sequence[Member]) -> dict[str, Any]:
     )
 
 
+def consensus(members: Sequence[Postprocessing]) -> Postprocessing:
+    """Returns the median threshold with the majority's other settings; the setting that does less wins a tie.
+
+    Nothing is fitted again, because no image is left on which none of the members was trained.
+
+    Args:
+        members: Post-processing of each member, at least one.
+    """
+    views = [member.views for member in members]
+    half = len(members) / 2
+    return Postprocessing(
+        threshold=float(statistics.median(member.threshold for member in members)),
+        views=max(get_args(Views), key=views.count),  # the first of equals
+        largest_component=sum(member.largest_component for member in members) > half,
+        fill_holes=sum(member.fill_holes for member in members) > half,
+    )
+
+
 def _opened(path: Path) -> Member:
     checkpoint = read(path)
     try:
@@ -133,7 +152,7 @@ def _faults(members: Sequence[Member]) -> Iterator[str]:
 
 
 def _differing(members: Sequence[Member], name: str, value: Callable[[Member], Any]) -> Iterator[str]:
-    """Says where a member differs from the first in what all have to share."""
+    """Describes where members differ from the first in a value that all have to share."""
     first = value(members[0])
     for member in members[1:]:
         if value(member) != first:
@@ -141,7 +160,7 @@ def _differing(members: Sequence[Member], name: str, value: Callable[[Member], A
 
 
 def _other_files(members: Sequence[Member]) -> Iterator[str]:
-    """Says which images of a member are other files than the first one's of that name."""
+    """Describes images whose files differ between members."""
     known: dict[str, str] = {}
     for member in members:
         found = changes(known, member.files)
@@ -151,7 +170,7 @@ def _other_files(members: Sequence[Member]) -> Iterator[str]:
 
 
 def _config(members: Sequence[Member]) -> dict[str, Any]:
-    """Describes the ensemble as a training's configuration would: the first member's, but for what is its own."""
+    """Returns the first member's configuration with the ensemble's name, network and postprocessing."""
     first = members[0].config
     configured = consensus([segmenter_of(member.checkpoint, plain=True).postprocessing for member in members])
     return {
@@ -164,7 +183,7 @@ def _config(members: Sequence[Member]) -> dict[str, Any]:
 
 
 def _split(members: Sequence[Member]) -> dict[str, Any]:
-    """Divides the images as the ensemble knows them."""
+    """Returns the ensemble's split, see `write_ensemble`."""
     trained = {id_ for member in members for id_ in member.parts["train"]}
     shared = {part: set.intersection(*(set(member.parts[part]) for member in members)) for part in PARTS}
     parts = {"train": trained, "validation": shared["validation"] - trained, "test": shared["test"] - trained}
@@ -174,7 +193,6 @@ def _split(members: Sequence[Member]) -> dict[str, Any]:
 
 
 def _postprocessing(members: Sequence[Member]) -> dict[str, Any]:
-    """Settles the decision from the members' own."""
     postprocessings: list[Postprocessing] = [member.segmenter.postprocessing for member in members]
     images = [member.record["decision"]["images"] for member in members if has_postprocessing(member.checkpoint)]
     temperature = statistics.median(temperature_of(member.checkpoint) for member in members)

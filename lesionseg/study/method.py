@@ -1,4 +1,4 @@
-"""Which runs are one method, and what its scores are."""
+"""Runs grouped into methods, with scores and labels."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,13 +39,13 @@ MADE_OF = (
     "callbacks.progressive_size",
     "callbacks.early_stopping",
 )
-"""Parts of a configuration that decide what is trained; the others hold paths, pictures and loggers."""
+"""Keys of a configuration that decide what is trained; the others hold paths, figures and loggers."""
 NOT_MADE_OF = ("data.fold", "data.split_seed", "data.cache", "data.cache_dir")
-"""Of these parts: what tells repetitions of one method apart, or changes nothing."""
+"""Keys among `MADE_OF` that tell repetitions of one method apart, or change nothing."""
 REPEATS = ("seed", "data.split_seed", "data.fold")
-"""What repetitions of one method differ in."""
+"""Keys in which repetitions of one method differ."""
 DECIDED_BY = ("threshold", "decision")
-"""Facts of an evaluation that make one checkpoint two methods, for example averaging over mirrored images."""
+"""Facts of an evaluation that make two methods of one checkpoint, for example averaging over mirrored images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,11 @@ class Method:
     """Runs of one method.
 
     Attributes:
-        runs: In the order given.
-        folds: Number of runs with other images each that make up a repetition; 1 without cross-validation.
-        targets: Fingerprint of each image's ground truth by id, sorted; the folds' images together.
-        scores: (metrics, images), averaged over repetitions.
-        repetition_means: (repetitions, metrics), each repetition's mean over all images.
+        runs: Runs in the order given.
+        folds: Number of runs on disjoint images that make up a repetition; 1 without cross-validation.
+        targets: Fingerprint of each image's ground truth by id, sorted, over all folds.
+        scores: Scores averaged over repetitions, (metrics, images).
+        repetition_means: Mean over all images of each repetition, (repetitions, metrics).
     """
 
     runs: Sequence[Run]
@@ -68,7 +68,7 @@ class Method:
 
     @property
     def repetitions(self) -> int:
-        """How often the method was trained on the same division of the images, each time with another seed."""
+        """Number of trainings on the same split, each with its own seed."""
         return len(self.repetition_means)
 
 
@@ -100,6 +100,22 @@ def made_of(run: Run) -> dict[str, Any]:
     return kept | {fact: run.facts[fact] for fact in DECIDED_BY if fact in run.facts}
 
 
+def labels_of(methods: Sequence[Method]) -> list[str]:
+    """Labels each method uniquely with the name of its first run.
+
+    Methods that share a name are told apart by the settings in which they differ, for example
+    `unet (model.base_channels=16, optimizer.lr=0.001)`, else by the name of their folder, else by its path.
+    """
+    groups: dict[str, list[int]] = {}
+    for number, method in enumerate(methods):
+        groups.setdefault(method.runs[0].name, []).append(number)
+    labels: dict[int, str] = {}
+    for name, numbers in groups.items():
+        group = [methods[number] for number in numbers]
+        labels |= dict(zip(numbers, _unique(name, group) if len(group) > 1 else [name], strict=True))
+    return [labels[number] for number in range(len(methods))]
+
+
 def _within(name: str, places: Iterable[str]) -> bool:
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
@@ -123,7 +139,7 @@ def _repeat(run: Run, names: Sequence[str]) -> list[Any]:
 
 
 def _repetitions(runs: Sequence[Run]) -> list[list[Run]] | None:
-    """Divides a method's runs into repetitions, each of which covers all images once; None where that is impossible."""
+    """Groups a method's runs into repetitions that each cover all images once; None where that is impossible."""
     if _disjoint(runs):
         return [list(runs)]
     by_seed: dict[str, list[Run]] = {}
@@ -157,7 +173,39 @@ def _method(runs: Sequence[Run], repetitions: Sequence[Sequence[Run]]) -> Method
 
 
 def _scores(folds: Sequence[Run]) -> Array:
-    """Puts the folds' images together: (metrics, images), sorted by id."""
+    """Joins the folds' scores: (metrics, images), sorted by id."""
     ids = [id_ for run in folds for id_ in run.targets]
     order = sorted(range(len(ids)), key=ids.__getitem__)
     return np.concatenate([run.scores for run in folds], axis=1)[:, order]
+
+
+def _unique(name: str, methods: Sequence[Method]) -> list[str]:
+    folders = [method.runs[0].folder.absolute() for method in methods]
+    additions = _differing_values([made_of(method.runs[0]) for method in methods])
+    for alternative in ([folder.name for folder in folders], [str(folder) for folder in folders]):
+        if len(set(additions)) < len(methods):
+            additions = alternative
+    return [f"{name} ({addition})" for addition in additions]
+
+
+def _differing_values(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Describes each configuration by the values in which they differ.
+
+    Where the class differs, only its name is given, because the other settings belong to it.
+    """
+    names = list(dict.fromkeys(name for config in configs for name in config))
+    differing = [name for name in names if len({str(config.get(name)) for config in configs}) > 1]
+    classes = {name.removesuffix("_target_") for name in differing if name.endswith("._target_")}
+    shown = [
+        name for name in differing if name.endswith("._target_") or not any(name.startswith(part) for part in classes)
+    ]
+    return [", ".join(filter(None, (_setting_text(name, config) for name in shown))) for config in configs]
+
+
+def _setting_text(name: str, config: Mapping[str, Any]) -> str:
+    if name not in config:
+        return ""
+    value = str(config[name])
+    if name.endswith("_target_"):
+        return f"{name.removesuffix('._target_')}={value.rpartition('.')[2]}"
+    return f"{name}={value}"

@@ -21,8 +21,8 @@ from lesionseg.metrics.formula import Counts, mean_scores
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.study.comparing import compare_runs
 from lesionseg.study.crossval_plan import Training
-from lesionseg.study.crossval_results import CrossvalResults, part_results
-from lesionseg.study.crossval_tables import shown_columns, tables
+from lesionseg.study.crossval_report import shown_columns, tables
+from lesionseg.study.crossval_results import CrossvalResults, subset_results
 from lesionseg.study.scored_run import Run, read_run
 
 PYTHON = """
@@ -136,7 +136,7 @@ def test_a_cross_validation_shows_it(evaluated: Evaluated) -> None:
         return Training(Path(f"fold_{number}"), number, None, []), run
 
     scored = [fold(0, read_run(evaluated.good)), fold(1, read_run(evaluated.poor))]
-    part = part_results(scored, resamples=200, seed=0)
+    part = subset_results(scored, resamples=200, seed=0)
     results = CrossvalResults("mine", True, part, None, None, [], scored[0][1].definitions)
     (table,) = tables(results, shown_columns(results, "jaccard", ["dice"]))
     assert table.headings == ["training", "images", "Jaccard (IoU)", "Dice (F1)", "F2 score"]

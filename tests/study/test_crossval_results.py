@@ -9,7 +9,7 @@ import pytest
 
 from lesionseg.metrics.definitions import definitions_of, standard_formulas
 from lesionseg.study.crossval_plan import Training
-from lesionseg.study.crossval_results import PartResults, estimates, fitted_scores, part_results
+from lesionseg.study.crossval_results import SubsetResults, estimates, fitted_scores, subset_results
 from lesionseg.study.scored_run import Run
 
 METRICS = definitions_of(standard_formulas())
@@ -18,8 +18,8 @@ RunOf = Callable[..., Run]
 TrainingOf = Callable[..., Training]
 
 
-def results(*scored: tuple[Training, Run]) -> PartResults:
-    return part_results(scored, resamples=200, seed=0)
+def results(*scored: tuple[Training, Run]) -> SubsetResults:
+    return subset_results(scored, resamples=200, seed=0)
 
 
 def test_folds_of_different_sizes_count_by_their_images(run_of: RunOf, training_of: TrainingOf) -> None:

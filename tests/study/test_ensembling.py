@@ -19,7 +19,7 @@ from lesionseg.errors import InputError
 from lesionseg.model.engine import id_digest
 from lesionseg.model.ensemble import Ensemble
 from lesionseg.postprocessing.postprocessing import Postprocessing
-from lesionseg.study.ensembling import write_ensemble
+from lesionseg.study.ensembling import consensus, write_ensemble
 from lesionseg.training.tested_model import open_tested
 
 
@@ -241,3 +241,30 @@ def test_a_weight_of_one_member_that_is_no_number_is_refused(file: Path, tmp_pat
 
     with pytest.raises(InputError, match=r"members\.1\.head\.weight"):
         segmenter_of(read(changed(file, tmp_path / "nan.ckpt", spoil)))
+
+
+def test_one_decision_stays_what_it_is() -> None:
+    only = Postprocessing(threshold=0.35, views="flips", largest_component=True, fill_holes=True)
+    assert consensus([only]) == only
+
+
+@pytest.mark.parametrize(("thresholds", "median"), [((0.3, 0.6, 0.4), 0.4), ((0.4, 0.5), 0.45), ((0.2, 0.2, 0.9), 0.2)])
+def test_the_threshold_is_the_median(thresholds: tuple[float, ...], median: float) -> None:
+    assert consensus([Postprocessing(threshold=value) for value in thresholds]).threshold == pytest.approx(median)
+
+
+def test_what_most_have_is_done() -> None:
+    members = [
+        Postprocessing(threshold=0.5, views="flips", largest_component=True),
+        Postprocessing(threshold=0.5, views="flips", largest_component=True, fill_holes=True),
+        Postprocessing(threshold=0.5, views="none"),
+    ]
+    assert consensus(members) == Postprocessing(threshold=0.5, views="flips", largest_component=True, fill_holes=False)
+
+
+def test_where_opinions_are_divided_less_is_done() -> None:
+    members = [
+        Postprocessing(threshold=0.5, views="turns", fill_holes=True),
+        Postprocessing(threshold=0.5, views="flips"),
+    ]
+    assert consensus(members) == Postprocessing(threshold=0.5, views="flips", fill_holes=False)

@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 
 from lesionseg.metrics.definitions import definitions_of, standard_formulas
-from lesionseg.study.crossval_chart import draw_crossval
-from lesionseg.study.crossval_files import write_results
 from lesionseg.study.crossval_plan import Training
-from lesionseg.study.crossval_results import CrossvalResults, FittedScore, Scored, estimates, part_results
-from lesionseg.study.crossval_tables import notes, tables
+from lesionseg.study.crossval_report import draw_crossval, notes, report_crossval, tables
+from lesionseg.study.crossval_results import CrossvalResults, FittedScore, Scored, estimates, subset_results
 from lesionseg.study.scored_run import Run
 
 METRICS = definitions_of(standard_formulas())
@@ -37,8 +35,8 @@ def results(out_of_fold: list[Scored], test: list[Scored], ensemble: Run | None,
     usual: Mapping[str, Any] = {
         "name": "method",
         "is_cross_validation": True,
-        "out_of_fold": part_results(out_of_fold, resamples=200, seed=0),
-        "test": part_results(test, resamples=200, seed=0) if test else None,
+        "out_of_fold": subset_results(out_of_fold, resamples=200, seed=0),
+        "test": subset_results(test, resamples=200, seed=0) if test else None,
         "ensemble": None if ensemble is None else estimates(ensemble.scores, METRICS, 1_000.0, resamples=200, seed=0),
         "fitted": [FittedScore("fold_0", 2, 0.6, 0.62), FittedScore("fold_1", 2, 0.8, 0.9)],
         "definitions": out_of_fold[0][1].definitions,
@@ -92,14 +90,12 @@ def test_everything_is_written_down(
     ensemble = run_of({"t": 0.5, "u": 0.7})
     found = results(scored, tested, ensemble, name="a|b")
     figure = draw_crossval(found, scored, tested, ensemble, metric="jaccard")
-    write_results(
-        found, scored, figure, tmp_path, tables=tables(found, ["jaccard"]), notes=["a note"], facts={"folds": 2}
-    )
+    report_crossval(found, scored, figure, tmp_path, columns=["jaccard"], monitor="val/dice", facts={"folds": 2})
     lines = (tmp_path / "out_of_fold.csv").read_text().splitlines()
     assert lines[0] == f"id,fold,seed,{','.join(METRICS)},target_sha256"
     assert lines[1] == f"a,0,4,{','.join(['0.123456789012345'] * len(METRICS))},truth"
     assert lines[2].startswith("b,1,4,")
-    assert "**a|b: Out of fold, 2 images" in (tmp_path / "crossval.md").read_text(encoding="utf-8")
+    assert "**a\\|b: Out of fold, 2 images" in (tmp_path / "crossval.md").read_text(encoding="utf-8")
     assert '"folds": 2' in (tmp_path / "crossval.json").read_text(encoding="utf-8")
     assert (tmp_path / "crossval.png").stat().st_size > 1000
     assert sorted(path.name for path in tmp_path.glob("*.*")) == [

@@ -6,13 +6,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.errors import InterruptionError
-from lesionseg.study.crossval_child import LOG
+from lesionseg.study import crossval_training as module
 from lesionseg.study.crossval_plan import Training
-from lesionseg.study.crossval_running import Trainings
+from lesionseg.study.crossval_training import GPUS, LOG, THREADS, Trainings, shares_of_machine
 from lesionseg.system.run_folder import read_record
 
 STAND_IN = """#!{python}
@@ -129,3 +132,66 @@ def test_a_signal_is_handed_on_and_all_are_waited_for(tmp_path: Path, number: si
     records = [read_record(one.folder) for one in running]
     assert [None if record is None else record.state for record in records] == ["interrupted"] * 2
     assert not waiting.folder.exists()
+
+
+@pytest.fixture
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight cores, no GPU, nothing set."""
+    monkeypatch.setattr(module, "usable_cores", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for name in (GPUS, THREADS):
+        monkeypatch.delenv(name, raising=False)
+
+
+def configured(**trainer: Any) -> DictConfig:
+    return OmegaConf.create({"trainer": {"accelerator": "auto", "devices": 1} | trainer})
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_a_cpu_runs_one_training_with_all_its_cores() -> None:
+    assert shares_of_machine(configured(), jobs=None, most=5) == [{}]
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_several_on_a_cpu_share_its_cores() -> None:
+    assert shares_of_machine(configured(), jobs=3, most=5) == [{THREADS: "2"}] * 3
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_more_than_there_are_cores_get_one_each() -> None:
+    assert shares_of_machine(configured(), jobs=9, most=9) == [{THREADS: "1"}] * 9
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_fewer_threads_stay_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(THREADS, "3")
+    assert shares_of_machine(configured(), jobs=2, most=2) == [{THREADS: "3"}] * 2
+    assert shares_of_machine(configured(), jobs=4, most=4) == [{THREADS: "2"}] * 4
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_there_are_no_more_places_than_trainings() -> None:
+    assert len(shares_of_machine(configured(), jobs=8, most=2)) == 2
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_each_gpu_gets_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert shares_of_machine(configured(), jobs=None, most=5) == [{GPUS: "0", THREADS: "4"}, {GPUS: "1", THREADS: "4"}]
+    assert [share[GPUS] for share in shares_of_machine(configured(), jobs=3, most=5)] == ["0", "1", "0"]
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_only_gpus_that_may_be_seen_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv(GPUS, "3, 5")
+    assert [share[GPUS] for share in shares_of_machine(configured(), jobs=None, most=5)] == ["3", "5"]
+
+
+@pytest.mark.usefixtures("eight_cores")
+@pytest.mark.parametrize("trainer", [{"accelerator": "cpu"}, {"devices": 2}])
+def test_no_gpu_is_given_to_what_wants_none_or_several(
+    monkeypatch: pytest.MonkeyPatch, trainer: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert shares_of_machine(configured(**trainer), jobs=None, most=5) == [{}]
