@@ -77,7 +77,7 @@ def test_there_are_two_examples_in_python() -> None:
 
 
 def test_the_python_lines_run(smoke_run: Path, photographs: Path, tmp_path: Path) -> None:
-    (tmp_path / "best.ckpt").symlink_to(smoke_run / "checkpoints" / "best.ckpt")
+    (tmp_path / "best.safetensors").symlink_to(smoke_run / "checkpoints" / "best.safetensors")
     (tmp_path / "photo.jpg").symlink_to(photographs / "images" / "photo 1.jpg")
     shown = f"{PYTHON[0]}\nprint(mask.shape, mask.dtype)"
     done = subprocess.run([sys.executable, "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=False)

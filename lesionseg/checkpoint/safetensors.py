@@ -5,10 +5,8 @@ the training, and `crc32`, a checksum of that text and all tensors, which the fo
 """
 
 import json
-import logging
 import struct
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,6 @@ from lesionseg.checkpoint.layout import AVERAGED, LIGHTNING_VERSION, SEGMENTER_P
 from lesionseg.checkpoint.pickle_scan import check_values
 from lesionseg.errors import InputError, first_line
 from lesionseg.system.files import whole_file
-
-log = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
 KEY, CHECKSUM = "lesionseg", "crc32"
@@ -40,9 +36,6 @@ def write_safetensors(checkpoint: Mapping[str, Any], path: Path) -> None:
         checkpoint: Contents of a checkpoint, see `lesionseg.checkpoint.layout`.
         path: New file; a file that is there is replaced.
     """
-    if find_spec("safetensors") is None:  # an environment from before lesionseg required it; the checkpoint is there
-        log.warning("%s is not written, which needs safetensors: pip install safetensors", path)
-        return
     from safetensors.torch import save
 
     contents = {key: checkpoint[key] for key in KEPT} | ({AVERAGED: None} if AVERAGED in checkpoint else {})

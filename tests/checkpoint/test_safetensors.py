@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 
 import lesionseg
 from lesionseg.checkpoint.layout import descriptors_of, temperature_of
@@ -19,11 +21,6 @@ from lesionseg.checkpoint.safetensors import _checksum, write_safetensors
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 from lesionseg.training.tested_model import open_tested
-
-pytest.importorskip("safetensors")
-
-from safetensors import safe_open
-from safetensors.torch import load_file, save
 
 Contents = dict[str, Any]
 
