@@ -141,7 +141,7 @@ class Contents(_Section):
     state_dict: dict[str, Tensor]
     epoch: Count
     global_step: Count
-    lightning_version: LightningVersion = Field(alias=LIGHTNING_VERSION)
+    lightning_version: LightningVersion = Field(alias="pytorch-lightning_version")
 
 
 def check_contents(checkpoint: Any) -> None:
