@@ -49,7 +49,6 @@ def launch(
         return
     register_schemas()
     ending = _Ending(wants_traceback=os.environ.get(FULL_ERROR) == "1")
-    os.environ[FULL_ERROR] = "1"  # Hydra then raises what it would print and end with exit code 1
 
     def run(cfg: DictConfig) -> Any:
         ending.has_composed = True
@@ -61,8 +60,22 @@ def launch(
     with ending.of_words():
         given = literal_words(current_words(config_name, sys.argv[1:]))
         sys.argv[1:] = current_words(config_name, arguments(given))  # a resumed sweep's own words may be old
-    with ending.of_hydra(config_name):
+    with ending.of_hydra(config_name), _hydra_raises():
         _answer_or_run(config_name, run)
+
+
+@contextmanager
+def _hydra_raises() -> Iterator[None]:
+    """Has Hydra raise what it would otherwise print and end with exit code 1, and leaves the environment as it was."""
+    before = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FULL_ERROR]
+        else:
+            os.environ[FULL_ERROR] = before
 
 
 @dataclass

@@ -43,7 +43,7 @@ def test_a_training_leaves_the_checkpoints_model_with_its_fitted_post_processing
     one, other = segmenter_of(expected), segmenter_of(found)
     assert one.state_dict().keys() == other.state_dict().keys()
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
-    assert one.postprocessing == other.decision
+    assert one.postprocessing == other.postprocessing
     assert temperature_of(found) == temperature_of(expected) != 1
     for name in ("config", "split", "code", "libraries", "metrics", "decision"):
         assert found["lesionseg"][name] == expected["lesionseg"][name]

@@ -1,6 +1,7 @@
 """The command line as a user meets it: exit codes and what is printed."""
 
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,6 +69,14 @@ def test_a_mistake_ends_with_one_message_and_exit_code_2(
     assert "Traceback" not in done.stderr
     assert all(word in done.stderr for word in words)
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_programs_started_afterwards_find_the_environment_as_it_was(run: Run) -> None:
+    """`HYDRA_FULL_ERROR` would have them show tracebacks."""
+    before = dict(os.environ)
+    assert run("model=unett").returncode == 2
+    assert run("batch_size=0").returncode == 2
+    assert dict(os.environ) == before
 
 
 def test_a_folder_that_cannot_be_made_is_a_fault_told_in_one_message(run: Run, tmp_path: Path) -> None:
