@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionseg.config.command_line import quoted
+from lesionseg.config.command_line import TAKES_A_WORD, quoted
 from lesionseg.config.launch import launch
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-TAKES_A_WORD = ("--cfg", "-c", "--package", "-p", "--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd")
-"""Hydra's options whose value is a word of its own."""
 TAKES_A_WORD_OR_NONE = ("--info", "-i")
 
 

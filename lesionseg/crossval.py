@@ -22,7 +22,7 @@ def crossval(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, float]:
 
     Args:
         cfg: Composed, in a process where Hydra can compose further configurations: those of the trainings.
-        words: Of the command line; they are kept, so that an interrupted one can be gone on with.
+        words: Words of the command line; they are kept, so that an interrupted one can be gone on with.
 
     Returns:
         The means over all images, `out_of_fold/jaccard` and so on; `test/...` and `ensemble/...` where there is a test

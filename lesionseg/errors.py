@@ -27,7 +27,7 @@ class InterruptionError(BaseException):
     No `Exception`, so that it ends a whole sweep, as `KeyboardInterrupt` does.
 
     Args:
-        signal_number: Of the signal.
+        signal_number: Number of the signal.
         message: Where the run stands and how to go on.
     """
 

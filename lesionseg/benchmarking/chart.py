@@ -11,7 +11,7 @@ from lesionseg.benchmarking.timing import STAGES
 from lesionseg.report.chart import PALETTE, literal, style
 
 NOBODY = "0.45"
-"""Of what is no network's: the loader, and decoding."""
+"""Colour of what is no network's: the loader, and decoding."""
 TITLES = {
     "loader": "loader",
     "training": "training step",

@@ -49,7 +49,7 @@ def compiled(subject: Subject, image: Tensor, *, backend: str | Callable[..., ob
     Args:
         subject: In evaluation mode.
         image: As in `eager`.
-        backend: Of `torch.compile`: a name, or a function.
+        backend: Backend of `torch.compile`: a name, or a function.
 
     Raises:
         NotMeasurableError: It cannot be compiled here, for whatever reason.

@@ -12,7 +12,7 @@ from lesionseg.benchmarking.timing import Row, Speed
 from lesionseg.system.machine import usable_cores, usable_memory
 
 FORMAT = 1
-"""Of benchmark.json; another number where its layout changes."""
+"""Format of benchmark.json; another number where its layout changes."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,6 @@ def paired_ratio(values: Sequence[float], references: Sequence[float]) -> float:
 
     Args:
         values: One a round.
-        references: Of the same rounds, none of them 0.
+        references: Times of the same rounds, none of them 0.
     """
     return float(np.median(np.asarray(values) / np.asarray(references)))

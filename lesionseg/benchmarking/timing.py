@@ -17,7 +17,7 @@ class Row:
 
     stage: Stage
     way: str
-    """Of doing the stage's work, for example `compiled`; ways of one name are compared between subjects."""
+    """Way of doing the stage's work, for example `compiled`; ways of one name are compared between subjects."""
     subject: str
     detail: str
     """Settings that the speed depends on, for example `bf16, batch 8`."""

@@ -11,7 +11,7 @@ def try_out(subject: Subject, *, image_size: int, trains: bool) -> None:
     """Runs a peer once, and backwards too where it is to train; its weights stay, batch statistics move.
 
     Args:
-        subject: Of a network that knows nothing of lesionseg.
+        subject: Subject whose network knows nothing of lesionseg.
         image_size: Height and width in pixels.
         trains: Whether it has to learn.
 

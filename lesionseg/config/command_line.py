@@ -14,6 +14,8 @@ from hydra.errors import HydraException
 from lesionseg.errors import InputError
 from lesionseg.system.files import write_json
 
+TAKES_A_WORD = ("--cfg", "-c", "--package", "-p", "--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd")
+"""Options of Hydra whose value is the next word."""
 WORD = re.compile(r"(?P<place>\+{0,2}(?P<key>[^=]+))=(?P<value>.*)", re.DOTALL)
 PATH = re.compile(
     r"checkpoint|input|output|probabilities|overlays|predictions|truth|images|photographs|fix|run_dir|resume"
@@ -165,7 +167,7 @@ def with_folder(words: Sequence[str]) -> list[str]:
     line in its own folder, from where it was given.
 
     Args:
-        words: Of `literal_words`.
+        words: Words that `literal_words` has returned.
 
     Raises:
         InputError: There is no such run or sweep, or a sweep is given other words than its own.

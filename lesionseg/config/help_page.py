@@ -25,7 +25,7 @@ NARROWEST = 40
 COMMENT = re.compile(r"\s*:?\s*#\s*(?P<text>.*)")
 ALONE = re.compile(r"(?P<indent>\s+)#\s*(?P<text>.*)")
 CHOICE = re.compile(r"(override\s+)?/?(?P<group>[\w/]+)(@.*)?")
-"""Of a Hydra defaults list, such as `override /model`."""
+"""Entry of a Hydra defaults list, such as `override /model`."""
 
 
 def help_page(verb: str, overrides: Sequence[str]) -> str:
@@ -113,7 +113,7 @@ def comments_of(text: str, *, of_choices: bool = False) -> dict[str, str]:
     """Returns the comment behind each key, and in the same column on the lines below it, by dotted path.
 
     Args:
-        text: Of a YAML file whose root is a mapping, or which is empty.
+        text: Text of a YAML file whose root is a mapping, or which is empty.
         of_choices: Whether comments in Hydra's defaults list count, for the key that has their group's name.
     """
     root, lines = yaml.compose(text, Loader=yaml.SafeLoader), text.splitlines()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lesionseg.config.command_line import quoted, value_of
+from lesionseg.config.command_line import TAKES_A_WORD, quoted, value_of
 from lesionseg.config.help_page import for_example
 from lesionseg.config.old_names import current_words
 from lesionseg.config.value_checks import range_faults
@@ -34,8 +34,6 @@ OWN = (
 """Keys that are not passed on to the trainings."""
 FIXED = ("folds", "seeds", "checkpoints", "training")
 """Keys that cannot change when a cross-validation is resumed."""
-TAKES_A_WORD = ("--cfg", "-c", "--package", "-p", "--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd")
-"""Options of Hydra whose value is the next word."""
 
 
 @dataclass(frozen=True)

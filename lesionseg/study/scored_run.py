@@ -32,7 +32,7 @@ class Run:
         name: What people call its method.
         facts: What was evaluated and how, see `lesionseg.evaluation.summary.Summary`.
         config: The training configuration; None for masks of unknown origin.
-        test_set_sha256: Of the images it was scored on.
+        test_set_sha256: SHA-256 of the images it was scored on.
         definitions: What its numbers mean.
         targets: Fingerprint of each image's ground truth by the image's id, sorted by id.
         scores: (metrics, images) in the orders of `metrics` and `targets`.

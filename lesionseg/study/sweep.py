@@ -26,7 +26,7 @@ class Job:
     """One job of a sweep.
 
     Attributes:
-        name: Of its folder, usually its number.
+        name: Name of its folder, usually its number.
         state: One of `STATES`.
         overrides: What its command line set, value by key.
         results: Numbers by name, `val/dice` and the like; empty where it has none.
@@ -63,7 +63,7 @@ class Sweep:
     """All jobs of a sweep.
 
     Attributes:
-        folder: Of the sweep.
+        folder: Folder of the sweep.
         monitor: Name of the value that the jobs monitor.
         mode: Whether it is better when larger (`max`) or smaller (`min`).
         jobs: In their own order.

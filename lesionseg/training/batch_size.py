@@ -46,10 +46,10 @@ def find_batch_size(
 
     Args:
         segmenter: As it will be trained.
-        loss: Of logits and mask.
+        loss: Function of logits and mask.
         optimizer: Makes the optimizer from parameter groups.
         image_size: Height and width in pixels.
-        images: Of the training part. An epoch keeps `LEAST_STEPS_AN_EPOCH` steps, if there are as many images.
+        images: Number of training images. An epoch keeps `LEAST_STEPS_AN_EPOCH` steps, if there are as many images.
         precision: Lightning's word, one of `FORMATS`.
         device: A CUDA GPU; without a number, the current one.
 
@@ -84,7 +84,7 @@ def largest_batch(fits: Callable[[int], bool], *, start: int, most: int) -> int:
     Args:
         fits: Whether a batch of so many images fits.
         start: Where to begin, at least 1; rounded down to a power of two.
-        most: That is of use, at least 1; likewise.
+        most: Largest batch that is of use, at least 1.
 
     Raises:
         InputError: Not even one image fits.
@@ -120,7 +120,7 @@ def fits_on_gpu(
     """Tells whether training steps run in the memory that is free now, of which a share is spared.
 
     Args:
-        segmenter: That is copied.
+        segmenter: Segmenter that is copied.
         loss: Likewise.
         optimizer: Makes the copy's.
         shape: Images, and their height and width in pixels.

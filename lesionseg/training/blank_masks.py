@@ -19,7 +19,7 @@ def validation_alarms(trainer: Trainer, segmenter: Segmenter, validation: Lesion
     """Lists what makes the network's masks of the validation images worthless, see `lesionseg.evaluation.summarising`.
 
     Args:
-        trainer: That has trained it; its device and precision are used.
+        trainer: Trainer that has trained it; its device and precision are used.
         segmenter: With the weights that are handed over.
         validation: Images and masks at the network's size.
     """

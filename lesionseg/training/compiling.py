@@ -26,7 +26,7 @@ class NetworkCompiler(Callback):
     Args:
         image_size: Height and width of the images, in pixels.
         batch_size: Images.
-        backend: Of torch.compile.
+        backend: Backend of torch.compile.
     """
 
     def __init__(self, *, image_size: int, batch_size: int, backend: Backend = BACKEND) -> None:
@@ -55,7 +55,7 @@ def compile_network(
         segmenter: On its device.
         image: A batch as in training.
         precision: Makes the context of a forward pass, such as autocast.
-        backend: Of torch.compile.
+        backend: Backend of torch.compile.
 
     Returns:
         Whether it is compiled.

@@ -30,7 +30,7 @@ class ConfusionMatrixPicture(DeliveryCallback):
         self.metric = metric
         self.folder = Path(folder)
         self.matrices: dict[int, list[list[int]]] = {}
-        """Of each validated epoch, counted from 1."""
+        """Counts of each validated epoch, counted from 1."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Notes an epoch's matrix, before the checkpoint is written."""

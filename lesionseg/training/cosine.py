@@ -17,7 +17,7 @@ def cosine(
 
     Args:
         optimizer: Its learning rate is the highest reached.
-        length: Of the training.
+        length: Length of the training.
         warmup_epochs: 0 for none.
         final_factor: The last learning rate as a share of the highest.
     """

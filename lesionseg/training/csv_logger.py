@@ -26,7 +26,7 @@ class CsvLogger(Logger):
     only where a number comes for the first time is the file written anew, whole or not at all.
 
     Args:
-        path: Of the file; what an earlier run left there is replaced, unless `keep_before` is called.
+        path: Path of the file; what an earlier run left there is replaced, unless `keep_before` is called.
     """
 
     def __init__(self, *, path: Path | str) -> None:
@@ -37,7 +37,7 @@ class CsvLogger(Logger):
 
     @property
     def name(self) -> str:
-        """Of the logger, which Lightning asks for."""
+        """Name of the logger, which Lightning asks for."""
         return "csv"
 
     @property

@@ -33,7 +33,7 @@ def decide(
     """Fits the segmenter's decision and gives it to the segmenter; the first process does so for all of them.
 
     Args:
-        trainer: That has trained it; its device and precision are those of the test.
+        trainer: Trainer that has trained it; its device and precision are those of the test.
         segmenter: With the weights to be tested.
         validation: Images at the network's size; ground truths are read at their own, one at a time.
         settings: What may be tried.

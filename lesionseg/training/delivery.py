@@ -18,7 +18,7 @@ class Delivery:
 
     Attributes:
         segmenter: With the weights and the decision.
-        epoch: Of the weights, counted from 1; None where no best checkpoint was kept and they are the last ones.
+        epoch: Epoch of the weights, counted from 1; None where no best checkpoint was kept and they are the last ones.
         counts: Pixels of all validation images at their ground truths' own sizes; None where no decision was fitted.
     """
 

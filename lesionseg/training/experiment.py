@@ -70,9 +70,9 @@ class Experiment:
     Building splits the data, for which images may have to be read and compared; `run` does the rest.
 
     Args:
-        cfg: Of `conf/train.yaml`.
+        cfg: Configuration composed from `conf/train.yaml`.
         resumed_from: Checkpoint that the training goes on from; None starts it.
-        signals: That stop it.
+        signals: Signals that stop it.
 
     Raises:
         InputError: A setting or a file is wrong, or the data are no longer those of the resumed run.

@@ -29,7 +29,7 @@ class LastCheckpoint(Checkpoint):
         every_epochs: Saves after every so many epochs, and at the end; what came after is trained again.
 
     Attributes:
-        signals: That stop the training; the verb replaces it by those that it has taken.
+        signals: Signals that stop the training; the verb replaces it by those that it has taken.
 
     Raises:
         ValueError: `every_epochs` is below 1.

@@ -12,7 +12,7 @@ def log_interval(trainer: Trainer, *, images: int, batch_size: int, min_batches:
         trainer: Its `limit_train_batches` counts too.
         images: In the training part.
         batch_size: Images a batch of one process.
-        min_batches: That an epoch has at least, for which it passes over few images several times.
+        min_batches: Least number of batches of an epoch, for which it passes over few images several times.
     """
     steps = max(images // (batch_size * trainer.world_size), min_batches)
     limit = trainer.limit_train_batches

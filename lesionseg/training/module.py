@@ -38,7 +38,7 @@ class SegmentationModule(LightningModule):
 
     Args:
         segmenter: What is trained.
-        loss: Of logits and mask; None when the module only tests.
+        loss: Function of logits and mask; None when the module only tests.
         metrics: Prototype of every phase's metrics.
         optimizer: Makes the optimizer from parameter groups; None when the module only tests.
         scheduler: Makes Lightning's scheduler settings; None when the module only tests.

@@ -24,7 +24,7 @@ def onecycle(
 
     Args:
         optimizer: Its learning rate is the highest reached.
-        length: Of the training.
+        length: Length of the training.
         warmup_share: Share of the training that rises, between 0 and 1.
         first_factor: The first learning rate as a share of the highest.
         final_factor: The last learning rate as a share of the highest.

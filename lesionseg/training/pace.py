@@ -49,13 +49,13 @@ class Pace(Callback):
 
     @property
     def images_per_second(self) -> float | None:
-        """Of the epoch so far, all processes together if they are as fast as this one; None before its first batch."""
+        """Images a second of the epoch so far, if all processes are as fast as this one; None before a batch."""
         time_taken = self._waiting + self._working
         return self._images * self._world_size / time_taken if time_taken > 0 else None
 
     @property
     def waiting_share(self) -> float | None:
-        """Of the epoch so far, 0 to 1; None before its second batch."""
+        """Share of the epoch so far that was spent waiting, 0 to 1; None before the second batch."""
         return self._waiting / (self._waiting + self._working) if self._batches > 1 and self._working > 0 else None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

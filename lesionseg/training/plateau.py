@@ -24,7 +24,7 @@ def plateau(
 
     Args:
         optimizer: Its learning rate is the first and highest one.
-        length: Of the training.
+        length: Length of the training.
         monitor: A logged value, for example `val/dice`.
         mode: Whether `monitor` is better when it is larger (`max`) or smaller (`min`).
         factor: Between 0 and 1.

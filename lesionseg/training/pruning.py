@@ -33,7 +33,7 @@ class Pruning(Callback):
     Args:
         monitor: A value that validation logs, for example `val/dice`.
         mode: Whether it is better when larger (`max`) or smaller (`min`).
-        folder: Of the run; those of the other jobs are beside it.
+        folder: Folder of the run; those of the other jobs are beside it.
         warmup_epochs: No job is given up before it has had so many, at least 0.
         at_least_jobs: Nor before so many have ended, at least 1.
 
@@ -59,7 +59,7 @@ class Pruning(Callback):
         self.at_least_jobs = at_least_jobs
         self.history: History = {}
         self._ended: dict[str, History] = {}
-        """Of the jobs that have ended, by their folders: these do not change any more."""
+        """Values of the jobs that have ended, by their folders: these do not change any more."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Notes the value, before the epoch's checkpoint is written."""
@@ -115,7 +115,7 @@ def ended_jobs(folder: Path, monitor: str, *, known: Collection[str] = ()) -> di
     """Reads what the other jobs of a sweep had, of those that have finished or were given up, by their folders' names.
 
     Args:
-        folder: Of this job; where it is no job of a sweep, there are no others.
+        folder: Folder of this job; outside a sweep there are no others.
         monitor: Jobs that monitor something else are left out, as are those whose files are damaged.
         known: Jobs that need not be read again.
     """

@@ -42,14 +42,14 @@ def report(
     """Summarises what the collector has and writes it to `folder` and to TensorBoard, by the first process alone.
 
     Args:
-        trainer: That has just tested.
+        trainer: Trainer that has just tested.
         collector: With the test's images.
         name: What tables call the method.
         facts: What was tested, see `tested`.
         config: The training's configuration; None where it is not known.
         results: What the test logged; metrics that the evaluation does not know are reported beside its own.
         folder: The run's.
-        known_images: Of the test's images those that look like an image of the training.
+        known_images: Images of the test that look like an image of the training.
 
     Raises:
         InputError: The metadata do not fit the images.

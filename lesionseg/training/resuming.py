@@ -74,7 +74,7 @@ def resumed_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
     Args:
         cfg: As composed; of it come the values that `overrides` names.
-        overrides: Of the command line, as `key=value`.
+        overrides: Words of the command line, as `key=value`.
 
     Returns:
         The configuration, with the folder where it is now.

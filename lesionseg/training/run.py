@@ -20,7 +20,7 @@ from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, sa
 log = logging.getLogger(__name__)
 
 LENGTH = ("max_epochs", "max_steps", "max_time")
-"""Of `trainer`: what ends a training."""
+"""Keys of `trainer`: what ends a training."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ def run(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, float]:
     Args:
         cfg: As composed. `resume` says whether the folder's run is gone on with: null refuses to, `auto` does so where
             there is one, and a folder's name, which the command line has made the run's folder, insists on it.
-        overrides: Of the command line.
+        overrides: Words of the command line.
 
     Returns:
         The results, also those of a run that had ended before.

@@ -64,10 +64,10 @@ def log_results(
     """Fills TensorBoard's HPARAMS tab, and gives the settings to loggers that compare runs elsewhere.
 
     Args:
-        loggers: Of the first process.
-        config: Of the run, plain values.
+        loggers: Loggers of the first process.
+        config: Configuration of the run, plain values.
         results: By `val/...` and `test/...`.
-        overrides: Of the command line, of this job alone where it is one of a sweep.
+        overrides: Words of the command line; in a sweep, those of this job alone.
     """
     table = hyperparameters(config, overrides)
     parts = {name: config[name] for name in PARTS}
@@ -108,8 +108,8 @@ def hyperparameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dict
     tune. What a group's file stands for is named by the file, where the command line has chosen one, else by its class.
 
     Args:
-        config: Of the run, plain values.
-        overrides: Of the command line.
+        config: Configuration of the run, plain values.
+        overrides: Words of the command line.
     """
     values = flat(config, "/") | _described(config)
     words = (word.lstrip("+").partition("=") for word in overrides if not word.startswith("~"))

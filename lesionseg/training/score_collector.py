@@ -35,9 +35,9 @@ class ScoreCollector(Callback):
         self.settings = settings
         self.formulas = formulas
         self.images: list[ImageScores] = []
-        """Of the last test, those of all processes, sorted by id."""
+        """Scores of the last test, those of all processes, sorted by id."""
         self.probabilities: ProbabilityCounts | None = None
-        """Of the pixels of all these images."""
+        """Counts of the probabilities of all these images' pixels."""
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the threads."""

@@ -29,17 +29,17 @@ class TestedModel:
 
     segmenter: Segmenter
     name: str
-    """Of the run that trained it."""
+    """Name of the run that trained it."""
     image_size: int
     """Height and width in pixels that the network works at."""
     split_sha256: str
-    """Of the division that it was trained with."""
+    """Hash of the split that it was trained with."""
     trained_on: frozenset[str]
     """`id_digest` of each training image."""
     is_of_drawn_images: bool
     """Whether all of these were drawn by lesionseg."""
     descriptors: Mapping[str, Descriptor]
-    """Of the images of training and validation by id; empty where the file has none."""
+    """Descriptors of the images of training and validation by id; empty where the file has none."""
     is_fitted: bool
     """Whether its decision was fitted on the validation part; not known of an exported file."""
     path: Path
@@ -69,7 +69,7 @@ class EngineSegmenter(nn.Module):
     """Takes a segmenter's place in a test, which asks for nothing but probabilities and the decision.
 
     Args:
-        engine: Of an exported file.
+        engine: Engine of an exported file.
     """
 
     def __init__(self, engine: Engine) -> None:
