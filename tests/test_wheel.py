@@ -1,7 +1,9 @@
-"""An installed wheel works as the checkout does: it carries its configuration."""
+"""An installed wheel works as the checkout does, and the sdist has what the checkout has."""
 
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -45,3 +47,17 @@ def test_it_trains_and_evaluates_without_the_checkout(installed: Path, tmp_path:
     run("train", "experiment=smoke", "trainer.max_epochs=1")
     (best,) = tmp_path.glob("logs/smoke/*/checkpoints/best.ckpt")
     assert "Dice" in run("evaluate", f"checkpoint={best}")
+
+
+@pytest.mark.skipif(
+    shutil.which("git") is None or not (ROOT / ".git").exists(), reason="git says which files are the project's"
+)
+def test_the_sdist_holds_every_file_of_the_project(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    missing = {name for name in tracked.split("\0") if name and (ROOT / name).exists()} - held
+    assert missing == set()
