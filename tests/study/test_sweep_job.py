@@ -11,7 +11,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.study.sweep_end import SweepEnding, end_sweep
+from lesionseg.study.sweep_job import SweepEnding, end_sweep
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_full_disk_is_said_and_fails(
         raise OSError(28, "No space left on device")
 
     make_sweep([{"seed": 0}], [0.5])
-    monkeypatch.setattr("lesionseg.study.leaderboard.write_whole", refuse)
+    monkeypatch.setattr("lesionseg.study.sweep.write_whole", refuse)
     with pytest.raises(SystemExit) as end:
         SweepEnding().on_multirun_end(config, config_name="train")
     assert end.value.code == 1
@@ -100,12 +100,12 @@ def test_ending_again_replaces_what_is_there(make_sweep: Any, tmp_path: Path) ->
 
 
 def test_every_run_imports_it_so_it_imports_nothing_heavy() -> None:
-    code = "import sys, lesionseg.study.sweep_end; print(*{'torch', 'matplotlib', 'numpy', 'rich'} & set(sys.modules))"
+    code = "import sys, lesionseg.study.sweep_job; print(*{'torch', 'matplotlib', 'numpy', 'rich'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 
 def test_what_it_needs_is_read_and_drawn_without_torch() -> None:
-    code = "import sys, lesionseg.study.sweep_chart, lesionseg.study.leaderboard; print('torch' in sys.modules)"
+    code = "import sys, lesionseg.study.sweep_chart; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
