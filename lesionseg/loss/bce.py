@@ -14,20 +14,11 @@ class BCELoss(nn.Module):
 
     $$ L = -\frac{1}{N} \sum_i \left[ w\, g_i \log p_i + (1 - g_i) \log(1 - p_i) \right], \quad p_i = \sigma(z_i) $$
 
-    with logits z, mask g and positive weight w. All images of a batch have the same size, so the mean over pixels and
-    the mean over images are the same number. Computed from the logits, so logits of +-100 give a loss of 100, not
-    infinity.
+    with logits z, mask g and positive weight w, which is above 0; more than 1 favours recall. Range: 0 and up, in nats;
+    logits of +-100 give 100, not infinity. Empty mask: 0 for a confident empty prediction.
 
-    Empty mask: the mean of -log(1 - p), which is 0 for a confident empty prediction. Range: 0 and up, in nats.
-
-    The gradient is (p - g) / N for w = 1, never more than 1 / N for one pixel: stable from the first step, but a small
-    lesion counts as little as its pixels do. Combine with `DiceLoss` or `LovaszLoss`.
-
-    Args:
-        positive_weight: Factor on lesion pixels, above 0; 1 treats both classes alike, more favours recall.
-
-    Raises:
-        ValueError: If the weight is not a positive finite number.
+    The gradient of one pixel never exceeds w / N: stable from the first step, but a small lesion counts as little as
+    its pixels do. Combine with `DiceLoss` or `LovaszLoss`.
 
     Example:
         >>> logits, mask = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
@@ -45,6 +36,6 @@ class BCELoss(nn.Module):
         self.register_buffer("positive_weight", torch.tensor(float(positive_weight)), persistent=False)
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Computes a scalar; see `pixel_rows` for logits and mask."""
         rows, target = pixel_rows(logits, mask)
         return binary_cross_entropy_with_logits(rows, target, pos_weight=self.positive_weight)

@@ -16,10 +16,9 @@ class BoundaryLoss(nn.Module):
 
     $$ L = \frac{1}{N} \sum_i \frac{\phi_i}{d} (p_i - g_i) = \frac{1}{N} \sum_i \frac{|\phi_i|}{d}\, |p_i - g_i| $$
 
-    with probability p, mask g, phi the signed distance in pixels from the contour of g (negative inside the lesion, see
-    `signed_distance`), d the image's diagonal in pixels and N its pixels: dividing by d makes the loss of a picture the
-    same at every resolution. It is the differential form of the distance between the two contours, and it tells a false
-    alarm at the far corner from one pixel too many at the rim, which overlap losses do not.
+    with probability p, mask g, its `signed_distance` phi, the image's diagonal d in pixels and its N pixels: divided by
+    d, the loss is the same at every resolution. It tells a false alarm at the far corner from one pixel too many at the
+    rim, which overlap losses do not.
 
     Range: [0, 1], 0 for a perfect prediction. For a round lesion half as wide as the image: 0.058 at probability 0.5
     everywhere, 0.011 for an empty prediction, 0.0015 for a radius 20 % too large (where Dice loss is 0.18). So it
@@ -41,7 +40,7 @@ class BoundaryLoss(nn.Module):
     """
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Computes a scalar; see `pixel_rows` for logits and mask."""
         rows, target = pixel_rows(logits, mask)
         diagonal = math.hypot(*mask.shape[-2:])
         distance = _distance_rows(mask).to(rows.device) / diagonal  # (B, H * W)
@@ -55,16 +54,10 @@ def _distance_rows(mask: Tensor) -> Tensor:
 
 
 def signed_distance(lesion: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Measures how far each pixel is from the contour between lesion and skin.
+    """Measures how far each pixel of (H, W) is from the contour, negative inside; all 0 for an empty or a full mask.
 
     The contour runs between pixels, so the pixels on its two sides are at -0.5 and 0.5 (Kervadec's code has 0 and 1).
     Distances are Euclidean, to the nearest pixel centre of the other class less half a pixel.
-
-    Args:
-        lesion: One image's mask (H, W), True inside the lesion.
-
-    Returns:
-        Distances (H, W) float32 in pixels, negative inside the lesion; all 0 for an empty or a full mask.
 
     Example:
         >>> signed_distance(np.array([[False, True, True, True]]))

@@ -13,16 +13,11 @@ class CombinedLoss(nn.Module):
     $$ L = \sum_{name} w_{name} L_{name} $$
 
     Every loss of `conf/loss` is one of these, with one term or more, so that Hydra can merge several
-    (`loss=[bce,lovasz]`), change one (`loss.weights.dice=0.5`) or drop one (`loss.terms.dice=null`). Whether the
-    value is per image or pooled, and what an empty mask gives, is up to the terms.
+    (`loss=[bce,lovasz]`), change one (`loss.weights.dice=0.5`) or drop one (`loss.terms.dice=null`).
 
     Args:
         terms: Losses by name, each (logits, mask) -> scalar; None drops the term and ignores its weight.
         weights: Finite factor from 0 for each name in `terms`. A weight of 0 computes the term for the log alone.
-
-    Raises:
-        ValueError: If a term is no loss, has no weight or a wrong one, a weight has no term, no term is left,
-            or all weights are 0.
 
     Example:
         >>> from lesionseg.loss.bce import BCELoss
@@ -48,25 +43,19 @@ class CombinedLoss(nn.Module):
         self.terms = nn.ModuleDict(kept)
 
     def terms_of(self, logits: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Computes each term, unweighted, by name: scalars float32 with gradient.
-
-        Args:
-            logits: Unbounded scores (B, 1, H, W), any floating point dtype.
-            mask: Ground truth (B, 1, H, W) in {0, 1}, as uint8, bool or floating point.
-        """
+        """Computes each term by name, unweighted."""
         return {name: term(logits, mask) for name, term in self.terms.items()}
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """Adds up what `terms_of` returned, weighted, without computing anything twice; scalar float32."""
+        """Adds up what `terms_of` returned, weighted, without computing anything twice."""
         return torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum()
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `terms_of`); scalar float32."""
+        """Computes the weighted sum of all terms."""
         return self.total(self.terms_of(logits, mask))
 
 
 def _check_terms(kept: Mapping[str, object]) -> None:
-    """Raises ValueError unless there is a term and every one is a module."""
     if not kept:
         raise ValueError("CombinedLoss got no term to train on; choose a loss, for example loss=bce_dice.")
     for name, term in kept.items():
@@ -78,7 +67,6 @@ def _check_terms(kept: Mapping[str, object]) -> None:
 
 
 def _check_names(terms: Mapping[str, object], weights: Mapping[str, object]) -> None:
-    """Raises ValueError unless the same names have a term and a weight."""
     if unweighted := sorted(set(terms) - set(weights)):
         raise ValueError(
             f"CombinedLoss has terms without a weight: {', '.join(unweighted)}; weights are given for "
@@ -92,7 +80,6 @@ def _check_names(terms: Mapping[str, object], weights: Mapping[str, object]) -> 
 
 
 def _checked_weight(name: str, weight: float | None) -> float:
-    """Returns the weight as a float, or raises ValueError unless it is a finite number from 0."""
     if weight is None or not 0 <= weight < math.inf:
         raise ValueError(
             f"CombinedLoss got weights.{name}={weight}; give a finite number from 0, or terms.{name}=null to drop it."

@@ -12,21 +12,14 @@ class DiceLoss(nn.Module):
 
     $$ L = 1 - \frac{2 \sum_i p_i g_i + s}{\sum_i p_i + \sum_i g_i + s}, \quad p_i = \sigma(z_i) $$
 
-    with logits z, mask g and smoothing s. Per image, because that is how Dice is reported: pooled over a batch, one
-    large lesion outweighs all the small ones.
+    with logits z, mask g and smoothing s in pixels, above 0. Per image, because pooled over a batch, one large lesion
+    outweighs all the small ones. A smoothing that is large against a lesion's area flattens the lesion's loss.
 
     Range: [0, 1]. Empty mask and empty prediction: 0. Empty mask and predicted area P pixels: P / (P + s), so close
     to 1 for any visible false alarm that the gradient is nearly 0 there; another term has to clear such images.
 
-    Source: Milletari et al., V-Net, 3DV 2016, section 3, with plain sums in the denominator in place of the squares, as
-    in Sudre et al., DLMIA 2017, section 2.1, on the lesion class alone.
-
-    Args:
-        smooth: Added to both sides of the fraction, in pixels, above 0 (at 0 an empty mask is 0 / 0). Large against
-            the lesion's area, it flattens the loss of small lesions.
-
-    Raises:
-        ValueError: If the smoothing is not a positive finite number.
+    Source: Milletari et al., V-Net, 3DV 2016, section 3, with plain sums in the denominator instead of squares, as in
+    Sudre et al., DLMIA 2017, section 2.1, on the lesion class alone.
 
     Example:
         >>> import torch
@@ -43,7 +36,7 @@ class DiceLoss(nn.Module):
         self.smooth = smooth
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Computes a scalar; see `pixel_rows` for logits and mask."""
         rows, target = pixel_rows(logits, mask)
         probability = rows.sigmoid()  # (B, H * W)
         overlap = (probability * target).sum(1)  # (B,)

@@ -14,21 +14,14 @@ class FocalLoss(nn.Module):
     $$ L = -\frac{1}{N} \sum_i \left[ \alpha\, g_i (1 - p_i)^\gamma \log p_i
            + (1 - \alpha)(1 - g_i)\, p_i^\gamma \log(1 - p_i) \right], \quad p_i = \sigma(z_i) $$
 
-    with logits z and mask g. Pooled, which equals per image because the images of a batch have one size.
-    gamma = 0 and alpha = 0.5 give half of `BCELoss`.
+    with logits z, mask g, the weight alpha of lesion pixels in [0, 1] and the focus gamma from 0: at 2, a pixel with
+    probability 0.9 for its class weighs 1 / 100; gamma = 0 and alpha = 0.5 give half of `BCELoss`.
 
-    Empty mask: the mean of -(1 - alpha) p^gamma log(1 - p), which is 0 for a confident empty prediction.
-    Range: 0 and up. It leaves probabilities less calibrated than cross-entropy does: check the decision threshold.
+    Range: 0 and up. Empty mask: 0 for a confident empty prediction. It leaves probabilities less calibrated than
+    cross-entropy does: check the threshold.
 
     Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equation 5, averaged over pixels where they
     divide by the number of assigned anchors.
-
-    Args:
-        alpha: Weight of lesion pixels in [0, 1]; skin gets 1 - alpha.
-        gamma: Focus, 0 (none) and up; at 2 a pixel with probability 0.9 for its class weighs 1 / 100.
-
-    Raises:
-        ValueError: If alpha is outside [0, 1], or gamma is negative or not finite.
 
     Example:
         >>> import torch
@@ -47,7 +40,7 @@ class FocalLoss(nn.Module):
         self.gamma = gamma
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Computes a scalar; see `pixel_rows` for logits and mask."""
         rows, target = pixel_rows(logits, mask)
         log_lesion, log_skin = logsigmoid(rows), logsigmoid(-rows)  # log p and log(1 - p)
         # Powers as exp(gamma * log): x ** gamma has an infinite slope at 0 for gamma < 1, and 0 * infinity is NaN.

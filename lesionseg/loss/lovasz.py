@@ -17,8 +17,7 @@ class LovaszLoss(nn.Module):
 
     Range: 0 and up, unbounded like any hinge loss; 0 once every logit has the right sign and a size of at least 1.
     Empty mask: max(0, 1 + largest logit), the worst pixel alone, as Jaccard falls to 0 with the first false alarm.
-    Full mask: the mean hinge error. The mask must be binary. Ties are sorted arbitrarily, which does not change the
-    value.
+    Full mask: the mean hinge error. The mask must be binary.
 
     Pixels with a hinge error of 0 get no gradient, and early on few pixels carry most of it: combine with `BCELoss`, or
     fine-tune with it. Costs one sort per image (6 ms for 256 x 256 on one CPU core).
@@ -33,7 +32,7 @@ class LovaszLoss(nn.Module):
     """
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Computes a scalar; see `pixel_rows` for logits and mask."""
         rows, target = pixel_rows(logits, mask)
         error = 1 - rows * (2 * target - 1)  # (B, H * W)
         falling, order = error.sort(dim=1, descending=True)
@@ -42,13 +41,9 @@ class LovaszLoss(nn.Module):
 
 
 def jaccard_steps(target: Tensor) -> Tensor:
-    """Returns the Jaccard lost by each further wrong pixel, first pixel first.
+    """Returns the Jaccard lost by each further wrong pixel: (B, N), not negative, each row sums to 1.
 
-    Args:
-        target: True classes (B, N) float32 in {0, 1}, in the order in which the pixels turn wrong.
-
-    Returns:
-        Steps (B, N) float32, not negative; each row sums to 1, as Jaccard is 0 once every pixel is wrong.
+    The target has true classes (B, N) float32 in {0, 1}, in the order in which the pixels turn wrong.
 
     Example:
         >>> jaccard_steps(torch.tensor([[0.0, 1.0, 1.0]]))  # Jaccard 1, then 2 / 3, 1 / 3 and 0

@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def pixel_rows(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Checks one batch and lays each image out as a row of pixels.
+    """Checks one batch and lays each image out as a row of pixels: two of (B, H * W) float32.
 
     The rows are float32 because in bfloat16 a sum over the 65,536 pixels of a 256 x 256 image keeps only two or three
     digits.
@@ -13,12 +13,8 @@ def pixel_rows(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         logits: Unbounded scores (B, 1, H, W), any floating point dtype.
         mask: Ground truth (B, 1, H, W) in {0, 1}, as uint8, bool or floating point.
 
-    Returns:
-        Logits and mask, each (B, H * W) float32, on their own devices. The gradient flows back through the logits.
-
     Raises:
-        ValueError: If the two shapes differ or are not (B, 1, H, W), the batch has no pixel, or the logits are integers
-            (a mask in the place of the logits).
+        ValueError: If the shapes differ, are not (B, 1, H, W) or have no pixel, or the logits are integers.
 
     Example:
         >>> import torch

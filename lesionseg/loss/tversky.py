@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from lesionseg.loss.pixels import pixel_rows
 
-# Smallest error raised to gamma: for gamma < 1 the slope at 0 is infinite, and 0 * infinity is NaN.
 SMALLEST_ERROR = 1e-7
+"""Smallest error raised to gamma: for gamma < 1 the slope at 0 is infinite, and 0 * infinity is NaN."""
 
 
 class TverskyLoss(nn.Module):
@@ -16,24 +16,16 @@ class TverskyLoss(nn.Module):
     $$ L = \left( 1 - \frac{TP + s}{TP + \alpha FP + \beta FN + s} \right)^\gamma $$
 
     with soft counts $TP = \sum_i p_i g_i$, $FP = \sum_i p_i (1 - g_i)$, $FN = \sum_i (1 - p_i) g_i$, $p_i =
-    \sigma(z_i)$, logits z, mask g and smoothing s. alpha = beta = 0.5 is `DiceLoss` with twice the smoothing; alpha =
-    beta = 1 is soft Jaccard.
+    \sigma(z_i)$, logits z, mask g and smoothing s in pixels, above 0. alpha and beta are the prices of a false positive
+    and a false negative pixel, 0 and up, not both 0: alpha = beta = 0.5 is `DiceLoss` with twice the smoothing, 1 is
+    soft Jaccard. gamma is above 0: 1 is plain Tversky, below 1 pulls harder on images that are nearly right.
 
-    Range: [0, 1]. Empty mask and empty prediction: 0 (the fraction's error is held at 1e-7, so at most 6e-6 for gamma
-    = 0.75). Empty mask and predicted area P pixels: (alpha P / (alpha P + s)) ^ gamma, nearly flat: see `DiceLoss`.
+    Range: [0, 1]. Empty mask and empty prediction: 0 (at most 6e-6 for gamma = 0.75, see `SMALLEST_ERROR`). Empty mask
+    and predicted area P pixels: (alpha P / (alpha P + s)) ^ gamma, nearly flat: see `DiceLoss`.
 
     Source: Salehi et al., Tversky loss function for image segmentation, MLMI 2017, section 2 (alpha prices false
     positives); Abraham and Khan, A novel focal Tversky loss, ISBI 2019, section 2 (they write the exponent 1 / gamma
     with gamma = 4 / 3, here gamma = 0.75, and their alpha prices false negatives).
-
-    Args:
-        alpha: Price of a false positive pixel, 0 and up.
-        beta: Price of a false negative pixel, 0 and up; above alpha favours recall.
-        gamma: Exponent above 0; 1 is plain Tversky, below 1 pulls harder on images that are nearly right.
-        smooth: Added to both sides of the fraction, in pixels, above 0 (at 0 an empty mask is 0 / 0).
-
-    Raises:
-        ValueError: If a value is outside its range, or alpha and beta are both 0 (the loss would be 0 everywhere).
 
     Example:
         >>> import torch
@@ -57,7 +49,7 @@ class TverskyLoss(nn.Module):
         self.smooth = smooth
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Scores (B, 1, H, W) logits against a (B, 1, H, W) mask (see `pixel_rows`); scalar float32."""
+        """Computes a scalar; see `pixel_rows` for logits and mask."""
         rows, target = pixel_rows(logits, mask)
         probability = rows.sigmoid()  # (B, H * W)
         true_positives = (probability * target).sum(1)  # (B,)
