@@ -18,17 +18,12 @@ def boundary_scores(prediction: Mask, target: Mask, *, tolerance: float) -> dict
     An outline consists of the lesion pixels that have a non-lesion pixel among their four neighbours; outside the image
     nothing is lesion, as in MONAI, MedPy and SciPy. HD95 is the larger of the two directions' 95th percentiles
     (DeepMind's surface-distance, MONAI). The average surface distance is taken over the points of both outlines.
-    Boundary F1 is that of Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013.
-
-    Args:
-        prediction: (H, W) in {0, 1}.
-        target: (H, W) in {0, 1}.
-        tolerance: Distance up to which outline points agree, in % of the diagonal sqrt(H^2 + W^2).
+    Boundary F1 is that of Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013; its
+    tolerance is in % of the diagonal sqrt(H^2 + W^2). Both masks are (H, W) in {0, 1}.
 
     Returns:
-        `hd95_px` and `surface_distance_px` in pixels, `hd95` and `surface_distance` in % of the diagonal, and
-        `boundary_f1` in 0..1. If both masks are empty, the distances are 0 and F1 is 1. If one is empty, the distances
-        are the whole diagonal and F1 is 0, so that a missed lesion counts.
+        The scores of `lesionseg.metrics.definitions.BOUNDARY` by name. If both masks are empty, the distances are 0 and
+        F1 is 1. If one is empty, the distances are the whole diagonal and F1 is 0, so that a missed lesion counts.
 
     Raises:
         ValueError: The masks' shapes differ.
@@ -68,13 +63,12 @@ def _outline(mask: Mask) -> NDArray[np.int32]:
 
 
 def _distances(points: NDArray[np.int32], others: NDArray[np.int32]) -> Distances:
-    """Measures each point's distance to the nearest of the others; the cost grows with the outline, not the area."""
+    """Measures each point's distance to the nearest of the others."""
     # The options do not change any distance; for points spread this evenly, a simple and shallow tree is fastest.
     tree = KDTree(others, leafsize=32, compact_nodes=False, balanced_tree=False)
     return np.asarray(tree.query(points)[0], np.float64)
 
 
 def _f1(there: Distances, back: Distances, tolerance: float) -> float:
-    """Computes F1 from the shares of both outlines' points within the tolerance in pixels; 0 if there are none."""
     precision, recall = float((there <= tolerance).mean()), float((back <= tolerance).mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

@@ -48,11 +48,7 @@ def standard_formulas() -> Mapping[str, Formula]:
 
 
 def measured_formulas(metrics: Mapping[str, Any]) -> dict[str, Formula]:
-    """Returns the standard formulas, then those that a configuration adds.
-
-    Args:
-        metrics: Built parts of the configuration by name; those that are no formulas are left out.
-    """
+    """Returns the standard formulas, then those among a configuration's built metrics that are formulas."""
     configured = {name: part for name, part in metrics.items() if isinstance(part, Formula)}
     return {**standard_formulas(), **configured}
 
@@ -75,9 +71,7 @@ def shown(scores: Mapping[str, Score]) -> dict[str, Score]:
 def scale_ends(definitions: Mapping[str, Definition], diagonal: float) -> list[tuple[float, float]]:
     """Returns the least and the greatest value an image can have of each score.
 
-    Args:
-        definitions: The scores.
-        diagonal: Mean diagonal of the images in pixels, which a missed lesion costs.
+    The greatest distance is the mean diagonal of the images in pixels, which a missed lesion costs.
     """
     largest = {"": 1.0, "%": 100.0, "px": diagonal}
     return [(one.lowest, largest[one.unit]) for one in definitions.values()]
@@ -86,9 +80,7 @@ def scale_ends(definitions: Mapping[str, Definition], diagonal: float) -> list[t
 def definitions_record(formulas: Mapping[str, Formula], *, boundary_tolerance: float) -> dict[str, Any]:
     """Writes down everything that a number's meaning depends on, for files and for comparing runs.
 
-    Args:
-        formulas: What is measured.
-        boundary_tolerance: Tolerance of boundary F1, in % of the diagonal.
+    The tolerance of boundary F1 is in % of the diagonal.
     """
     return {
         "lesion": "8-bit masks above 128; probabilities above the threshold, at the ground truth's own size",
@@ -99,7 +91,7 @@ def definitions_record(formulas: Mapping[str, Formula], *, boundary_tolerance: f
 
 
 def recorded_definitions(record: Mapping[str, Any]) -> dict[str, Definition]:
-    """Reads the scores that `definitions_record` wrote down, in their order; also from files of earlier versions."""
+    """Reads the scores that `definitions_record` wrote down, in their order."""
     return {name: Definition(**fields) for name, fields in record["metrics"].items()}
 
 

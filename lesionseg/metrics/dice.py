@@ -1,4 +1,4 @@
-"""Dice coefficient."""
+"""Dice coefficient, per image and pooled."""
 
 from typing import Any
 
@@ -6,12 +6,11 @@ from lesionseg.metrics.formula import Counts, Fraction
 
 
 class Dice(Fraction):
-    r"""Twice the overlap over the sum of the areas.
+    r"""Twice the overlap over the sum of the areas, also called F1 score, of the lesion class only.
 
     $$ D = \frac{2 TP}{2 TP + FP + FN} $$
 
-    Also called F1 score. Lesion class only. Range [0, 1]. Empty truth and empty prediction: 1, as in the ISIC
-    challenge; one of the two empty: 0.
+    Range [0, 1]. Empty truth and empty prediction: 1, as in the ISIC challenge; one of the two empty: 0.
 
     Example:
         >>> Dice().score(Counts(1, 0, 1, 2))  # 2 * 1 / (2 * 1 + 0 + 1)
@@ -25,3 +24,13 @@ class Dice(Fraction):
         """Returns 2 TP and 2 TP + FP + FN."""
         overlap = 2 * counts.true_positives
         return overlap, overlap + counts.false_positives + counts.false_negatives
+
+
+class PooledDice(Dice):
+    """`Dice` of the counts summed over all images, as if they were one: large images and large lesions weigh more.
+
+    Not comparable with the per-image mean; shown because many papers report it.
+    """
+
+    title = "pooled Dice"
+    is_pooled = True

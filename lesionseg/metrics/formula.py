@@ -10,21 +10,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Definition:
-    """One score of an image; evaluations average it over images.
-
-    Attributes:
-        title: Name in tables and on axes.
-        unit: Empty (a share, 0 to 1), `px` or `%` (of the image's diagonal, for boundary scores).
-        higher_is_better: Whether a larger value is better.
-        meaning: The formula and its value at 0 / 0, in a sentence.
-        lowest: Least value an image can have.
-    """
+    """What tables and axes say about one score of an image; evaluations average it over images."""
 
     title: str
     unit: str
+    """Empty (a share, 0 to 1), `px` or `%` (of the image's diagonal, for boundary scores)."""
     higher_is_better: bool
     meaning: str
+    """The formula and its value at 0 / 0, in a sentence."""
     lowest: float = 0.0
+    """Least value an image can have."""
 
     @property
     def heading(self) -> str:
@@ -53,23 +48,18 @@ class Formula(ABC):
     """A score of a mask, computed from its pixel counts.
 
     A metric of one's own is a subclass of this class, or of `Fraction`, in a file of its own, and a YAML that names it.
-    It needs no torch: `score` only uses operators, which work on ints, arrays and tensors alike.
-
-    Attributes:
-        title: Name in tables and on axes.
-        meaning: The formula and its value at 0 / 0, in a sentence.
-        unit: Empty for a share, 0 to 1, or `%`, 0 to 100.
-        higher_is_better: Whether a larger value is better; None for what is no score, such as a matrix.
-        lowest: Least value an image can have.
-        is_pooled: Whether the formula is applied to the sum of all images' counts and not to each image.
+    It needs no torch: `score` only uses operators, which work on ints, arrays and tensors alike. `Definition` explains
+    most of the attributes.
     """
 
     title: str
     meaning: str
     unit: str = ""
     higher_is_better: bool | None = True
+    """None for what is no score, such as a matrix."""
     lowest: float = 0.0
     is_pooled: bool = False
+    """Whether the formula is applied to the sum of all images' counts and not to each image."""
 
     @abstractmethod
     def score(self, counts: Counts) -> Any:
@@ -93,7 +83,7 @@ class Fraction(Formula):
         return 1.0
 
     def score(self, counts: Counts) -> Any:
-        """Divides numerator by denominator."""
+        """Divides numerator by denominator, without a division by 0."""
         numerator, denominator = self.fraction(counts)
         is_zero = denominator == 0
         return numerator / (denominator + is_zero) + self.undefined(counts) * is_zero

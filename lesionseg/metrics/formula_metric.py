@@ -14,16 +14,10 @@ from lesionseg.metrics.formula import Counts, Formula
 class FormulaMetric(Metric):
     """Counts pixels per image and leaves the score to a formula.
 
-    Without images, `compute` returns NaN (torchmetrics warns), never a score that looks earned. Images of different
-    sizes are welcome across updates; they weigh the same unless the formula is pooled. All of these metrics keep the
-    same state, so a `MetricCollection` of them counts once a step.
-
-    State: `counts`, a list with one (B, 4) int64 tensor per update, columns as in `Counts`; processes concatenate
-    theirs, so each image counts once wherever it was scored. What a padded sampler repeats is counted twice: do not
-    pad.
-
-    Args:
-        formula: Computes the score.
+    Without images, `compute` returns NaN (torchmetrics warns), never a score that looks earned. Images may differ in
+    size between updates; they weigh the same unless the formula is pooled. All of these metrics keep the same state,
+    one (B, 4) int64 tensor per update with columns as in `Counts`, so a `MetricCollection` of them counts once a step.
+    Processes concatenate theirs; an image that a padded sampler repeats counts twice.
     """
 
     is_differentiable = False
@@ -43,12 +37,10 @@ class FormulaMetric(Metric):
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Counts one batch without waiting for the device.
 
-        Args:
-            prediction: Mask (B, 1, H, W), bool or uint8; anything but 0 is lesion.
-            target: Ground truth (B, 1, H, W), bool or uint8; anything but 0 is lesion.
+        Both are (B, 1, H, W), bool or uint8; anything but 0 is lesion.
 
         Raises:
-            ValueError: If the shapes differ or are not (B, 1, H, W), or a dtype is neither bool nor uint8.
+            ValueError: If a shape or a dtype is another.
         """
         _check(prediction, target)
         predicted, lesion = prediction.bool().flatten(1), target.bool().flatten(1)  # (B, H * W)
@@ -65,12 +57,10 @@ class FormulaMetric(Metric):
         return dim_zero_cat(self.counts)
 
     def per_image(self) -> Tensor:
-        """Scores each image seen so far.
+        """Scores each image in the order seen: (N,) float32, or a matrix's (2, 2, N) int64.
 
-        Returns:
-            Scores (N,) float32, or a matrix's (2, 2, N) int64, in the order seen: this process's images, or inside
-            `sync_context` those of all. In a `MetricCollection`, take the metric with `collection["dice"]`, which hands
-            it the shared counts.
+        The images are those of this process, inside `sync_context` those of all. In a `MetricCollection`, take the
+        metric with `collection["dice"]`, which hands it the shared counts.
         """
         return _as_tensor(self.formula.score(Counts(*self.image_counts().unbind(1))))
 
@@ -90,10 +80,9 @@ class FormulaMetric(Metric):
         should_sync: bool = True,
         distributed_available: Callable[..., Any] | None = None,
     ) -> None:
-        """Gathers the counts of all processes, as the parent does, but also where one process saw no image.
+        """Gathers the counts of all processes, also where one process saw no image.
 
-        torchmetrics 1.9 stands in for an empty list with a tensor of one dimension, which the other processes' (N, 4)
-        cannot be gathered with.
+        torchmetrics 1.9 replaces an empty list with a tensor of one dimension, which does not fit the others' (N, 4).
         """
         if isinstance(self.counts, list) and not self.counts:
             self.counts.append(torch.zeros(0, 4, dtype=torch.int64, device=self.device))
@@ -108,12 +97,11 @@ def metric_collection(metrics: Mapping[str, Any]) -> MetricCollection:
 
 
 def _as_tensor(score: Any) -> Tensor:
-    """Stacks what a formula has arranged in tuples."""
+    """Stacks the nested tuples of a matrix."""
     return score if isinstance(score, Tensor) else torch.stack([_as_tensor(part) for part in score])
 
 
 def _check(prediction: Tensor, target: Tensor) -> None:
-    """Raises ValueError unless both are binary masks (B, 1, H, W) of one shape; the values are not read."""
     if prediction.shape != target.shape or prediction.ndim != 4 or prediction.shape[1] != 1:
         raise ValueError(
             f"A metric got a prediction of shape {tuple(prediction.shape)} and a target of shape {tuple(target.shape)};"

@@ -14,47 +14,32 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Picture:
-    """What the gallery shows of one image.
-
-    Attributes:
-        width: Width in pixels.
-        height: Height in pixels.
-        photograph: Bytes of a WebP file of (height, width), or None without a photograph.
-        target: Outline of the ground truth as SVG path data in these pixels, `M1 2L3 4...Z`; empty without a lesion.
-        prediction: Outline of the prediction in the same form.
-    """
+    """What the gallery shows of one image; outlines are SVG path data in its pixels, `M1 2L3 4...Z`."""
 
     width: int
     height: int
     photograph: bytes | None
+    """WebP file of that width and height."""
     target: str
     prediction: str
 
 
 @dataclass(frozen=True)
 class ImageScores:
-    """One image's scores.
-
-    Attributes:
-        id: Name, unique within the evaluation.
-        height: Height of the ground truth in pixels.
-        width: Width of the ground truth in pixels.
-        counts: Pixel counts.
-        scores: Score by name, in the order of tables.
-        traits: Numbers that describe the image, for example `lesion_share`; None if unknown.
-        strata: Group of the image by stratum, for example `{"lesion size": "small (under 5 %)"}`.
-        target_sha256: SHA-256 of the ground truth's size and pixels.
-        picture: Picture for the gallery, or None.
-    """
+    """One image's scores; height and width in pixels are those of the ground truth."""
 
     id: str
     height: int
     width: int
     counts: Counts
     scores: dict[str, float]
+    """By name, in the order of tables."""
     traits: dict[str, float | None] = field(default_factory=dict)
+    """Numbers that describe the image, such as `lesion_share`; None if unknown."""
     strata: dict[str, str] = field(default_factory=dict)
+    """Group of the image by stratum, such as `{"lesion size": "small (under 5 %)"}`."""
     target_sha256: str = ""
+    """Hash of the ground truth's size and pixels."""
     picture: Picture | None = None
 
     @property

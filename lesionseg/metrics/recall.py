@@ -1,4 +1,4 @@
-"""Recall."""
+"""Recall, also under its name in the clinic, sensitivity."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from lesionseg.metrics.formula import Counts, Fraction
 
 
 class Recall(Fraction):
-    r"""Share of the true lesion that is found; clinicians and the ISIC challenge call it `Sensitivity`.
+    r"""Share of the true lesion that is found.
 
     $$ R = \frac{TP}{TP + FN} $$
 
@@ -23,3 +23,10 @@ class Recall(Fraction):
     def fraction(self, counts: Counts) -> tuple[Any, Any]:
         """Returns TP and TP + FN."""
         return counts.true_positives, counts.true_positives + counts.false_negatives
+
+
+class Sensitivity(Recall):
+    """`Recall` under the name that the ISIC challenge and clinical papers print beside specificity."""
+
+    title = "sensitivity"
+    meaning = "TP / (TP + FN), another name of recall."

@@ -5,6 +5,7 @@ import doctest
 import importlib
 import pickle
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -182,11 +183,12 @@ def test_a_collection_gives_what_each_metric_gives_alone() -> None:
         assert collection[name].per_image().shape[-1] == len(SIZES)
 
 
-def test_default_has_every_metric_with_a_file_and_a_yaml_of_one_name() -> None:
+def test_default_has_every_metric_with_a_class_and_a_yaml_of_one_name() -> None:
     targets = [
         OmegaConf.load(CONF / "metrics" / f"{name}.yaml")[name]["_target_"] for name in NAMES if name != "default"
     ]
-    assert {target.split(".")[-2] for target in targets} == set(NAMES) - {"default"} == set(build("default"))
+    classes = {re.sub(r"(?<!^)(?=[A-Z])", "_", target.rpartition(".")[2]).lower() for target in targets}
+    assert classes == set(NAMES) - {"default"} == set(build("default"))
 
 
 @pytest.mark.parametrize("module", MODULES)

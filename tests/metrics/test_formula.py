@@ -11,10 +11,9 @@ from sklearn import metrics as sklearn
 
 from lesionseg.evaluation.mask_folders import read_decision
 from lesionseg.metrics.definitions import standard_formulas
-from lesionseg.metrics.failure import Failure
 from lesionseg.metrics.formula import Counts, Formula, image_scores, mean_scores, total
 from lesionseg.metrics.image_scores import count
-from lesionseg.metrics.threshold_jaccard import ThresholdJaccard
+from lesionseg.metrics.jaccard import Failure, ThresholdJaccard
 
 FORMULAS = standard_formulas()
 EMPTY, CORNER, ROW, FULL = (np.array(mask, np.uint8) for mask in ([[0] * 4], [[1, 0, 0, 0]], [[1, 1, 0, 0]], [[1] * 4]))

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.dice import Dice, PooledDice
 from lesionseg.metrics.formula import Counts, Formula
 from lesionseg.metrics.formula_metric import FormulaMetric
-from lesionseg.metrics.pooled_dice import PooledDice
 
 
 class Found(Formula):

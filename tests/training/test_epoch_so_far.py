@@ -6,10 +6,9 @@ import torch
 from torch import nn
 from torchmetrics import MeanMetric
 
-from lesionseg.metrics.dice import Dice
+from lesionseg.metrics.dice import Dice, PooledDice
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.metrics.jaccard import Jaccard
-from lesionseg.metrics.pooled_dice import PooledDice
 from lesionseg.training.epoch_so_far import epoch_so_far, restore_epoch_so_far
 
 
