@@ -29,7 +29,7 @@ from torch import Tensor
 
 from lesionseg.data.descriptor import ANGLES, RINGS, Descriptor
 from lesionseg.errors import InputError, raise_all
-from lesionseg.postprocessing.postprocessing import Views
+from lesionseg.postprocessing.postprocessing import Tta
 from lesionseg.postprocessing.temperature import HIGHEST, LOWEST, NEUTRAL
 from lesionseg.system.environment import code_version, library_versions
 
@@ -94,7 +94,7 @@ class PostprocessingSettings(_Section):
     """Fitted settings that replace those of the segmenter."""
 
     threshold: Annotated[float, Field(gt=0, lt=1)]
-    views: Views
+    views: Tta
     largest_component: bool
     fill_holes: bool
 

@@ -12,7 +12,7 @@ import lesionseg
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
 from lesionseg.model.engine import ModelFacts, file_digest, id_digest
-from lesionseg.postprocessing.postprocessing import Postprocessing, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 from lesionseg.postprocessing.temperature import HIGHEST, LOWEST, NEUTRAL
 
 KEY = "lesionseg"
@@ -55,8 +55,8 @@ class EmbeddedFacts(BaseModel):
     """Height and width in pixels that the network works at."""
     threshold: Annotated[float, Field(gt=0, lt=1)]
     """Probability above which a pixel is lesion."""
-    views: Views = Postprocessing.views
-    """Views of an image whose mean probability the file computes; older files lack this and the next three."""
+    views: Tta = Postprocessing.views
+    """Test-time augmentation that the file computes; older files lack this and the next three."""
     largest_component: bool = Postprocessing.largest_component
     """Whether only the mask's largest region is to be kept, which the file itself does not do."""
     fill_holes: bool = Postprocessing.fill_holes

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from lesionseg.config.build import DEFAULT_STRIDE
 from lesionseg.errors import InputError
-from lesionseg.model.tta import mean_over_views, second_look
-from lesionseg.postprocessing.postprocessing import Postprocessing, Views
+from lesionseg.model.tta import mean_prediction, second_look
+from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 
 
 def stride_of(network: nn.Module) -> int:
@@ -53,7 +53,7 @@ class Segmenter(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         threshold: float,
-        views: Views = Postprocessing.views,
+        views: Tta = Postprocessing.views,
         largest_component: bool = Postprocessing.largest_component,
         fill_holes: bool = Postprocessing.fill_holes,
     ) -> None:
@@ -94,7 +94,7 @@ class Segmenter(nn.Module):
 
         The probability is the mean over `postprocessing.views`.
         """
-        return mean_over_views(lambda view: torch.sigmoid(self(view)), image, self.postprocessing.views)
+        return mean_prediction(lambda view: torch.sigmoid(self(view)), image, self.postprocessing.views)
 
     def second_look(self, image: Tensor) -> Tensor:
         """Returns the probability of the image turned by 180 degrees, see `lesionseg.model.tta.second_look`."""

@@ -1,7 +1,8 @@
 """Test-time augmentation: averages the probabilities of an image that is also mirrored, turned or made smaller.
 
-A lesion has no upright orientation and no fixed distance from the camera, so each view is an equally good photograph of
-it, and errors that differ between views average out. Mirroring or turning the image mirrors or turns the mean exactly.
+A lesion has no upright orientation and no fixed distance from the camera, so each transformed image is an equally good
+photograph of it, and errors that differ between them average out. Mirroring or turning the image mirrors or turns the
+mean exactly.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,29 +12,29 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lesionseg.postprocessing.postprocessing import Views
+from lesionseg.postprocessing.postprocessing import Tta
 
 
-class View(NamedTuple):
-    """One view of an image: rows and columns exchanged or not, then mirrored along these axes, then resized."""
+class Transform(NamedTuple):
+    """Exchanges rows and columns or not, then mirrors along axes, then resizes; can be undone."""
 
-    exchanged: bool
+    exchanges: bool
     mirrored: tuple[int, ...]
     quarters: int = 4
     """Height and width in quarters of the image's."""
 
-    def of(self, image: Tensor) -> Tensor:
-        """Takes the view of (B, C, H, W); exchanged, it is (B, C, W, H). A smaller view is float32."""
-        image = image.transpose(-2, -1) if self.exchanged else image
+    def apply(self, image: Tensor) -> Tensor:
+        """Transforms (B, C, H, W); exchanged, it is (B, C, W, H). A smaller image is float32."""
+        image = image.transpose(-2, -1) if self.exchanges else image
         image = image.flip(self.mirrored) if self.mirrored else image
         height, width = (max(side * self.quarters // 4, 1) for side in image.shape[-2:])
         return image if self.quarters == 4 else _resized(image.float(), height, width)
 
-    def undone(self, seen: Tensor, height: int, width: int) -> Tensor:
-        """Reverses `of` for the view or for the network's output of it; the result has the given height and width."""
-        seen = seen if self.quarters == 4 else _resized(seen, height, width)
-        seen = seen.flip(self.mirrored) if self.mirrored else seen
-        return seen.transpose(-2, -1) if self.exchanged else seen
+    def undo(self, transformed: Tensor, height: int, width: int) -> Tensor:
+        """Reverses `apply` on an image or on the network's output of it; the result has this height and width."""
+        image = transformed if self.quarters == 4 else _resized(transformed, height, width)
+        image = image.flip(self.mirrored) if self.mirrored else image
+        return image.transpose(-2, -1) if self.exchanges else image
 
 
 def _resized(image: Tensor, height: int, width: int) -> Tensor:
@@ -41,11 +42,11 @@ def _resized(image: Tensor, height: int, width: int) -> Tensor:
 
 
 FLIPS = ((), (-1,), (-2,), (-2, -1))
-VIEWS: Mapping[Views, Sequence[View]] = {
-    "none": [View(False, ())],
-    "flips": [View(False, axes) for axes in FLIPS],
-    "turns": [View(exchanged, axes) for exchanged in (False, True) for axes in FLIPS],
-    "sizes": [View(False, axes, quarters) for quarters in (4, 3) for axes in FLIPS],
+TRANSFORMS: Mapping[Tta, Sequence[Transform]] = {
+    "none": [Transform(False, ())],
+    "flips": [Transform(False, axes) for axes in FLIPS],
+    "turns": [Transform(exchanges, axes) for exchanges in (False, True) for axes in FLIPS],
+    "sizes": [Transform(False, axes, quarters) for quarters in (4, 3) for axes in FLIPS],
 }
 """The image alone; its four mirror images (the last is a turn by 180 degrees); all eight orientations; or the four
 mirror images at two sizes."""
@@ -54,23 +55,18 @@ mirror images at two sizes."""
 def second_look(predict: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
     """Predicts an image turned by 180 degrees; where its outline differs from the upright one, the outline is doubtful.
 
-    `predict` and `image` are those of `mean_over_views`: (B, C, H, W) -> (B, 1, H, W).
+    `predict` and `image` are those of `mean_prediction`.
     """
-    turned = View(False, (-2, -1))
-    return turned.undone(predict(turned.of(image)), *image.shape[-2:])
+    turn = Transform(False, (-2, -1))
+    return turn.undo(predict(turn.apply(image)), *image.shape[-2:])
 
 
-def mean_over_views(predict: Callable[[Tensor], Tensor], image: Tensor, views: Views) -> Tensor:
-    """Averages predictions over views, with one view in memory at a time.
+def mean_prediction(predict: Callable[[Tensor], Tensor], image: Tensor, tta: Tta) -> Tensor:
+    """Averages the predictions of transformed images, with one of them in memory at a time.
 
-    Args:
-        predict: (B, C, H, W) -> (B, 1, H, W), for any H and W.
-        image: (B, C, H, W).
-        views: A key of `VIEWS`.
-
-    Returns:
-        (B, 1, H, W).
+    `predict` maps (B, C, H, W) to (B, 1, H, W) for any H and W, as does this function with an image (B, C, H, W).
     """
-    predicted = [view.undone(predict(view.of(image)), *image.shape[-2:]) for view in VIEWS[views]]
-    # The mean comes after all views, not between them: int8 exports keep everything after the last convolution exact.
+    size = image.shape[-2:]
+    predicted = [transform.undo(predict(transform.apply(image)), *size) for transform in TRANSFORMS[tta]]
+    # The mean comes after all of them, not in between: int8 exports keep everything after the last convolution exact.
     return torch.stack(predicted).mean(dim=0) if len(predicted) > 1 else predicted[0]

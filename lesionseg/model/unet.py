@@ -1,32 +1,41 @@
 """The U-Net: encoder, bottleneck, decoder and the skips between them, readable from top to bottom."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypedDict
 
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from lesionseg.model.blocks import (
+    SKIPS,
     Activation,
+    Add,
     BlockType,
     ColourConstancy,
+    Concatenate,
     ConvolutionUnit,
     InvertedBlock,
     Normalisation,
     PyramidPooling,
     ResidualBlock,
+    SkipType,
     convolution_block,
 )
-from lesionseg.model.skips import SKIPS, SkipType
 
 Upsampling = Literal["bilinear", "nearest", "transposed"]
+MakeLayer = Callable[..., nn.Module]
 
 LESION_SHARE = 0.2
 """Lesions cover about a fifth of the pixels (ISIC 2017 training: 19.4 %); the first output starts there."""
+
+
+class _Layers(TypedDict):
+    normalisation: Normalisation
+    activation: Activation
 
 
 class UNet(nn.Module):
@@ -95,49 +104,51 @@ class UNet(nn.Module):
         self.stride = stem_stride * 2**depth
         self.stem_stride = stem_stride
         self.activation_checkpointing = activation_checkpointing
-        make_unit = partial(ConvolutionUnit, normalisation=normalisation, activation=activation)
-        make_block = partial(
-            convolution_block,
-            block=block,
-            normalisation=normalisation,
-            activation=activation,
-            kernel_size=kernel_size,
-            expansion=expansion,
-        )
+        layers: _Layers = {"normalisation": normalisation, "activation": activation}
+        make_block = partial(convolution_block, block=block, kernel_size=kernel_size, expansion=expansion, **layers)
         widths = [min(base_channels * 2**level, max_channels) for level in range(depth + 1)]
-        skip_widths = widths[-2::-1]  # 256, 128, 64, 32: deep to shallow
-        decoded = [min(width, decoder_max_channels) for width in skip_widths]
 
+        make_unit = partial(ConvolutionUnit, **layers)
         self.stem, stem_channels = _stem(make_unit, widths[0], stem_stride, colour_constancy)
-        self.encoder = nn.ModuleList(
-            _stage(make_block, before, after, blocks_per_stage)
-            for before, after in pairwise([stem_channels, *widths[:-1]])
-        )
-        self.downsample = nn.MaxPool2d(2)
-        self.bottleneck = _stage(make_block, widths[-2], widths[-1], blocks_per_stage)
-        self.context: nn.Module = nn.Identity()
-        if context:
-            self.context = PyramidPooling(widths[-1], normalisation=normalisation, activation=activation)
+        self._add_encoder(make_block, [stem_channels, *widths], blocks_per_stage)
+        self.context: nn.Module = PyramidPooling(widths[-1], **layers) if context else nn.Identity()
         self.dropout = nn.Dropout2d(dropout)
+        self._add_decoder(make_block, widths, decoder_max_channels, SKIPS[skip], upsampling)
+        _initialise(self)
+
+    def _add_encoder(self, make_block: MakeLayer, widths: Sequence[int], blocks_per_stage: int) -> None:
+        """Adds the stages and the bottleneck; the first of the widths is the stem's."""
+        stages = [_stage(make_block, before, after, blocks_per_stage) for before, after in pairwise(widths)]
+        self.encoder = nn.ModuleList(stages[:-1])
+        self.downsample = nn.MaxPool2d(2)
+        self.bottleneck = stages[-1]
+
+    def _add_decoder(
+        self,
+        make_block: MakeLayer,
+        widths: Sequence[int],
+        max_channels: int,
+        make_join: type[Concatenate | Add],
+        upsampling: Upsampling,
+    ) -> None:
+        """Adds what leads from the bottleneck back to the first of the widths, and the head."""
+        *skipped, deepest = widths
+        skipped.reverse()  # 256, 128, 64, 32
+        decoded = [min(width, max_channels) for width in skipped]
         self.upsample = nn.ModuleList(
-            _upsampling_layer(upsampling, deep, shallow) for deep, shallow in pairwise([widths[-1], *decoded])
+            _upsampling_layer(upsampling, deep, shallow) for deep, shallow in pairwise([deepest, *decoded])
         )
-        joins = [SKIPS[skip](*pair) for pair in zip(decoded, skip_widths, strict=True)]
+        joins = [make_join(*pair) for pair in zip(decoded, skipped, strict=True)]
         self.join = nn.ModuleList(joins)
         self.decoder = nn.ModuleList(
             _stage(make_block, join.out_channels, width, 1) for join, width in zip(joins, decoded, strict=True)
         )
         self.head = nn.Conv2d(decoded[-1], 1, 1)
-        _initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Computes the logits of a normalised image.
+        """Computes the logits (B, 1, H, W) of a normalised image (B, 3, H, W), floating point.
 
-        Args:
-            image: (B, 3, H, W) floating point; H and W are multiples of `stride`. The segmenter pads any other size.
-
-        Returns:
-            (B, 1, H, W) logits, float32 with a stem, else of the image's dtype (under autocast, of the autocast's).
+        They are float32 if the stem has a stride, else of the image's dtype (under autocast, of the autocast's).
 
         Raises:
             ValueError: H or W is no multiple of `stride`.
@@ -189,9 +200,7 @@ def _check_choices(kernel_size: int, skip: str, dropout: float, stem_stride: int
         raise ValueError(f"model.stem_stride is {stem_stride}; allowed: 1, 2, 4")
 
 
-def _stem(
-    make_unit: Callable[..., nn.Module], width: int, stride: int, colour_constancy: bool
-) -> tuple[nn.Sequential, int]:
+def _stem(make_unit: MakeLayer, width: int, stride: int, colour_constancy: bool) -> tuple[nn.Sequential, int]:
     """Makes the layers before the first stage and returns them with the number of their channels: 3, 6 or `width`."""
     stem = nn.Sequential(ColourConstancy()) if colour_constancy else nn.Sequential()
     channels = 6 if colour_constancy else 3
@@ -203,7 +212,7 @@ def _stem(
     return stem, channels
 
 
-def _stage(make_block: Callable[..., nn.Module], in_channels: int, out_channels: int, blocks: int) -> nn.Sequential:
+def _stage(make_block: MakeLayer, in_channels: int, out_channels: int, blocks: int) -> nn.Sequential:
     """Chains blocks of the same resolution; the first one changes the width."""
     channels = [in_channels] + [out_channels] * blocks
     return nn.Sequential(*(make_block(before, after) for before, after in pairwise(channels)))

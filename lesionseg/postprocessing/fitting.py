@@ -1,4 +1,4 @@
-"""Chooses the threshold, views and changes of regions that pay off on images that were not trained on."""
+"""Chooses the threshold and the other steps of post-processing that pay off on images that were not trained on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +12,7 @@ from lesionseg.errors import raise_all
 from lesionseg.metrics.dice import Dice
 from lesionseg.metrics.formula import Counts, Formula, mean_scores, total
 from lesionseg.metrics.jaccard import Jaccard
-from lesionseg.postprocessing.postprocessing import Postprocessing, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 from lesionseg.postprocessing.run_length import Truth
 from lesionseg.postprocessing.temperature import NEUTRAL
 
@@ -24,38 +24,34 @@ Maps = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class FittingSettings:
-    """Options that may be tried on the validation images after training.
-
-    Attributes:
-        fit: Whether anything is tried.
-        thresholds: Thresholds, each in (0, 1); an empty list keeps the configured one.
-        views: Test-time augmentations, each tried on top of what was kept before; see `lesionseg.model.tta`.
-        largest_component: Whether keeping the largest region alone is tried.
-        fill_holes: Whether filling holes is tried.
-        min_gain: Gain in mean Jaccard index that an option must exceed to be kept, 0 to below 1.
+    """Options of `Postprocessing` that may be tried on the validation images after training.
 
     Raises:
-        InputError: Lists every number out of its range and every unknown view.
+        InputError: Lists every number out of its range and every unknown test-time augmentation.
     """
 
     fit: bool
+    """Whether anything is tried."""
     thresholds: list[float]
+    """Each in (0, 1); an empty list keeps the configured one."""
     views: list[Literal["flips", "turns", "sizes"]]
+    """Test-time augmentations, each tried on top of what was kept before."""
     largest_component: bool
     fill_holes: bool
     min_gain: float
+    """Gain in mean Jaccard index that an option must exceed to be kept, 0 to below 1."""
 
     def __post_init__(self) -> None:
-        """Checks numbers and words."""
+        """Checks the values."""
         raise_all("The settings of postprocessing have faults:", list(self._faults()))
 
     def _faults(self) -> Iterator[str]:
         for threshold in self.thresholds:
             if not 0 < threshold < 1:
                 yield f"postprocessing.thresholds has {threshold}; allowed: between 0 and 1"
-        for view in self.views:
-            if view not in ("flips", "turns", "sizes"):
-                yield f"postprocessing.views has {view}; allowed: flips, turns, sizes"
+        for tta in self.views:
+            if tta not in ("flips", "turns", "sizes"):
+                yield f"postprocessing.views has {tta}; allowed: flips, turns, sizes"
         if not 0 <= self.min_gain < 1:
             yield f"postprocessing.min_gain is {self.min_gain}; allowed: 0 to below 1"
 
@@ -71,19 +67,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trial:
-    """One option, tried on top of the options kept before.
-
-    Attributes:
-        option: Field of `Postprocessing`.
-        without: Its value before.
-        tried: The other values, in the order given.
-        kept: Whether the best of them is kept.
-    """
+    """One option, tried on top of the options kept before."""
 
     option: str
+    """Field of `Postprocessing`."""
     without: Candidate
+    """The field's value before."""
     tried: Sequence[Candidate]
     kept: bool
+    """Whether the best of the tried values is kept."""
 
     @property
     def best(self) -> Candidate:
@@ -93,7 +85,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class FittedPostprocessing:
-    """A fitted decision with the trials that led to it."""
+    """Fitted post-processing with the trials that led to it."""
 
     postprocessing: Postprocessing
     images: int
@@ -101,22 +93,21 @@ class FittedPostprocessing:
     min_gain: float
     trials: Sequence[Trial]
     scores: Mapping[str, float]
-    """Scores of these images with the decision, each at its ground truth's own size, by the names of training logs."""
+    """Scores of these images, each at its ground truth's own size, by the names of training logs."""
     counts: Counts
     """Pixel counts summed over these images at the same sizes."""
     image_counts: Sequence[Counts] = ()
-    """Pixel counts of each of these images in their order, which `record` leaves out."""
+    """Pixel counts of each of these images in their order."""
     temperature: float = NEUTRAL
     """Factor by which the probabilities are too certain; masks do not depend on it."""
 
     def record(self) -> dict[str, Any]:
-        """Returns plain values for files: `settings` of the decision and every other field by its name."""
-        trials = [{**asdict(trial), "best": trial.best.value} for trial in self.trials]
+        """Returns plain values for files, without counts."""
         return {
             "settings": self.postprocessing.settings(),
             "images": self.images,
             "min_gain": self.min_gain,
-            "trials": [{**trial, "tried": list(trial["tried"])} for trial in trials],
+            "trials": [asdict(trial) | {"best": trial.best.value} for trial in self.trials],
             "scores": dict(self.scores),
             "temperature": self.temperature,
         }
@@ -126,21 +117,21 @@ def fit_postprocessing(
     start: Postprocessing,
     settings: FittingSettings,
     truths: Sequence[Truth],
-    probabilities: Callable[[Views], Maps],
+    probabilities: Callable[[Tta], Maps],
     formulas: Mapping[str, Formula],
 ) -> FittedPostprocessing:
-    """Adds options to a decision, one after another in the order of its steps, as long as they pay off.
+    """Adds options to the configured post-processing, one after another in the order of its steps, if they pay off.
 
     An option pays off if it raises the mean Jaccard index, computed per image as in the ISIC challenge, by more than
-    `min_gain`, because each option is a chance to fit noise, and views cost time. The greedy search tries the few
-    decisions that a person would try; the best of all combinations would look better than it is.
+    `min_gain`, because each option is a chance to fit noise, and test-time augmentation costs time. The greedy search
+    tries the few combinations that a person would try; the best of all would look better than it is.
 
     Args:
-        start: The configured decision.
+        start: The configured post-processing.
         settings: The options to try.
         truths: Ground truths of the validation images, at least one.
-        probabilities: Predicts the same images in the same order; called once or twice for each of the views.
-        formulas: What the fitted decision is scored by.
+        probabilities: Predicts the same images in the same order; called once or twice for each augmentation.
+        formulas: What the fitted post-processing is scored by.
     """
 
     @cache
@@ -170,11 +161,11 @@ def counts_of(postprocessing: Postprocessing, probabilities: Maps, truths: Seque
 
 
 def _options(start: Postprocessing, settings: FittingSettings) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Lists the options to try, without values that the decision already has.
+    """Lists the options to try, without values that they already have.
 
-    Each of the views is an option of its own, so that sizes must beat flips by `min_gain`, too, for the time they take.
+    Each augmentation is an option of its own, so that sizes must beat flips by `min_gain`, too, for the time they take.
     """
-    options: list[tuple[str, Sequence[Any]]] = [("views", [views]) for views in settings.views]
+    options: list[tuple[str, Sequence[Any]]] = [("views", [tta]) for tta in settings.views]
     options += [("threshold", settings.thresholds)]
     options += [(name, [True]) for name in ("largest_component", "fill_holes") if getattr(settings, name)]
     for option, values in options:
@@ -190,8 +181,7 @@ def _trial(
     min_gain: float,
     scores: Callable[[Postprocessing], tuple[float, float]],
 ) -> Trial:
-    """Tries the values of one option."""
     without = Candidate(getattr(postprocessing, option), *scores(postprocessing))
-    tried = tuple(Candidate(value, *scores(replace(postprocessing, **{option: value}))) for value in values)
+    tried = [Candidate(value, *scores(replace(postprocessing, **{option: value}))) for value in values]
     gain = max(candidate.jaccard for candidate in tried) - without.jaccard
     return Trial(option, without, tried, gain > min_gain)

@@ -49,14 +49,11 @@ class RunLengthMask:
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> Self:
         """Encodes a mask, (H, W) bool."""
-        outside = np.zeros((len(mask), 1), bool)
-        changes = np.diff(np.hstack([outside, mask, outside]).view(np.int8), axis=1)
-        rows, starts = np.nonzero(changes == 1)
-        return cls(mask.shape, rows, starts, np.nonzero(changes == -1)[1])
+        return cls(mask.shape, *_runs(mask))
 
     @property
     def area(self) -> int:
-        """Counts the lesion's pixels."""
+        """The number of lesion pixels."""
         return int((self.stops - self.starts).sum())
 
     @property
@@ -102,19 +99,16 @@ class RunLengthMask:
 
 @dataclass(frozen=True)
 class Truth:
-    """A ground truth at its own size, run-length encoded: some kilobytes where the pixels take megabytes.
-
-    Attributes:
-        shape: (H, W) in pixels.
-        starts: (runs + 1,) rising positions row * W + column; the first run is empty and at 0.
-        before: (runs + 1,) number of lesion pixels before each start.
-        lengths: (runs + 1,) number of pixels of each run.
-    """
+    """A ground truth at its own size, run-length encoded: some kilobytes where the pixels take megabytes."""
 
     shape: tuple[int, int]
+    """(H, W) in pixels."""
     starts: Integers
+    """(runs + 1,) rising positions row * W + column; the first run is empty and at 0."""
     before: Integers
+    """(runs + 1,) number of lesion pixels before each start."""
     lengths: Integers
+    """(runs + 1,) number of pixels of each run."""
 
     @classmethod
     def of(cls, mask: NDArray[np.uint8]) -> Self:
@@ -139,16 +133,18 @@ class Truth:
         return counted
 
 
+def _runs(mask: NDArray[np.bool_]) -> tuple[Integers, Integers, Integers]:
+    """Finds the rows, starts and stops of (H, W), in the order of rows, then of columns."""
+    outside = np.zeros((len(mask), 1), bool)
+    changes = np.diff(np.hstack([outside, mask, outside]).view(np.int8), axis=1)
+    rows, starts = np.nonzero(changes == 1)
+    return rows, starts, np.nonzero(changes == -1)[1]
+
+
 def resize_and_threshold(probability: Tensor, threshold: float, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Resizes probabilities bilinearly and thresholds them, pixel by pixel.
 
-    Args:
-        probability: (B, 1, h, w) floating point in [0, 1], at the network's size.
-        threshold: In (0, 1).
-        shape: (H, W) of the masks.
-
-    Returns:
-        Probabilities and masks, (B, 1, H, W) of the same floating point type and bool.
+    Maps (B, 1, h, w) floating point in [0, 1] to probabilities of the same type and masks, both (B, 1, H, W).
     """
     from torch.nn import functional  # here, not above: `mask_above` also serves where torch is not imported
 
@@ -157,15 +153,10 @@ def resize_and_threshold(probability: Tensor, threshold: float, shape: tuple[int
 
 
 def mask_above(probability: NDArray[np.float32], threshold: float, shape: tuple[int, int]) -> RunLengthMask:
-    """Resizes one probability bilinearly and thresholds it, crossing by crossing.
+    """Resizes one probability (h, w) in [0, 1] bilinearly to (H, W) and thresholds it, crossing by crossing.
 
     The mask is that of `resize_and_threshold` in float64; in float32, pixels whose probability equals the threshold to
     the last digits may differ.
-
-    Args:
-        probability: (h, w) in [0, 1], at the network's size.
-        threshold: In (0, 1).
-        shape: (H, W) of the mask.
     """
     height, width = shape
     corner, part = _surroundings(probability.astype(np.float64) - threshold)
@@ -174,15 +165,11 @@ def mask_above(probability: NDArray[np.float32], threshold: float, shape: tuple[
         return RunLengthMask(shape, nowhere, nowhere, nowhere)
     scale = width / probability.shape[1]
     first_row, enlarged = _enlarged_rows(part, corner[0], probability.shape[0], height)
-    outside = np.zeros((len(enlarged), 1), bool)
-    changes = np.diff(np.hstack([outside, enlarged > 0, outside]).view(np.int8), axis=1)
-    rows, columns = np.nonzero(changes == 1)
-    crossings = _crossings(enlarged, rows, columns, corner[1], scale)
-    starts = np.where(columns == 0, 0, np.floor(crossings).astype(np.int64) + 1)
-    stop_rows, stop_columns = np.nonzero(changes == -1)  # as many as starts in each row, and in the same order
-    crossings = _crossings(enlarged, stop_rows, stop_columns, corner[1], scale)
-    stops = np.where(stop_columns == part.shape[1], width, np.ceil(crossings).astype(np.int64))
-    starts, stops = np.clip(starts, 0, width), np.clip(stops, 0, width)
+    rows, first, after = _runs(enlarged > 0)  # in the network's columns
+    first_crossings = _crossings(enlarged, rows, first, corner[1], scale)
+    last_crossings = _crossings(enlarged, rows, after, corner[1], scale)
+    starts = np.where(first == 0, 0, np.floor(first_crossings).astype(np.int64) + 1).clip(0, width)
+    stops = np.where(after == part.shape[1], width, np.ceil(last_crossings).astype(np.int64)).clip(0, width)
     some = starts < stops  # a network's column between two pixels may be above without any pixel being
     return RunLengthMask(shape, rows[some] + first_row, starts[some], stops[some])
 
@@ -199,14 +186,8 @@ def _surroundings(excess: Floats) -> tuple[tuple[int, int], Floats]:
 def _enlarged_rows(part: Floats, top: int, network_height: int, height: int) -> tuple[int, Floats]:
     """Interpolates between rows; outside their centres, the network's first and last row continue unchanged.
 
-    Args:
-        part: (h, w), the network's rows from `top` on.
-        top: Index of the first row among the network's rows.
-        network_height: Number of the network's rows.
-        height: Number of the image's rows.
-
-    Returns:
-        The index of the first of the image's rows that these rows determine, and the interpolated rows (rows, w).
+    The part (h, w) is the network's rows from `top` on. Returns the index of the first of the image's rows that these
+    rows determine, and the interpolated rows (rows, w).
     """
     position = np.clip((np.arange(height) + 0.5) * network_height / height - 0.5, 0, network_height - 1) - top
     rows = np.flatnonzero((position >= 0) & (position <= len(part) - 1))
@@ -221,12 +202,8 @@ def _enlarged_rows(part: Floats, top: int, network_height: int, height: int) -> 
 def _crossings(enlarged: Floats, rows: Integers, columns: Integers, left: int, scale: float) -> Floats:
     """Locates where rows cross 0 between columns - 1 and columns, in the image's pixels; at the edges anywhere.
 
-    Args:
-        enlarged: (rows, w), the network's columns from `left` on.
-        rows: (crossings,)
-        columns: (crossings,), 0 to w.
-        left: Index of the first column among the network's columns.
-        scale: Image pixels per column of the network.
+    The enlarged rows (rows, w) are the network's columns from `left` on; rows and columns are (crossings,), the scale
+    is image pixels per column of the network.
     """
     last = enlarged.shape[1] - 1
     before = np.clip(columns - 1, 0, last)

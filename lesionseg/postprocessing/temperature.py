@@ -20,18 +20,11 @@ STEPS = 2048
 LOGITS = -16.0, 16.0
 """Range of logits; those beyond it are clipped, because one wrong pixel there would outweigh a million right ones."""
 
-Floats = NDArray[np.float64]
-
 
 def fit_temperature(pairs: Iterable[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> float:
-    """Finds the temperature with the least mean cross-entropy of pixels.
+    """Finds the temperature with the least mean cross-entropy of pixels; `NEUTRAL` if there are none.
 
-    Args:
-        pairs: Probabilities (h, w) in [0, 1] and ground truth (h, w) uint8 in {0, 1} of each image that was not trained
-            on.
-
-    Returns:
-        `LOWEST` to `HIGHEST`; `NEUTRAL` if there are no pixels.
+    Each pair is probabilities (h, w) in [0, 1] and ground truth (h, w) uint8 in {0, 1} of an image not trained on.
     """
     edges = np.linspace(*LOGITS, STEPS + 1)
     counts = np.zeros((2, STEPS))

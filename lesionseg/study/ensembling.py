@@ -20,7 +20,7 @@ from lesionseg.errors import InputError, raise_all
 from lesionseg.model.engine import file_digest
 from lesionseg.model.ensemble import Ensemble
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.postprocessing.postprocessing import Postprocessing, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 
 FEWEST = 2
 IN_WORDS = "median of the members' thresholds; of views and changes of regions, what most members have"
@@ -124,7 +124,7 @@ def consensus(members: Sequence[Postprocessing]) -> Postprocessing:
     half = len(members) / 2
     return Postprocessing(
         threshold=float(statistics.median(member.threshold for member in members)),
-        views=max(get_args(Views), key=views.count),  # the first of equals
+        views=max(get_args(Tta), key=views.count),  # the first of equals
         largest_component=sum(member.largest_component for member in members) > half,
         fill_holes=sum(member.fill_holes for member in members) > half,
     )

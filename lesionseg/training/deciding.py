@@ -14,7 +14,7 @@ from lesionseg.data.loader import loader
 from lesionseg.metrics.formula import Formula
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.fitting import FittedPostprocessing, FittingSettings, Maps, fit_postprocessing
-from lesionseg.postprocessing.postprocessing import Views
+from lesionseg.postprocessing.postprocessing import Tta
 from lesionseg.postprocessing.run_length import Truth
 from lesionseg.postprocessing.temperature import fit_temperature
 from lesionseg.system.machine import usable_cores
@@ -60,7 +60,7 @@ def _fitted(
         truths = list(pool.map(lambda sample: Truth.of(sample.mask()), samples))
 
     @lru_cache(maxsize=2)  # those of the decision so far, and those being tried
-    def probabilities(views: Views) -> Maps:
+    def probabilities(views: Tta) -> Maps:
         segmenter.postprocessing = replace(start, views=views)
         return predicted(trainer, segmenter, validation)
 

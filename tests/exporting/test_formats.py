@@ -26,7 +26,7 @@ from lesionseg.exporting.openvino import write_openvino
 from lesionseg.exporting.torch_export import OwnTorchExport, write_torch_export
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.unet import UNet
-from lesionseg.postprocessing.postprocessing import Postprocessing, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 
 Exported = Callable[[str], Path]
 Run = Callable[[NDArray[np.uint8]], tuple[Any, Any]]
@@ -197,7 +197,7 @@ class Uneven(nn.Module):
 @pytest.mark.parametrize("views", ["turns", "sizes"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
-    name: str, views: Views, smoke_run: Path, tmp_path: Path
+    name: str, views: Tta, smoke_run: Path, tmp_path: Path
 ) -> None:
     postprocessing = Postprocessing(threshold=0.5, views=views, largest_component=True, fill_holes=True)
     segmenter = Segmenter(Uneven(), mean=[128.0] * 3, std=[64.0] * 3, **postprocessing.settings()).eval()

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lesionseg.model.blocks import InvertedBlock
-from lesionseg.model.skips import Gate
+from lesionseg.model.blocks import Gate, InvertedBlock
 from lesionseg.model.unet import UNet
 
 OPTIONS: dict[str, Any] = {

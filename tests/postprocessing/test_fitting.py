@@ -7,7 +7,7 @@ from lesionseg.errors import InputError
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.image_scores import count
 from lesionseg.postprocessing.fitting import FittedPostprocessing, FittingSettings, fit_postprocessing
-from lesionseg.postprocessing.postprocessing import Postprocessing, Views
+from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 from lesionseg.postprocessing.run_length import RunLengthMask, Truth
 
 START = Postprocessing(threshold=0.5)
@@ -33,7 +33,7 @@ def fitted(maps: Images | dict[str, Images], *, start: Postprocessing = START, *
     by_views = maps if isinstance(maps, dict) else dict.fromkeys(("none", "flips", "turns"), maps)
     truths = [Truth.of(lesion()) for _ in by_views["none"]]
 
-    def probabilities(views: Views) -> Any:
+    def probabilities(views: Tta) -> Any:
         return np.stack(by_views[views]).astype(np.float32)
 
     return fit_postprocessing(

@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lesionseg.postprocessing.postprocessing import Postprocessing
-from lesionseg.postprocessing.regions import with_regions
+from lesionseg.postprocessing.postprocessing import Postprocessing, with_regions
 from lesionseg.postprocessing.run_length import RunLengthMask
 
 Mask = np.ndarray
