@@ -45,8 +45,8 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from lesionseg.benchmarking.peak_memory import TrainingSettings, peak_memory
 from lesionseg.benchmarking.subject import Subject, SubjectSettings, build_subject
+from lesionseg.benchmarking.training import TrainingSettings, peak_memory
 from lesionseg.config.build import TrainingLength, build
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.datamodule import LesionDataModule

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 import torch
 from lightning.pytorch.utilities.memory import is_oom_error
-from torch import Tensor, nn
+from torch import nn
 
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.module import OptimizerFactory
-from lesionseg.training.parameter_groups import parameter_groups
+from lesionseg.training.plain_step import PlainStep, random_batch
 
 log = logging.getLogger(__name__)
 
@@ -155,22 +155,10 @@ def take_steps(
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         trial, criterion = copy.deepcopy(segmenter).to(device).train(), copy.deepcopy(loss).to(device)
-        stepping = optimizer(parameter_groups(trial))
-        scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
-        image, mask = _random_batch(count, size, device)
+        step = PlainStep(trial, criterion, optimizer, dtype=FORMATS[precision])
+        image, mask = random_batch(count, size, device)
         for _ in range(STEPS):
-            with torch.autocast(device.type, FORMATS[precision], enabled=FORMATS[precision] is not None):
-                value = criterion(trial(image), mask)
-            stepping.zero_grad(set_to_none=True)
-            scaler.scale(value).backward()
-            scaler.step(stepping)
-            scaler.update()
-
-
-def _random_batch(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Draws (count, 3, size, size) uint8 in channels_last, and masks of 0 and 1, on the device."""
-    image = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
-    return image, torch.randint(0, 2, (count, 1, size, size), dtype=torch.uint8, device=device)
+            step(image, mask)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from omegaconf import DictConfig
+from torch import nn
 
-from lesionseg.benchmarking.subject import build_subject, subject_settings
+from lesionseg.benchmarking.subject import build_subject, flops_of, parameter_count, subject_settings, try_out
 from lesionseg.errors import InputError
 
 Composed = Callable[..., DictConfig]
@@ -90,3 +92,74 @@ def test_a_checkpoint_is_measured_with_its_weights(composed: Composed, smoke_run
     subject = build_subject(subject_settings(composed(f"checkpoint={path}"))[0])
     for name, value in subject.segmenter.state_dict().items():
         assert torch.equal(value, stored[f"segmenter.{name}"]), name
+
+
+NETWORKS = """
+import torch
+
+class Several(torch.nn.Module):
+    def forward(self, image):
+        return [image[:, :1], image[:, :1]]
+
+class Fragile(torch.nn.Module):
+    def forward(self, image):
+        raise RuntimeError("too small\\nand more")
+"""
+
+
+@pytest.fixture
+def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "somebodys_networks.py").write_text(NETWORKS)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def convolution(out_channels: int, stride: int) -> dict[str, Any]:
+    settings = {"in_channels": 3, "out_channels": out_channels, "kernel_size": 1, "stride": stride}
+    return {"_target_": "torch.nn.Conv2d", **settings}
+
+
+@pytest.mark.usefixtures("networks")
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [
+        ({"_target_": "somebodys_networks.Several"}, r"an output \(list\); allowed: a network that maps"),
+        (convolution(2, 1), r"for an image \(2, 3, 64, 64\) it gives an output of shape \(2, 2, 64, 64\)"),
+        (convolution(1, 2), r"of shape \(2, 1, 32, 32\)"),
+        ({"_target_": "somebodys_networks.Fragile"}, r"fails on images of 40 x 40 pixels \(too small\); give another"),
+    ],
+)
+def test_what_gives_no_logits_is_refused(pixelwise: Callable[..., Any], network: dict[str, Any], found: str) -> None:
+    with pytest.raises(InputError, match=rf"peers\.pixelwise\.network: .*{found}"):
+        try_out(build_subject(pixelwise(network=network)), image_size=40, trains=False)
+
+
+def test_a_network_that_cannot_learn_is_refused_where_it_has_to(pixelwise: Callable[..., Any]) -> None:
+    frozen = build_subject(pixelwise())
+    frozen.segmenter.requires_grad_(False)
+    try_out(frozen, image_size=40, trains=False)
+    with pytest.raises(InputError, match="does not require grad"):
+        try_out(frozen, image_size=40, trains=True)
+
+
+def test_a_trial_leaves_weights_and_mode_as_they_were(pixelwise: Callable[..., Any]) -> None:
+    subject = build_subject(pixelwise())
+    before = {name: value.clone() for name, value in subject.segmenter.state_dict().items()}
+    try_out(subject, image_size=40, trains=True)
+    assert all(torch.equal(value, before[name]) for name, value in subject.segmenter.state_dict().items())
+    assert not subject.segmenter.training
+    assert all(parameter.grad is None for parameter in subject.segmenter.parameters())
+
+
+def test_parameters_are_those_counted_by_hand() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+    assert parameter_count(layers) == (3 * 8 * 9 + 8) + (8 + 8)
+
+
+def test_a_multiplication_with_its_addition_is_two_operations() -> None:
+    convolution = nn.Conv2d(3, 8, 3, padding=1, stride=2)
+    assert flops_of(convolution, torch.zeros(2, 3, 16, 20)) == 2 * (2 * 8 * 10) * 8 * 3 * 9
+
+
+def test_normalisation_and_activation_are_not_counted() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU()).eval()
+    assert flops_of(layers, torch.zeros(1, 3, 8, 8)) == 2 * 64 * 3 * 4

@@ -1,4 +1,6 @@
-from lesionseg.benchmarking.timing import Row, Speed, Work, measure
+import pytest
+
+from lesionseg.benchmarking.timing import Row, Speed, Spread, Work, measure, paired_ratio, spread_of
 
 
 class Bench:
@@ -60,3 +62,19 @@ def test_what_cannot_be_measured_keeps_its_place() -> None:
     found = measure(items, rounds=1, seconds=1.0, clock=bench.clock)
     assert [speed.row.way for speed in found] == ["a", "compiled", "b"]
     assert found[1] is absent
+
+
+@pytest.mark.parametrize(
+    ("values", "spread"),
+    [
+        ([5.0, 1.0, 4.0, 2.0, 3.0], Spread(3.0, 2.0, 4.0)),
+        ([4.0, 1.0, 3.0, 2.0], Spread(2.5, 1.75, 3.25)),
+        ([7.0], Spread(7.0, 7.0, 7.0)),
+    ],
+)
+def test_median_and_quartiles_are_those_of_hand(values: list[float], spread: Spread) -> None:
+    assert spread_of(values) == spread
+
+
+def test_a_round_that_was_slow_for_both_does_not_change_their_ratio() -> None:
+    assert paired_ratio([10.0, 1.0, 9.0], [5.0, 0.5, 1.0]) == 2.0

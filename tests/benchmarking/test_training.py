@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
+from torch.nn import functional
 
-from lesionseg.benchmarking import peak_memory as module
-from lesionseg.benchmarking.missing import NotMeasurableError
-from lesionseg.benchmarking.peak_memory import TrainingSettings, peak_memory, training_peak
+from lesionseg.benchmarking import training as module
+from lesionseg.benchmarking.subject import Subject, build_subject
+from lesionseg.benchmarking.timing import NotMeasurableError
+from lesionseg.benchmarking.training import TrainingSettings, TrainingStep, peak_memory, training_peak
 
 LOSS = {
     "_target_": "lesionseg.loss.combined.CombinedLoss",
@@ -45,3 +48,39 @@ def test_a_system_that_does_not_tell_says_so(pixelwise: Callable[..., Any], monk
     monkeypatch.setattr(module.sys, "platform", "darwin")
     with pytest.raises(NotMeasurableError, match="only Linux tells"):
         training_peak(training(pixelwise()))
+
+
+RATE = 0.5
+DESCENT = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": RATE}
+
+
+def step_of(subject: Subject, batch_size: int) -> TrainingStep:
+    return TrainingStep(TrainingSettings(subject.settings, LOSS, DESCENT, batch_size, 32), subject)
+
+
+def test_a_step_moves_the_weights_down_the_gradient(pixelwise: Callable[..., Any]) -> None:
+    subject = build_subject(pixelwise())
+    step = step_of(subject, 2)
+    weight = subject.segmenter.network.network.weight.detach().clone().requires_grad_()  # type: ignore[union-attr]
+    bias = subject.segmenter.network.network.bias.detach().clone()  # type: ignore[union-attr]
+    colours = (step.image.float() - subject.segmenter.mean) / subject.segmenter.std
+    logits = (weight * colours).sum(1, keepdim=True) + bias
+    functional.binary_cross_entropy_with_logits(logits, step.mask.float()).backward()
+    step()
+    torch.testing.assert_close(
+        subject.segmenter.network.network.weight.detach(),  # type: ignore[union-attr]
+        weight.detach() - RATE * weight.grad,  # type: ignore[operator]
+        rtol=1e-3,
+        atol=1e-5,
+    )
+    assert subject.segmenter.training
+    step.end()
+    assert not subject.segmenter.training
+    assert all(parameter.grad is None for parameter in subject.segmenter.parameters())
+
+
+def test_its_batch_is_one_of_the_loaders(pixelwise: Callable[..., Any]) -> None:
+    step = step_of(build_subject(pixelwise()), 5)
+    assert (step.image.shape, step.image.dtype) == ((5, 3, 32, 32), torch.uint8)
+    assert step.mask.shape == (5, 1, 32, 32)
+    assert set(step.mask.unique().tolist()) == {0, 1}

@@ -5,9 +5,8 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from lesionseg.benchmarking import drawn_photographs
-from lesionseg.benchmarking import folder_works as module
-from lesionseg.benchmarking.folder_works import folder_works
+from lesionseg.benchmarking import folder as module
+from lesionseg.benchmarking.folder import draw_photographs, folder_works
 from lesionseg.benchmarking.subject import build_subject, subject_settings
 from lesionseg.benchmarking.timing import Speed, Work, measure
 from lesionseg.errors import InputError
@@ -62,11 +61,11 @@ def test_a_network_of_which_no_checkpoint_opens_says_why(composed: Composed, pho
 
 
 def test_photographs_are_drawn_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawn_photographs, "WIDTH", 96)
-    monkeypatch.setattr(drawn_photographs, "HEIGHT", 72)
-    monkeypatch.setattr(drawn_photographs, "DISTINCT", 2)
-    monkeypatch.setattr(drawn_photographs, "FILES", 5)
-    drawn_photographs.draw_photographs(tmp_path / "new", seed=1)
+    monkeypatch.setattr(module, "WIDTH", 96)
+    monkeypatch.setattr(module, "HEIGHT", 72)
+    monkeypatch.setattr(module, "DISTINCT", 2)
+    monkeypatch.setattr(module, "FILES", 5)
+    draw_photographs(tmp_path / "new", seed=1)
     files = sorted((tmp_path / "new").iterdir())
     assert len(files) == 5
     assert all((image.format, image.size) == ("JPEG", (96, 72)) for image in map(Image.open, files))

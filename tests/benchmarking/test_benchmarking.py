@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from lesionseg.benchmarking.settings import settle
+from lesionseg.benchmarking.benchmarking import settle
 from lesionseg.errors import InputError
 
 Composed = Callable[..., DictConfig]

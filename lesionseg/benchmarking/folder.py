@@ -1,4 +1,4 @@
-"""Predicting a folder of photographs, and only decoding them."""
+"""Prediction of a folder of photographs, and decoding them alone."""
 
 import io
 import shutil
@@ -11,28 +11,35 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
-from lesionseg.benchmarking.drawn_photographs import draw_photographs
-from lesionseg.benchmarking.stored_subject import stored
-from lesionseg.benchmarking.subject import Subject
+from lesionseg.benchmarking.subject import Subject, segmenter_defaults
 from lesionseg.benchmarking.timing import Row, Speed, Work
+from lesionseg.checkpoint.layout import contents_of, record
+from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.config.schema import CONF
 from lesionseg.data.image_file import read_photograph
+from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError, raise_all
 from lesionseg.prediction.folder_prediction import predict_folder
 from lesionseg.prediction.listing import list_pictures
 from lesionseg.system.machine import usable_cores
 
 PREDICTION, DECODING = "prediction", "decoding alone"
+EMPTY_SPLIT = {"parts": {"train": [], "validation": [], "test": []}, "sha256": "0" * 64}
+WIDTH, HEIGHT = 1024, 768
+"""Pixels of drawn photographs; the most common size in ISIC 2017 is 1022 x 767."""
+DISTINCT, FILES = 8, 64
+"""Number of drawn photographs, and of files with copies, because drawing one takes half a second."""
+QUALITY = 90
 
 
 @contextmanager
 def folder_works(cfg: DictConfig, subject: Subject) -> Iterator[list[Work | Speed]]:
-    """Prepares predicting photographs with the network itself, from opening its checkpoint to the table of masks.
-
-    Yields:
-        Prediction, then decoding alone; what cannot be measured says why.
+    """Prepares prediction with the network itself, from opening its checkpoint to the table of masks, and decoding.
 
     Raises:
         InputError: There are no photographs, or one cannot be read.
@@ -48,22 +55,31 @@ def folder_works(cfg: DictConfig, subject: Subject) -> Iterator[list[Work | Spee
         yield [_prediction(cfg, subject, photographs, folder, len(files)), _decoding(files, cfg.image_size)]
 
 
+def draw_photographs(folder: Path, *, seed: int) -> None:
+    """Draws JPEGs of lesions into a new folder."""
+    folder.mkdir()
+    for number in range(DISTINCT):
+        square, _ = draw_dermoscopy(seed + number, WIDTH)
+        Image.fromarray(square[:HEIGHT]).save(folder / f"{number:02d}.jpg", quality=QUALITY)
+    for number in range(DISTINCT, FILES):
+        shutil.copyfile(folder / f"{number % DISTINCT:02d}.jpg", folder / f"{number:02d}.jpg")
+
+
 def _prediction(cfg: DictConfig, subject: Subject, photographs: Path, folder: Path, files: int) -> Work | Speed:
     try:
-        checkpoint = Path(cfg.checkpoint) if cfg.checkpoint is not None else stored(cfg, subject, folder)
+        checkpoint = Path(cfg.checkpoint) if cfg.checkpoint is not None else _untrained(cfg, subject, folder)
     except InputError as error:
         return Speed(Row("folder", PREDICTION, subject.name, ""), [], str(error).replace("\n", " "))
-    masks = folder / "masks"
+    masks, numbers = folder / "masks", count()
     settings = _predict_defaults() | {
         "checkpoint": str(checkpoint),
         "input": str(photographs),
         "device": subject.settings.device,
         "precision": subject.settings.precision,
     }
-    numbers = count()
 
     def call() -> None:
-        # A folder of its own each time: what has been predicted is not predicted again.
+        # Each call gets its own folder, because photographs that have been predicted are skipped.
         given = settings | {"output": str(masks / str(next(numbers)))}
         with redirect_stdout(io.StringIO()):
             outcome = predict_folder(OmegaConf.create(given))
@@ -73,14 +89,29 @@ def _prediction(cfg: DictConfig, subject: Subject, photographs: Path, folder: Pa
     return Work(row, files, call, before=lambda: shutil.rmtree(masks, ignore_errors=True))
 
 
+def _untrained(cfg: DictConfig, subject: Subject, folder: Path) -> Path:
+    """Writes a checkpoint of the subject as training would before its first step.
+
+    Raises:
+        InputError: The network is not from `lesionseg.model`, so that its checkpoint does not open.
+    """
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    kept = {name: config[name] for name in ("name", "seed", "image_size", "model", "data")}
+    state = {name: value.cpu() for name, value in subject.segmenter.state_dict().items()}
+    path = folder / "untrained.ckpt"
+    recorded = record(kept | {"segmenter": segmenter_defaults()}, EMPTY_SPLIT, {}) | {"metrics": {}}
+    torch.save(contents_of(recorded, state), path)
+    segmenter_of(read(path))
+    return path
+
+
 def _predict_defaults() -> dict[str, Any]:
-    """Returns what `conf/predict.yaml` says where the user says nothing."""
     plain: Any = OmegaConf.to_container(OmegaConf.load(CONF / "predict.yaml"))
     return {name: value for name, value in plain.items() if name not in ("defaults", "hydra")}
 
 
 def _decoding(files: Sequence[Path], image_size: int) -> Work:
-    """Decodes at the scale that the network needs, in as many threads as predict."""
+    """Decodes at the scale that the network needs, in as many threads as prediction."""
     decode = partial(read_photograph, for_size=image_size)
 
     def call() -> None:

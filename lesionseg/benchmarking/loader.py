@@ -1,4 +1,4 @@
-"""The loader: reading images for the first time, and augmented batches of what has been read."""
+"""The loader: reading images for the first time, and augmented batches from the cache."""
 
 import shutil
 import tempfile
@@ -20,18 +20,15 @@ from lesionseg.data.source import Source
 from lesionseg.system.machine import usable_cores
 
 EPOCH = 64
-"""Batches of an epoch, so long that starting one does not count."""
+"""Batches of an epoch, enough that its start does not count."""
 
 
 @contextmanager
 def loader_works(cfg: DictConfig) -> Iterator[list[Work | Speed]]:
-    """Prepares the loader's work, in caches that go when the block ends.
-
-    Yields:
-        Reading for the first time, then batches; what cannot be measured says why.
+    """Prepares reading for the first time and taking augmented batches; the caches are removed after the block.
 
     Raises:
-        InputError: The data are not there or cannot be used.
+        InputError: The data are missing or cannot be used.
     """
     source: Source = build("data", cfg.data)
     samples = evenly(source.samples("train"), cfg.loader_images)
@@ -42,24 +39,20 @@ def loader_works(cfg: DictConfig) -> Iterator[list[Work | Speed]]:
 
 
 def evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """Chooses so many samples, or all where there are fewer, evenly spread over their order."""
+    """Returns `count` samples, evenly spread over their order, or all if there are fewer."""
     places = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
     return [samples[place] for place in places]
 
 
 class Batches:
-    """Batches without end.
-
-    Args:
-        batches: A loader.
-    """
+    """Endless batches of a loader."""
 
     def __init__(self, batches: DataLoader[Item]) -> None:
         self._loader = batches
         self._iterator = iter(batches)
 
     def take(self) -> None:
-        """Takes a batch; begins another epoch where one has ended."""
+        """Takes a batch, if necessary of the next epoch."""
         try:
             next(self._iterator)
         except StopIteration:
@@ -67,22 +60,21 @@ class Batches:
             next(self._iterator)
 
     def drain(self) -> None:
-        """Takes those that worker processes have made while nobody looked at the clock."""
+        """Takes the batches that worker processes have made off the clock."""
         for _ in range(self._loader.num_workers * (self._loader.prefetch_factor or 0)):
             self.take()
 
 
 def _cold(cfg: DictConfig, source: Source, samples: Sequence[Sample], folder: Path) -> Work | Speed:
-    """Fills an empty cache, on all cores; once an image was read, the system may have its file in memory."""
+    """Fills an empty cache with all cores; from the second time on, the system may have the files in memory."""
     if source.cache == "none":
         reason = "data.cache=none keeps nothing: each batch reads its images for the first time"
         return Speed(_row(cfg, "cold", ""), [], reason)
 
     def call() -> None:
         folder.mkdir(exist_ok=True)
-        open_cache(source.cache, samples, cfg.image_size, Path(tempfile.mkdtemp(dir=folder))).prepare(
-            range(len(samples))
-        )
+        empty = Path(tempfile.mkdtemp(dir=folder))
+        open_cache(source.cache, samples, cfg.image_size, empty).prepare(range(len(samples)))
 
     row = _row(cfg, "cold", f"{source.cache} cache, {_counted(usable_cores(), 'thread')}")
     return Work(row, len(samples), call, before=lambda: shutil.rmtree(folder, ignore_errors=True))
