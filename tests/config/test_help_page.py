@@ -32,7 +32,7 @@ def test_a_key_has_the_comment_of_its_file(page: str) -> None:
 
 
 def test_a_recipes_comment_on_its_own_value_replaces_the_general_one(page: str) -> None:
-    assert "# four training images show lesions" in line_of(page, "  leaks: drop")
+    assert "# removes the four training images" in line_of(page, "  leaks: drop")
 
 
 def test_a_group_has_the_comment_of_the_verbs_own_list(page: str) -> None:
