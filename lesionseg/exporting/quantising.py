@@ -14,7 +14,7 @@ from lesionseg.exporting.facts import EmbeddedFacts
 from lesionseg.exporting.onnx import embed
 from lesionseg.exporting.opening import INPUT, ExportedEngine
 from lesionseg.metrics.dice import Dice
-from lesionseg.postprocessing.run_length import Truth
+from lesionseg.postprocessing.run_length import RunLengthMask
 
 QUANTISED = ("Conv", "ConvTranspose", "Add", "Concat", "MaxPool", "Relu", "Resize")
 """Operators that are quantised, so that values stay in 8 bits from the first convolution to the last."""
@@ -72,7 +72,7 @@ def mean_dice(engine: ExportedEngine, samples: Sequence[Sample]) -> float:
 def _dice(engine: ExportedEngine, sample: Sample) -> float:
     image, target = sample.read_resized(engine.facts.image_size).image, sample.mask()
     mask = engine.facts.postprocessing.mask(engine.probability(image[None])[0], target.shape)
-    return float(Dice().score(Truth.of(target).counts(mask)))
+    return float(Dice().score(mask.counts(RunLengthMask.of(target))))
 
 
 def _outside_of_network(float_file: Path) -> list[str]:

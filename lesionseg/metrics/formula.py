@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class Counts(NamedTuple):
     false_positives: Any
     false_negatives: Any
     true_negatives: Any
+
+    @classmethod
+    def of(cls, *, both: Any, predicted: Any, lesion: Any, pixels: int) -> Self:
+        """Derives the counts from the areas of the overlap, the prediction, the ground truth and the image."""
+        return cls(both, predicted - both, lesion - both, pixels - predicted - lesion + both)
 
 
 class Formula(ABC):

@@ -44,11 +44,8 @@ class FormulaMetric(Metric):
         """
         _check(prediction, target)
         predicted, lesion = prediction.bool().flatten(1), target.bool().flatten(1)  # (B, H * W)
-        true_positives = _sum(predicted & lesion)  # (B,)
-        false_positives = _sum(predicted) - true_positives
-        false_negatives = _sum(lesion) - true_positives
-        true_negatives = lesion.shape[1] - true_positives - false_positives - false_negatives
-        self.counts.append(torch.stack([true_positives, false_positives, false_negatives, true_negatives], 1).long())
+        areas = {"both": _sum(predicted & lesion), "predicted": _sum(predicted), "lesion": _sum(lesion)}  # (B,) each
+        self.counts.append(torch.stack(Counts.of(**areas, pixels=lesion.shape[1]), 1).long())
 
     def image_counts(self) -> Tensor:
         """Returns the counts of each image in the order seen, (N, 4) int64."""

@@ -49,16 +49,12 @@ class ImageScores:
 
 
 def count(prediction: Mask, target: Mask) -> Counts:
-    """Counts the pixels of two (H, W) uint8 masks in {0, 1}.
-
-    Raises:
-        ValueError: Their shapes differ.
-    """
+    """Counts the pixels of two masks (H, W) in {0, 1}, which must have one shape."""
     if prediction.shape != target.shape:
         raise ValueError(f"the prediction is {prediction.shape} and the target {target.shape}; allowed: one shape")
     both = cv2.countNonZero(cv2.bitwise_and(prediction, target))
     predicted, lesion = cv2.countNonZero(prediction), cv2.countNonZero(target)
-    return Counts(both, predicted - both, lesion - both, target.size - predicted - lesion + both)
+    return Counts.of(both=both, predicted=predicted, lesion=lesion, pixels=target.size)
 
 
 def worst_first(images: Iterable[ImageScores]) -> list[ImageScores]:

@@ -13,22 +13,19 @@ from lesionseg.metrics.formula import Counts, Formula
 from lesionseg.metrics.formula_metric import FormulaMetric
 from lesionseg.model.segmenter import stride_of
 
-PACKAGE = "lesionseg."
 SIDE = 32
 """Pixels of the masks that losses, metrics and augmentations are tried on."""
 
 
 def is_foreign(part: Any) -> bool:
     """Whether a part is not lesionseg's own; its own parts are covered by its tests."""
-    return not type(part).__module__.startswith(PACKAGE)
+    return not type(part).__module__.startswith("lesionseg.")
 
 
 def network_faults(network: nn.Module, image_size: int) -> Iterator[str]:
-    """Tries a network on two images in training and in evaluation mode; its output must be logits of the image's size.
+    """Tries a network on the CPU on two images in training and in evaluation mode; its running statistics change.
 
-    Args:
-        network: A network on the CPU; its running statistics change.
-        image_size: Height and width in pixels; the next multiple of the network's stride is tried.
+    The output must be logits of the images' size, the next multiple of the network's stride.
     """
     stride = stride_of(network)
     side = -(-image_size // stride) * stride

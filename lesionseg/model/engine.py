@@ -20,9 +20,9 @@ class ModelFacts:
     image_size: int
     """Height and width in pixels of the network's input."""
     postprocessing: Postprocessing
-    """How a probability becomes a mask; the engine itself averages over its `views`."""
+    """The engine does its test-time augmentation; the mask is left to the caller."""
     sha256: str
-    """SHA-256 of the file's bytes in hexadecimal digits, which identifies the model."""
+    """Of the file's bytes in hexadecimal digits, which identifies the model."""
     version: str
     """Version of lesionseg that trained it."""
     temperature: float
@@ -53,20 +53,12 @@ class Engine(Protocol):
     """Device and precision in words, for example `CPU, bf16`."""
 
     def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Predicts a batch that already has the network's size.
-
-        Args:
-            images: (B, image_size, image_size, 3) uint8 RGB 0..255.
-
-        Returns:
-            Each pixel's lesion probability, (B, image_size, image_size) in [0, 1].
-        """
+        """Maps (B, image_size, image_size, 3) RGB 0..255 to lesion probabilities (B, image_size, image_size)."""
 
     def second_look(self, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Predicts the same batch turned by 180 degrees, once, whatever the views; differences show doubt.
+        """Predicts the same batch turned by 180 degrees, once; differences from `probability` show doubt.
 
-        Returns:
-            An array as `probability` returns it, or None for exported files, which can only see an image one way.
+        Exported files, which can only see an image one way, return None.
         """
 
 

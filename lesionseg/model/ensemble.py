@@ -11,17 +11,11 @@ from torch.nn import functional
 class Ensemble(nn.Module):
     """Averages the probabilities of networks that were trained separately.
 
-    It keeps the contract of a single network, so everything that takes a network takes an ensemble. The segmenter
-    around it normalises once for all members and averages over views as it does for a single network.
-
-    Args:
-        members: At least one network as `lesionseg.model.segmenter.Network` has it, each with an integer `stride`.
-
-    Attributes:
-        stride: Least common multiple of the members' strides, so that every member can halve its input.
+    It keeps the contract of a single network, so everything that takes a network takes an ensemble. Its stride is the
+    least common multiple of the members', so that every member can halve its input.
 
     Raises:
-        ValueError: There is no member, or one of them is no network.
+        ValueError: There is no member, or one of them has no integer `stride`.
     """
 
     def __init__(self, *, members: Sequence[nn.Module]) -> None:
@@ -37,16 +31,10 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Computes the logits whose sigmoid is the mean of the members' probabilities.
+        """Computes the logits, (B, 1, H, W) float32, whose sigmoid is the mean of the members' probabilities.
 
         The mean is computed in logarithms, because far from outlines, where all members are certain, probabilities
         round to 0 or 1 in float32 and have no finite logit.
-
-        Args:
-            image: (B, 3, H, W) normalised, floating point; H and W are multiples of `stride`.
-
-        Returns:
-            (B, 1, H, W) float32 logits.
         """
         logits = torch.stack([member(image).float() for member in self.members])  # (members, B, 1, H, W)
         # log of the sum of sigmoid(logit), and of that of 1 - sigmoid(logit); the number of members cancels out.

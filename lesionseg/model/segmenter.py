@@ -15,32 +15,20 @@ from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 
 
 def stride_of(network: nn.Module) -> int:
-    """Returns the number of pixels that a network takes multiples of: its `stride`, an integer, or `DEFAULT_STRIDE`.
-
-    A plain convolution also has a `stride`, but it is a tuple and has another meaning.
-    """
+    """Returns the number of pixels that a network takes multiples of: its attribute `stride`, or `DEFAULT_STRIDE`."""
     stride = getattr(network, "stride", None)
-    return stride if type(stride) is int else DEFAULT_STRIDE
+    return stride if type(stride) is int else DEFAULT_STRIDE  # the stride of a plain convolution is a tuple
 
 
 class Segmenter(nn.Module):
-    """Normalises, pads, runs the network, crops, applies the sigmoid and decides; it is checkpointed and exported.
+    """Normalises, pads, runs the network, crops, applies sigmoid and threshold; it is in checkpoints and exports.
 
-    Args:
-        network: An `nn.Module`, normalised image (B, 3, H, W) float -> logits (B, 1, H, W); H and W reach it as
-            multiples of its `stride_of`.
-        mean: Mean of each of the red, green and blue channels, in grey levels 0..255.
-        std: Standard deviation of each channel in the same unit, above 0.
-        threshold: See `Postprocessing`.
-        views: See `Postprocessing`; training, which calls `forward`, sees the plain image only.
-        largest_component: See `Postprocessing`.
-        fill_holes: See `Postprocessing`.
-
-    Attributes:
-        postprocessing: Made from the last four arguments; a fitted one may replace it.
+    The network maps a normalised image (B, 3, H, W) float to logits (B, 1, H, W), where H and W are multiples of its
+    `stride_of`. Mean and std of red, green and blue are in grey levels 0..255. The other arguments are those of
+    `Postprocessing`; a fitted one may replace it. Training calls `forward`, which knows no test-time augmentation.
 
     Raises:
-        ValueError: A number is out of its range, or there are no such views.
+        ValueError: A value is not allowed.
     """
 
     mean: Tensor
@@ -70,14 +58,7 @@ class Segmenter(nn.Module):
         self.register_buffer("std", torch.tensor(list(std), dtype=torch.float32).view(1, 3, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Computes logits.
-
-        Args:
-            image: (B, 3, H, W) RGB 0..255, uint8 or floating point; any H and W, odd ones too.
-
-        Returns:
-            (B, 1, H, W) float32 logits.
-        """
+        """Maps RGB 0..255, (B, 3, H, W) uint8 or floating point of any size, to logits (B, 1, H, W) float32."""
         height, width = image.shape[-2:]
         normalised = (image.to(self.mean.dtype) - self.mean) / self.std  # (B, 3, H, W)
         padded = pad_to_multiple(normalised, stride_of(self.network))
@@ -90,27 +71,20 @@ class Segmenter(nn.Module):
         return self.postprocessing.threshold
 
     def probability(self, image: Tensor) -> Tensor:
-        """Returns each pixel's lesion probability, (B, 1, H, W) float32 in [0, 1], for an image as in `forward`.
-
-        The probability is the mean over `postprocessing.views`.
-        """
-        return mean_prediction(lambda view: torch.sigmoid(self(view)), image, self.postprocessing.views)
+        """Computes each pixel's lesion probability, (B, 1, H, W) float32 in [0, 1], with test-time augmentation."""
+        return mean_prediction(lambda seen: torch.sigmoid(self(seen)), image, self.postprocessing.views)
 
     def second_look(self, image: Tensor) -> Tensor:
-        """Returns the probability of the image turned by 180 degrees, see `lesionseg.model.tta.second_look`."""
+        """Computes the probability of the image turned by 180 degrees, see `lesionseg.model.tta.second_look`."""
         return torch.sigmoid(second_look(self, image))
 
     def mask(self, image: Tensor) -> Tensor:
-        """Returns the mask, (B, 1, H, W) bool, true where the lesion is, for an image as in `forward`."""
+        """Computes the mask, (B, 1, H, W) bool, of an image as in `forward`, at the image's size."""
         return regions_of(self.probability(image) > self.threshold, self.postprocessing)
 
 
 def build_segmenter(settings: Mapping[str, Any], network: nn.Module) -> Segmenter:
     """Wraps a network in the segmenter that a user has configured.
-
-    Args:
-        settings: Arguments of `Segmenter` by name.
-        network: First argument of `Segmenter`.
 
     Raises:
         InputError: A setting is out of its range, of another type, or there is no such setting.
@@ -122,7 +96,7 @@ def build_segmenter(settings: Mapping[str, Any], network: nn.Module) -> Segmente
 
 
 def regions_of(mask: Tensor, postprocessing: Postprocessing) -> Tensor:
-    """Applies the decision's changes of regions, on the CPU: (B, 1, H, W) bool -> the same."""
+    """Changes regions as post-processing says, on the CPU: (B, 1, H, W) bool -> the same."""
     if not postprocessing.changes_regions:
         return mask
     changed = [postprocessing.regions_of(one) for one in mask[:, 0].cpu().numpy()]

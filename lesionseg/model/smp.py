@@ -16,21 +16,12 @@ UNFIT = ("timm-", "mit_")
 class SmpUnet(nn.Module):
     """A U-Net with an encoder of segmentation-models-pytorch (Iakubovskii, 2019), which is an optional extra.
 
-    The segmenter normalises images by the statistics of dermoscopy, while pretrained weights expect images normalised
-    by those of their own training data. With such weights, the network first converts one into the other exactly.
+    The segmenter normalises images by the mean and std of dermoscopy in grey levels 0..255, while pretrained weights
+    expect images normalised by `weights_mean` and `weights_std` of their own training data. With such weights, the
+    network first converts one into the other exactly. `conf/model/smp.yaml` explains the options.
 
     Weights are downloaded once, when a training starts, and stored in its checkpoints. On the meta device, where
     checkpoints are opened and configurations checked, nothing is downloaded or read.
-
-    Args:
-        encoder: One of the library's, for example `resnet34`, `efficientnet-b0` or `mobilenet_v2`.
-        encoder_weights: Their name there, mostly `imagenet`; a file that ends with `.safetensors`; or None for random
-            ones.
-        decoder_channels: Width of the five decoder stages, deep to shallow.
-        mean: Mean of each channel that the segmenter normalises by, in grey levels 0..255.
-        std: Standard deviation that the segmenter normalises by, in the same unit, above 0.
-        weights_mean: Mean that the training images of the weights were normalised by, in the same unit.
-        weights_std: Standard deviation that they were normalised by, in the same unit, above 0.
 
     Raises:
         InputError: The extra is not installed, there is no such encoder, or its weights cannot be had.
@@ -69,14 +60,7 @@ class SmpUnet(nn.Module):
         self.unet = _unet(encoder, encoder_weights, list(decoder_channels))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Computes the logits of a normalised image.
-
-        Args:
-            image: (B, 3, H, W) floating point; H and W are multiples of 32. The segmenter pads any other size.
-
-        Returns:
-            (B, 1, H, W) logits of the image's dtype (under autocast, of the autocast's).
-        """
+        """Computes the logits (B, 1, H, W) of a normalised image (B, 3, H, W), in its dtype or the autocast's."""
         logits: Tensor = self.unet(image * self.scale + self.offset)
         return logits
 
@@ -86,7 +70,6 @@ def _per_channel(numbers: Sequence[float]) -> Tensor:
 
 
 def _unet(encoder: str, weights: str | None, decoder_channels: list[int]) -> nn.Module:
-    """Builds the library's network; on the meta device without weights."""
     library = _library()
     known = library.encoders.encoders
     if encoder not in known or encoder.startswith(UNFIT):
@@ -109,7 +92,6 @@ def _unet(encoder: str, weights: str | None, decoder_channels: list[int]) -> nn.
 def _with_downloaded(
     build: Callable[[str], nn.Module], encoder: str, weights: str, published: Mapping[str, Mapping[str, Any]]
 ) -> nn.Module:
-    """Builds with weights that the library downloads or has downloaded before."""
     if weights not in published:
         names = ", ".join(published) or "nothing is published for it"
         raise InputError(
@@ -129,7 +111,6 @@ def _with_downloaded(
 
 
 def _load_file(encoder: nn.Module, name: str, path: Path) -> None:
-    """Loads weights from a safetensors file, which can hold nothing but tensors."""
     from safetensors.torch import load_file  # of the extra
 
     if not path.is_file():

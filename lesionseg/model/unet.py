@@ -39,35 +39,15 @@ class _Layers(TypedDict):
 
 
 class UNet(nn.Module):
-    """A U-Net (Ronneberger et al., 2015) for one foreground class.
+    """A U-Net (Ronneberger et al., 2015) for one foreground class; `conf/model/unet.yaml` explains every option.
 
-    With `base_channels=32, depth=4` the stages are 32, 64, 128 and 256 channels wide and the bottleneck 512.
-
-    Args:
-        base_channels: Width of the first stage, 1 to 512; each stage doubles it.
-        max_channels: No stage is wider than this, which saves memory in deep networks.
-        decoder_max_channels: No decoder stage is wider than this; the decoder only has to place the border.
-        depth: How many times the encoder halves the resolution, 1 to 7.
-        blocks_per_stage: Blocks in each encoder stage and the bottleneck, 1 to 8; decoder stages have one each.
-        block: `plain` (two convolutions), `residual` (two and a shortcut) or `inverted` (a large depthwise one, two
-            pointwise ones and a shortcut).
-        kernel_size: Height and width of the depthwise convolution of inverted blocks, odd, 3 to 31 pixels.
-        expansion: Width of the middle of inverted blocks, as a multiple of the block's width, 1 to 8.
-        skip: `concatenate`, `add` or `gated` (attention decides where the skip matters).
-        normalisation: `batch`, `group`, `instance` or `none`.
-        activation: `relu`, `leaky_relu`, `gelu` or `silu`.
-        upsampling: `bilinear`, `nearest`, or `transposed` (a learnt 2 x 2 convolution).
-        colour_constancy: Also show the network each channel relative to its own mean and contrast (see
-            `ColourConstancy`).
-        context: Pool the whole image's context into the bottleneck (see `PyramidPooling`).
-        stem_stride: 1 keeps full resolution; 2 or 4 start with strided convolutions and end with bilinear
-            up-sampling of the logits: a lesion is one smooth blob, so little is lost and most of the time is saved.
-        dropout: Share of the bottleneck's channels dropped in training, 0 (none) to below 1.
-        activation_checkpointing: Recompute each stage in the backward pass instead of keeping its activations:
-            about half the memory for about a third more time. The result is the same.
+    With `base_channels=32, depth=4` the stages are 32, 64, 128 and 256 channels wide and the bottleneck 512. A decoder
+    may be narrower, as it only has to place the border, and has one block per stage. With `stem_stride` 2 or 4 the
+    network starts with strided convolutions and ends with bilinear up-sampling of the logits: a lesion is one smooth
+    blob, so little is lost and most of the time is saved. Recomputing activations does not change the result.
 
     Raises:
-        ValueError: A number is out of its range.
+        ValueError: A number is out of its range, or there is no such option.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from lesionseg.metrics.dice import Dice
 from lesionseg.metrics.formula import Counts, Formula, mean_scores, total
 from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
-from lesionseg.postprocessing.run_length import Truth
+from lesionseg.postprocessing.run_length import RunLengthMask
 from lesionseg.postprocessing.temperature import NEUTRAL
 
 CRITERIA: Mapping[str, Formula] = {"jaccard": Jaccard(), "dice": Dice()}
@@ -58,7 +58,7 @@ class FittingSettings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One value of an option with its mean scores over images, each at its ground truth's own size."""
+    """A value of an option with its mean scores over images, each at its ground truth's own size."""
 
     value: Any
     jaccard: float
@@ -116,7 +116,7 @@ class FittedPostprocessing:
 def fit_postprocessing(
     start: Postprocessing,
     settings: FittingSettings,
-    truths: Sequence[Truth],
+    truths: Sequence[RunLengthMask],
     probabilities: Callable[[Tta], Maps],
     formulas: Mapping[str, Formula],
 ) -> FittedPostprocessing:
@@ -152,10 +152,10 @@ def fit_postprocessing(
     )
 
 
-def counts_of(postprocessing: Postprocessing, probabilities: Maps, truths: Sequence[Truth]) -> list[Counts]:
+def counts_of(postprocessing: Postprocessing, probabilities: Maps, truths: Sequence[RunLengthMask]) -> list[Counts]:
     """Counts the pixels of each image at its ground truth's own size."""
     return [
-        truth.counts(postprocessing.mask(probability, truth.shape))
+        postprocessing.mask(probability, truth.shape).counts(truth)
         for probability, truth in zip(probabilities, truths, strict=True)
     ]
 

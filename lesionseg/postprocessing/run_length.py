@@ -37,7 +37,10 @@ class Box:
 
 @dataclass(frozen=True)
 class RunLengthMask:
-    """The lesion pixels of a mask, row by row: columns `starts` up to, but not including, `stops` of `rows`."""
+    """The lesion pixels of a mask, row by row: columns `starts` up to, but not including, `stops` of `rows`.
+
+    It takes some kilobytes where the pixels take megabytes.
+    """
 
     shape: tuple[int, int]
     """(H, W) of the mask in pixels."""
@@ -47,9 +50,9 @@ class RunLengthMask:
     """All (runs,), in the order of rows, then of columns; no run is empty."""
 
     @classmethod
-    def of(cls, mask: NDArray[np.bool_]) -> Self:
-        """Encodes a mask, (H, W) bool."""
-        return cls(mask.shape, *_runs(mask))
+    def of(cls, mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Self:
+        """Encodes a mask (H, W), bool or uint8 in {0, 1}."""
+        return cls(mask.shape, *_runs(mask.view(np.bool_)))
 
     @property
     def area(self) -> int:
@@ -84,6 +87,21 @@ class RunLengthMask:
         box = self.box
         return box is not None and (box.left == 0 or box.top == 0 or box.right == width - 1 or box.bottom == height - 1)
 
+    def counts(self, target: RunLengthMask) -> Counts:
+        """Counts the pixels of this prediction for a ground truth of the same shape."""
+        starts, stops = self.flat()
+        both = int((target._area_before(stops) - target._area_before(starts)).sum())
+        return Counts.of(both=both, predicted=self.area, lesion=target.area, pixels=self.shape[0] * self.shape[1])
+
+    def _area_before(self, positions: Integers) -> Integers:
+        """Counts the lesion pixels before each position, which is counted as in `flat`."""
+        starts, stops = self.flat()
+        begun = np.searchsorted(starts, positions, side="right")  # number of runs
+        areas = np.concatenate([[0], np.cumsum(stops - starts)])
+        behind = np.maximum(np.concatenate([[0], stops])[begun] - positions, 0)  # pixels of the last begun run
+        area: Integers = areas[begun] - behind
+        return area
+
     def flat(self) -> tuple[Integers, Integers]:
         """Returns starts and stops, both (runs,) and rising, counted through all rows: row * W + column."""
         first = self.rows * self.shape[1]
@@ -95,42 +113,6 @@ class RunLengthMask:
         for row, start, stop in zip(self.rows.tolist(), self.starts.tolist(), self.stops.tolist(), strict=True):
             mask[row, start:stop] = LESION
         return mask
-
-
-@dataclass(frozen=True)
-class Truth:
-    """A ground truth at its own size, run-length encoded: some kilobytes where the pixels take megabytes."""
-
-    shape: tuple[int, int]
-    """(H, W) in pixels."""
-    starts: Integers
-    """(runs + 1,) rising positions row * W + column; the first run is empty and at 0."""
-    before: Integers
-    """(runs + 1,) number of lesion pixels before each start."""
-    lengths: Integers
-    """(runs + 1,) number of pixels of each run."""
-
-    @classmethod
-    def of(cls, mask: NDArray[np.uint8]) -> Self:
-        """Encodes a mask (H, W) uint8 in {0, 1}."""
-        encoded = RunLengthMask.of(mask.view(np.bool_))
-        starts, stops = encoded.flat()
-        lengths = np.concatenate([[0], stops - starts])
-        return cls(encoded.shape, np.concatenate([[0], starts]), np.cumsum(lengths) - lengths, lengths)
-
-    def counts(self, prediction: RunLengthMask) -> Counts:
-        """Counts the pixels of a prediction of the same shape."""
-        starts, stops = prediction.flat()
-        both = int((self._lesion_before(stops) - self._lesion_before(starts)).sum())
-        predicted, lesion = prediction.area, int(self.lengths.sum())
-        height, width = self.shape
-        return Counts(both, predicted - both, lesion - both, height * width - predicted - lesion + both)
-
-    def _lesion_before(self, positions: Integers) -> Integers:
-        """Counts the lesion pixels before each position."""
-        run = np.searchsorted(self.starts, positions, side="right") - 1
-        counted: Integers = self.before[run] + np.minimum(positions - self.starts[run], self.lengths[run])
-        return counted
 
 
 def _runs(mask: NDArray[np.bool_]) -> tuple[Integers, Integers, Integers]:

@@ -15,7 +15,7 @@ from lesionseg.metrics.formula import Formula
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.fitting import FittedPostprocessing, FittingSettings, Maps, fit_postprocessing
 from lesionseg.postprocessing.postprocessing import Tta
-from lesionseg.postprocessing.run_length import Truth
+from lesionseg.postprocessing.run_length import RunLengthMask
 from lesionseg.postprocessing.temperature import fit_temperature
 from lesionseg.system.machine import usable_cores
 
@@ -57,7 +57,7 @@ def _fitted(
     start = segmenter.postprocessing
     samples = [validation.cache.samples[row] for row in validation.rows]
     with ThreadPoolExecutor(usable_cores()) as pool:
-        truths = list(pool.map(lambda sample: Truth.of(sample.mask()), samples))
+        truths = list(pool.map(lambda sample: RunLengthMask.of(sample.mask()), samples))
 
     @lru_cache(maxsize=2)  # those of the decision so far, and those being tried
     def probabilities(views: Tta) -> Maps:

@@ -8,7 +8,7 @@ from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.image_scores import count
 from lesionseg.postprocessing.fitting import FittedPostprocessing, FittingSettings, fit_postprocessing
 from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
-from lesionseg.postprocessing.run_length import RunLengthMask, Truth
+from lesionseg.postprocessing.run_length import RunLengthMask
 
 START = Postprocessing(threshold=0.5)
 SETTINGS: dict[str, Any] = {
@@ -31,7 +31,7 @@ def lesion() -> np.ndarray:
 
 def fitted(maps: Images | dict[str, Images], *, start: Postprocessing = START, **changes: Any) -> FittedPostprocessing:
     by_views = maps if isinstance(maps, dict) else dict.fromkeys(("none", "flips", "turns"), maps)
-    truths = [Truth.of(lesion()) for _ in by_views["none"]]
+    truths = [RunLengthMask.of(lesion()) for _ in by_views["none"]]
 
     def probabilities(views: Tta) -> Any:
         return np.stack(by_views[views]).astype(np.float32)
@@ -119,7 +119,7 @@ def test_what_is_configured_is_where_the_search_starts() -> None:
 
 def test_images_are_scored_at_their_own_size() -> None:
     large = np.kron(lesion(), np.ones((7, 9), np.uint8))
-    truths = [Truth.of(large)]
+    truths = [RunLengthMask.of(large)]
     sharp = np.kron(lesion() * 0.9, np.ones((4, 4)))[None].astype(np.float32)
     found = fit_postprocessing(START, FittingSettings(**SETTINGS), truths, lambda views: sharp, standard_formulas())
     assert found.trials[0].without.jaccard > 0.95
@@ -156,7 +156,7 @@ def test_pixels_are_counted_as_they_are_one_by_one(shape: tuple[int, int], lesio
     generator = np.random.default_rng(0)
     target = (generator.random(shape) < lesion).astype(np.uint8)
     prediction = (generator.random(shape) < found).astype(np.uint8)
-    assert Truth.of(target).counts(RunLengthMask.of(prediction.view(bool))) == count(prediction, target)
+    assert RunLengthMask.of(prediction).counts(RunLengthMask.of(target)) == count(prediction, target)
 
 
 def test_everything_wrong_is_listed_at_once() -> None:
