@@ -16,8 +16,9 @@ from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
-from lesionseg.model.engine import ModelFacts, file_digest, id_digest
+from lesionseg.model.engine import ModelFacts, id_digest
 from lesionseg.system.device import describe_device, fastest_precision, pick_device
+from lesionseg.system.files import file_sha256
 from lesionseg.system.processes import refuse_gpu_after_fork
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -53,7 +54,7 @@ class CheckpointEngine:
             name=record["config"]["name"],
             image_size=record["config"]["image_size"],
             postprocessing=self.segmenter.postprocessing,
-            sha256=file_digest(path),
+            sha256=file_sha256(path),
             version=record["code"]["version"],
             temperature=temperature_of(checkpoint),
             trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),

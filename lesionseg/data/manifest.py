@@ -1,6 +1,5 @@
 """Manifests: the ids of each part of a split and digests of the files, as JSON."""
 
-import hashlib
 import json
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from lesionseg.data.names import as_read
 from lesionseg.data.sample import Sample
 from lesionseg.data.source import PARTS, Part, Source
 from lesionseg.errors import InputError, raise_all
+from lesionseg.system.files import contents_sha256, file_sha256
 from lesionseg.system.machine import usable_cores
 
 DIGITS = 16
@@ -100,8 +100,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _hash(parts: Mapping[Part, Sequence[str]]) -> str:
-    ids = {part: sorted(members) for part, members in parts.items()}
-    return hashlib.sha256(json.dumps(ids, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return contents_sha256({part: sorted(members) for part, members in parts.items()})
 
 
 def digests_of(samples: Sequence[Sample]) -> dict[str, str]:
@@ -125,8 +124,7 @@ def file_digest(path: Path) -> str:
         InputError: The file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+        return file_sha256(path)[:DIGITS]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -13,10 +13,11 @@ from lesionseg.evaluation.statistics import mean_intervals, ratio_intervals
 from lesionseg.evaluation.strata import order_groups
 from lesionseg.evaluation.summary import Estimate, Group, Stratum, Summary
 from lesionseg.metrics.confusion_matrix import ConfusionMatrix
-from lesionseg.metrics.definitions import SYNONYMS, definitions_of, definitions_record, fingerprint, scale_ends
+from lesionseg.metrics.definitions import SYNONYMS, definitions_of, definitions_record, scale_ends
 from lesionseg.metrics.formula import Counts, Definition, Formula, Fraction, total
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.metrics.jaccard import Jaccard
+from lesionseg.system.files import contents_sha256
 
 MANY = 0.5
 """Share of the images from which empty or full masks raise an alarm."""
@@ -59,7 +60,7 @@ def summarise(
         confusion_matrix=ConfusionMatrix().score(total(counts)),
         strata=_strata(images, definitions, settings),
         curves=None if probabilities is None else probabilities.curves(),
-        test_set_sha256=fingerprint(sorted([image.id, image.target_sha256] for image in images)),
+        test_set_sha256=contents_sha256(sorted([image.id, image.target_sha256] for image in images)),
         definitions=definitions_record(formulas, boundary_tolerance=settings.boundary_tolerance),
         config=config,
         other_metrics=other_metrics,

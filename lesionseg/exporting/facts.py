@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 import lesionseg
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
-from lesionseg.model.engine import ModelFacts, file_digest, id_digest
+from lesionseg.model.engine import ModelFacts, id_digest
 from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 from lesionseg.postprocessing.temperature import HIGHEST, LOWEST, NEUTRAL
+from lesionseg.system.files import file_sha256
 
 KEY = "lesionseg"
 """Name of the text as an ONNX metadata property, an extra file of a `.pt2`, or an OpenVINO `rt_info` entry."""
@@ -150,7 +151,7 @@ def collect_facts(
             version=record["code"]["version"],
             git_commit=record["code"]["git_commit"],
             exported_by=lesionseg.__version__,
-            checkpoint_sha256=file_digest(path),
+            checkpoint_sha256=file_sha256(path),
             split_sha256=record["split"]["sha256"],
             trained_on_images=len(trained_on),
             trained_on_sha256=sha256("".join(trained_on).encode()).hexdigest(),

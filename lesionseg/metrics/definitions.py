@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
-from hashlib import sha256
-from json import dumps
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
@@ -93,8 +91,3 @@ def definitions_record(formulas: Mapping[str, Formula], *, boundary_tolerance: f
 def recorded_definitions(record: Mapping[str, Any]) -> dict[str, Definition]:
     """Reads the scores that `definitions_record` wrote down, in their order."""
     return {name: Definition(**fields) for name, fields in record["metrics"].items()}
-
-
-def fingerprint(contents: Any) -> str:
-    """Returns the SHA-256 of plain values, the same wherever and in whatever order they were collected."""
-    return sha256(dumps(contents, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

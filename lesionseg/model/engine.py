@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -65,9 +64,3 @@ class Engine(Protocol):
 def id_digest(id_: str) -> str:
     """Digests an image's id without the name of its source, so that model files carry no file names."""
     return hashlib.sha256(id_.rpartition("/")[2].encode()).hexdigest()[:12]
-
-
-def file_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,10 +17,10 @@ from lesionseg.data.manifest import changes, manifest, with_digests
 from lesionseg.data.names import examples
 from lesionseg.data.source import PARTS
 from lesionseg.errors import InputError, raise_all
-from lesionseg.model.engine import file_digest
 from lesionseg.model.ensemble import Ensemble
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
+from lesionseg.system.files import file_sha256
 
 FEWEST = 2
 IN_WORDS = "median of the members' thresholds; of views and changes of regions, what most members have"
@@ -63,7 +63,7 @@ class Member:
         """Describes the member in plain values."""
         return {
             "file": str(self.path),
-            "sha256": file_digest(self.path),
+            "sha256": file_sha256(self.path),
             "seed": self.config["seed"],
             "fold": self.config["data"].get("fold"),
             "split_sha256": self.record["split"]["sha256"],

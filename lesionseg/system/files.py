@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all, words for failing disks, and output that survives its reader."""
+"""Files that are written whole or not at all, their hashes, failing disks, and output that survives its reader."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -85,6 +86,17 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             if path.is_dir():
                 shutil.rmtree(target, ignore_errors=True)
             os.replace(path, target)
+
+
+def file_sha256(path: Path) -> str:
+    """Hashes a file's bytes, in hexadecimal digits as `sha256sum` prints them."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def contents_sha256(contents: Any) -> str:
+    """Hashes plain values, the same wherever and in whatever order their keys were collected."""
+    return hashlib.sha256(json.dumps(contents, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def disk_fault_of(error: BaseException) -> FaultError | None:
