@@ -19,6 +19,8 @@ cameras of ISIC 2017 (1024 x 768 and 3008 x 2000 pixels), each left out of the t
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.metrics.image_scores import count
+from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.postprocessing.temperature import softened
 
 Floats = NDArray[np.float32]
@@ -70,9 +72,8 @@ def stated_jaccard(probability: Floats, lesion: NDArray[np.bool_]) -> float:
 
 
 def jaccard(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Returns the Jaccard index of two masks; 1 if both are empty."""
-    union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 1.0
+    """Computes the Jaccard index of two masks (h, w); 1 if both are empty."""
+    return float(Jaccard().score(count(one.view(np.uint8), other.view(np.uint8))))
 
 
 def _logit(sign: float) -> float:
