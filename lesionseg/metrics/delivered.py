@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 
 AS_TRAINED, AS_DELIVERED = "val", "val_delivered"
-"""Phases of results. `val/dice` is the monitored score of the best epoch, at the network's size with the configured
-threshold only. `val_delivered/dice` is the score of the same weights at each ground truth's own size with the fitted
-decision: computed like a test, but on the images that the decision was fitted on."""
+"""Phases of results, which `EXPLANATION` tells apart."""
 EXPLANATION = (
     f"{AS_TRAINED}/...: the best epoch's validation, at the network's size with the configured threshold. "
-    f"{AS_DELIVERED}/...: the same weights and images with the decision that was fitted on them, at the ground truths' "
-    "own sizes."
+    f"{AS_DELIVERED}/...: the same weights and images with the post-processing that was fitted on them, at the ground "
+    "truths' own sizes."
 )
 
 
@@ -20,8 +18,8 @@ def delivered_name(monitor: str) -> str:
 
 
 def objective(results: Mapping[str, float], monitor: str) -> float | None:
-    """Returns the delivered counterpart of the monitored value if a decision was fitted, else the monitored value.
+    """Returns the delivered counterpart of the monitored value if there is one, else the monitored value.
 
-    A loss has no delivered counterpart. Returns None if the run has neither value.
+    There is none without fitted post-processing, nor of a loss. Returns None if the run has neither value.
     """
     return results.get(delivered_name(monitor), results.get(monitor))

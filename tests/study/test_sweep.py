@@ -237,7 +237,7 @@ def test_what_is_delivered_and_what_was_monitored_are_both_columns_and_explained
     assert lines[0] == "**2 jobs by val_delivered/dice, highest first**"
     assert lines[2] == "| rank | job | state | seed | val_delivered/dice | val/dice | test/dice | minutes |"
     assert lines[4] == "| 1 | 0 | finished | 1 | 0.5140 | 0.0390 | 0.5000 | 1.5 |"
-    assert "with the decision that was fitted on them" in lines[7]
+    assert "with the post-processing that was fitted on them" in lines[7]
     assert csv_text(sweep).splitlines()[0].startswith("rank,job,state,seed,val_delivered/dice,val/dice,test/dice,")
     print_leaderboard(sweep)
-    assert "with the decision that was fitted on them" in " ".join(capsys.readouterr().out.split())
+    assert "with the post-processing that was fitted on them" in " ".join(capsys.readouterr().out.split())
