@@ -34,6 +34,8 @@ ORDER = (
 """Rooms and root modules: each imports only from earlier lines; verbs do not import each other."""
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 MOST_ROOMS = 17
+DRAWN = {"verbs", *RANK} - {*VERBS, "__init__", "__main__", "errors"}
+PICTURE = Path(__file__).parents[1] / "docs" / "architecture.svg"
 
 
 def imports(path: Path, package: Path) -> Iterator[tuple[int, str]]:
@@ -66,8 +68,26 @@ def arrows_up(package: Path) -> list[str]:
     return found
 
 
+def room_imports(package: Path) -> list[tuple[str, str]]:
+    """Lists each pair of rooms of which the first imports the second; all verbs are one room, errors is none."""
+    pairs = set()
+    for path in package.rglob("*.py"):
+        importing = path.relative_to(package).parts[0].removesuffix(".py")
+        for _, imported in imports(path, package):
+            room, other = ("verbs" if name in VERBS else name for name in (importing, imported))
+            if room != other and {room, other} <= DRAWN:
+                pairs.add((room, other))
+    return sorted(pairs)
+
+
 def test_imports_run_down_only() -> None:
     assert arrows_up(PACKAGE) == []
+
+
+def test_the_picture_shows_the_imports() -> None:
+    described = PICTURE.read_text(encoding="utf-8").partition("<desc>")[2].partition("</desc>")[0]
+    expected = [f"{room} imports {imported}" for room, imported in room_imports(PACKAGE)]
+    assert described.split("\n")[1:-1] == expected, "the imports have changed; run python docs/draw_architecture.py"
 
 
 def test_every_module_is_in_a_room() -> None:
