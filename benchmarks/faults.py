@@ -35,7 +35,7 @@ from PIL import Image
 import lesionseg.train
 import lesionseg.training.run  # what a training imports late
 from lesionseg.checkpoint.reading import read
-from lesionseg.data.disk_cache import DiskCache
+from lesionseg.data.cache import DiskCache
 from lesionseg.data.pairing import pair_folders
 from lesionseg.data.synthetic_image import draw_dermoscopy
 

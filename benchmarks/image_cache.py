@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.disk_cache import DiskCache
+from lesionseg.data.cache import DiskCache
 from lesionseg.data.pairing import pair_folders
-from lesionseg.data.sample import FilePair
+from lesionseg.data.source import FilePair
 from lesionseg.system.machine import usable_cores
 
 Array = NDArray[np.uint8]

@@ -24,11 +24,10 @@ from hydra.utils import instantiate
 from torch.utils.data import DataLoader, Dataset
 
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.data.dataset import Array, Augment, Item, LesionDataset, collate
-from lesionseg.data.disk_cache import DiskCache
-from lesionseg.data.loader import loader
+from lesionseg.data.cache import DiskCache
+from lesionseg.data.loader import Array, Augment, Item, LesionDataset, collate, loader
 from lesionseg.data.pairing import pair_folders
-from lesionseg.data.sample import FilePair
+from lesionseg.data.source import FilePair
 
 sys.path.insert(0, str(Path(__file__).parent))
 from image_cache import plain

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 
 from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.checkpoint.reading import read
-from lesionseg.data.file_types import is_readable
-from lesionseg.data.image_file import read_photograph
-from lesionseg.data.resize import resize_image
+from lesionseg.data.image_file import read_photograph, resize_image
+from lesionseg.data.names import is_readable
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.exporting.facts import collect_facts
 from lesionseg.exporting.onnx import OnnxEngine, write_onnx

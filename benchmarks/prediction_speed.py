@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from lesionseg.data.file_types import READABLE_SUFFIXES
-from lesionseg.data.grey_png import encode_grey_png
 from lesionseg.data.image_file import read_photograph
+from lesionseg.data.masks import encode_grey_png
+from lesionseg.data.names import READABLE_SUFFIXES
 from lesionseg.data.table import read_table
 from lesionseg.system.machine import usable_cores
 

@@ -35,8 +35,7 @@ from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from lesionseg.checkpoint.engine import CheckpointEngine
-from lesionseg.data.image_file import read_photograph
-from lesionseg.data.resize import resize_image
+from lesionseg.data.image_file import read_photograph, resize_image
 from lesionseg.postprocessing.temperature import softened
 from lesionseg.prediction.expected_jaccard import SUREST, jaccard, stated_jaccard
 

@@ -50,7 +50,7 @@ from lesionseg.benchmarking.training import TrainingSettings, peak_memory
 from lesionseg.config.build import TrainingLength, build
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.data.dataset import Batch
+from lesionseg.data.loader import Batch
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.formula import image_scores
 from lesionseg.metrics.image_scores import count

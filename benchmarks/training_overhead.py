@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.data.dataset import Batch
+from lesionseg.data.loader import Batch
 from lesionseg.system.device import fastest_precision
 from lesionseg.training.ema import Ema
 from lesionseg.training.experiment import build_module, build_trainer

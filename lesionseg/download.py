@@ -16,7 +16,7 @@ def download(cfg: DictConfig) -> dict[str, int]:
     Folders that are there already are kept as they are; an interrupted download is resumed.
 
     Returns:
-        The number of pairs of each published part, as `train` and so on.
+        The number of pairs of each published subset, as `train` and so on.
 
     Raises:
         InputError: A setting is wrong, there is nothing to download, the server cannot be reached, the disk is full,
@@ -36,7 +36,7 @@ def download(cfg: DictConfig) -> dict[str, int]:
     get_archives(source, root, server=cfg.server, timeout=cfg.timeout, keep=cfg.keep_archives)
     counts = official_counts(source, root)
     print_next_steps(source, root, counts)
-    return {str(part): count for part, count in counts.items()}
+    return {str(subset): count for subset, count in counts.items()}
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.data.isic2017 import FOLDERS
+from lesionseg.data.published import ISIC2017_FOLDERS
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.evaluation.summary import CalibrationBin, Curves, Estimate, Group, Stratum, Summary
 from lesionseg.metrics.definitions import definitions_of, definitions_record, standard_formulas
@@ -117,7 +117,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def isic2017_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Empty folders with the official names, which is all a source looks for before it is asked for samples."""
     root = tmp_path_factory.mktemp("isic2017")
-    for names in FOLDERS.values():
+    for names in ISIC2017_FOLDERS.values():
         for name in names:
             (root / name).mkdir()
     return root

@@ -92,7 +92,7 @@ def test_the_test_part_is_scored_by_all_and_by_the_ensemble(finished: Path) -> N
 
 
 def test_masks_have_the_images_names_and_sizes(finished: Path) -> None:
-    from lesionseg.data.mask_file import read_mask
+    from lesionseg.data.masks import read_mask
 
     masks = {str(path.relative_to(finished / "masks").with_suffix("")) for path in (finished / "masks").rglob("*.png")}
     assert masks == {row["id"] for row in rows(finished / "out_of_fold.csv")}

@@ -20,8 +20,8 @@ from lesionseg.checkpoint.lightning_io import store_postprocessing
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import source_of
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.data.cache import NoCache
-from lesionseg.data.dataset import LesionDataset, collate
+from lesionseg.data.cache import PixelCache
+from lesionseg.data.loader import LesionDataset, collate
 from lesionseg.data.split import own_samples
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
@@ -106,7 +106,7 @@ def test_what_is_scored_is_what_is_predicted(decided_run: Path) -> None:
     model = open_tested(path, accelerator="cpu", postprocessing="stored")
     module = SegmentationModule(model.segmenter, metrics=metric_collection({"jaccard": Jaccard()}))
     samples = own_samples(source_of(checkpoint), "test", checkpoint["lesionseg"]["split"])
-    dataset = LesionDataset(NoCache(samples, 64), range(len(samples)), augment=None, full_size_masks=True)
+    dataset = LesionDataset(PixelCache(samples, 64), range(len(samples)), augment=None, full_size_masks=True)
     with torch.inference_mode():
         scored = module.test_step(collate([dataset[index, 0] for index in range(len(samples))]), 0)["mask"]
     predictor = lesionseg.load(path, device="cpu", precision="fp32")

@@ -13,10 +13,8 @@ from torch.utils.data import DataLoader
 from lesionseg.benchmarking.timing import Row, Speed, Work
 from lesionseg.config.build import build
 from lesionseg.data.cache import open_cache
-from lesionseg.data.dataset import Item, LesionDataset
-from lesionseg.data.loader import loader
-from lesionseg.data.sample import Sample
-from lesionseg.data.source import Source
+from lesionseg.data.loader import Item, LesionDataset, loader
+from lesionseg.data.source import Sample, Source
 from lesionseg.system.machine import usable_cores
 
 EPOCH = 64

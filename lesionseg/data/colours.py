@@ -29,10 +29,9 @@ SAME = 3
 
 
 class Conversion(NamedTuple):
-    """A conversion from the colours of a profile to sRGB."""
+    """A conversion from the colours of a profile, in pixels of one of Pillow's modes, to sRGB."""
 
     mode: str
-    """Pillow's mode of the pixels to convert."""
     transform: ImageCms.ImageCmsTransform
 
 
@@ -41,11 +40,7 @@ def rgb_of(image: Image.Image, name: str) -> NDArray[np.uint8]:
 
     Grey is repeated in all channels, transparency is dropped, and 16 bits are brought to 8. An ICC profile other than
     sRGB's is applied (relative colorimetric, with black point compensation), unless it is damaged or describes another
-    kind of image.
-
-    Args:
-        image: Pillow's image, whose `info` may hold an `icc_profile`.
-        name: Name of the image in errors.
+    kind of image. Errors call the image by `name`.
 
     Raises:
         InputError: The image has 32 bits a channel.

@@ -5,17 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from lesionseg.data.names import archive_group
-from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, RULES, Listing, Part, Source
+from lesionseg.data.source import RULES, SUBSETS, Listing, Sample, Source, Subset
 from lesionseg.errors import InputError, raise_all
 
 
 @dataclass(frozen=True, kw_only=True)
 class Combined(Source):
-    """Training sources give training and validation, test sources the test part.
+    """Training sources give training and validation, test sources the test subset.
 
-    An id becomes `<name>/<id>`, for example `isic2017/ISIC_0000001`. Training sources contribute the parts published
-    for training and validation (all images, if no parts were published); their test parts are unused. Test sources
+    An id becomes `<name>/<id>`, for example `isic2017/ISIC_0000001`. Training sources contribute the subsets published
+    for training and validation (all images, if none were published); their test subsets are unused. Test sources
     contribute every image. The combined source has its own `data.split`, `data.fold` and so on; those of the sources in
     it stay at their defaults. Leaks between sources are found by pictures, and by names of images, lesions and patients
     in public archives; see `lesionseg.data.names`.
@@ -48,7 +47,7 @@ class Combined(Source):
 
     def listing(self) -> Listing:
         """Lists the samples of all sources under their new ids."""
-        parts: dict[Part, list[Sample]] = {part: [] for part in PARTS}
+        subsets: dict[Subset, list[Sample]] = {subset: [] for subset in SUBSETS}
         listings: list[Listing] = []
         ungrouped: set[str] = set()
         for use, name, source in self._sources():
@@ -56,13 +55,13 @@ class Combined(Source):
                 listing = source.listing()
             listings.append(listing)
             ungrouped |= {f"{name}/{id_}" for id_ in listing.ungrouped}
-            for published in PARTS:
+            for published in SUBSETS:
                 if use == "test" or published != "test":
-                    renamed = [_renamed(sample, name) for sample in listing.parts[published]]
-                    parts["test" if use == "test" else published] += renamed
-        ids = {sample.id for samples in parts.values() for sample in samples}
+                    renamed = [_renamed(sample, name) for sample in listing.subsets[published]]
+                    subsets["test" if use == "test" else published] += renamed
+        ids = {sample.id for samples in subsets.values() for sample in samples}
         return Listing(
-            {part: sorted(samples, key=lambda sample: sample.id) for part, samples in parts.items()},
+            {subset: sorted(samples, key=lambda sample: sample.id) for subset, samples in subsets.items()},
             official=True,
             faults=[fault for listing in listings for fault in listing.faults],
             ungrouped=sorted(ungrouped & ids),
@@ -72,9 +71,7 @@ class Combined(Source):
 
     def _sources(self) -> Iterator[tuple[str, str, Source]]:
         for use, sources in (("train", self.train), ("test", self.test)):
-            for name, source in sources.items():
-                if source is not None:
-                    yield use, name, source
+            yield from ((use, name, source) for name, source in sources.items() if source is not None)
 
     def _ignored_settings(self) -> Iterator[str]:
         for use, name, source in self._sources():

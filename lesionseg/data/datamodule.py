@@ -1,4 +1,4 @@
-"""Data loaders of the parts of a source."""
+"""Data loaders of the subsets of a source."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -8,12 +8,11 @@ from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader
 
 from lesionseg.data.cache import open_cache
-from lesionseg.data.dataset import Augment, Item, LesionDataset
 from lesionseg.data.descriptor import ANGLES, RINGS, Descriptor, as_text, descriptor, from_text
-from lesionseg.data.loader import SeededSampler, loader
+from lesionseg.data.loader import Augment, Item, LesionDataset, SeededSampler, loader
 from lesionseg.data.manifest import require_same_files, with_digests
-from lesionseg.data.source import PARTS, Part, Source
-from lesionseg.data.split import Facts, divide
+from lesionseg.data.source import SUBSETS, Source, Subset
+from lesionseg.data.split import Facts, make_split
 from lesionseg.errors import InputError
 from lesionseg.system.machine import usable_cores
 
@@ -27,10 +26,8 @@ class LesionDataModule(LightningDataModule):
     Args:
         source: Samples, with the settings of their split and cache.
         image_size: Height and width of the network's input in pixels.
-        batch_size: Number of images in a batch.
         num_workers: Number of worker processes, see `lesionseg.data.loader`.
         seed: Seed of order and augmentation.
-        augment: Augmentation of training images, or None.
         min_train_batches: Least number of batches in an epoch of training; an epoch over few images repeats them.
 
     Raises:
@@ -59,10 +56,10 @@ class LesionDataModule(LightningDataModule):
         self.cache = open_cache(source.cache, samples, image_size, source.cache_dir)
         facts = Facts(samples, self.cache)
         require_same_files(source, lambda: facts.digests)
-        self.split = with_digests(divide(source, listing, facts, check_leaks=True), facts.digests)
+        self.split = with_digests(make_split(source, listing, facts, check_leaks=True), facts.digests)
         row_of = {sample.id: row for row, sample in enumerate(samples)}
-        self._rows = {part: [row_of[id_] for id_ in self.split["parts"][part]] for part in PARTS}
-        self._datasets: dict[Part, LesionDataset] = {}
+        self._rows = {subset: [row_of[id_] for id_ in self.split["parts"][subset]] for subset in SUBSETS}
+        self._datasets: dict[Subset, LesionDataset] = {}
         self._resumed = {"epoch": 0, "batches": 0}
 
     def state_dict(self) -> dict[str, Any]:
@@ -79,25 +76,25 @@ class LesionDataModule(LightningDataModule):
         self._resumed = state_dict
 
     def setup(self, stage: str) -> None:
-        """Reads the parts of a stage (`fit`, `validate`, `test`) that have not been read."""
-        needed: dict[str, list[Part]] = {"fit": ["train", "validation"], "validate": ["validation"], "test": ["test"]}
-        for part in needed[stage]:
-            if part not in self._datasets:
-                self._datasets[part] = self._dataset(part)
+        """Reads the subsets of a stage (`fit`, `validate`, `test`) that have not been read."""
+        needed: dict[str, list[Subset]] = {"fit": ["train", "validation"], "validate": ["validation"], "test": ["test"]}
+        for subset in needed[stage]:
+            if subset not in self._datasets:
+                self._datasets[subset] = self._read(subset)
 
     @property
     def has_test(self) -> bool:
         """Whether there are test images."""
         return bool(self._rows["test"])
 
-    def dataset(self, part: Part) -> LesionDataset:
-        """Returns the dataset of a part that `setup` has read."""
-        return self._datasets[part]
+    def dataset(self, subset: Subset) -> LesionDataset:
+        """Returns the dataset of a subset that `setup` has read."""
+        return self._datasets[subset]
 
     def descriptors(self) -> dict[str, Descriptor]:
         """Returns descriptors of training and validation images by id, except of drawn ones, which have no files."""
         samples = self.cache.samples
-        rows = [row for part in ("train", "validation") for row in self._rows[part] if samples[row].files]
+        rows = [row for subset in ("train", "validation") for row in self._rows[subset] if samples[row].files]
         if not rows:
             return {}
         self.cache.prepare(range(len(samples)))
@@ -134,22 +131,22 @@ class LesionDataModule(LightningDataModule):
         """Returns test batches in the order of ids, with full-size masks."""
         return self._loader("test")
 
-    def _dataset(self, part: Part) -> LesionDataset:
-        rows = self._rows[part]
+    def _read(self, subset: Subset) -> LesionDataset:
+        rows = self._rows[subset]
         if not rows:
-            raise InputError(f"The data have no {part} image; the split is {self.split['how']}")
+            raise InputError(f"The data have no {subset} image; the split is {self.split['how']}")
         self.cache.prepare(rows)
-        augment = self.augment if part == "train" else None
-        return LesionDataset(self.cache, rows, augment=augment, full_size_masks=part == "test")
+        augment = self.augment if subset == "train" else None
+        return LesionDataset(self.cache, rows, augment=augment, full_size_masks=subset == "test")
 
-    def _loader(self, part: Part) -> DataLoader[Item]:
+    def _loader(self, subset: Subset) -> DataLoader[Item]:
         return loader(
-            self._datasets[part],
+            self._datasets[subset],
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             seed=self.seed,
-            shuffle=part == "train",
-            min_batches=self.min_train_batches if part == "train" else 1,
+            shuffle=subset == "train",
+            min_batches=self.min_train_batches if subset == "train" else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
             world_size=self.trainer.world_size if self.trainer else 1,
         )

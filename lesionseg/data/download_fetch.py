@@ -34,19 +34,14 @@ class DroppedError(Exception):
 
 @dataclass(frozen=True)
 class Version:
-    """Identity of a file on the server when its download began.
-
-    Attributes:
-        url: Address of the file.
-        etag: `ETag` header, or None.
-        modified: `Last-Modified` header, or None.
-        size: Length of the whole file in bytes, or None if the server does not send it.
-    """
+    """Identity of a file on the server when its download began; None for what the server does not send."""
 
     url: str
     etag: str | None
     modified: str | None
+    """`Last-Modified` header."""
     size: int | None
+    """Length of the whole file in bytes."""
 
     @property
     def validator(self) -> str | None:
@@ -98,15 +93,10 @@ class PartFile:
 
 
 def retrieve(url: str, target: Path, *, timeout: float) -> None:
-    """Downloads a file to `target`, unless it exists.
+    """Downloads a file to `target`, unless it exists; its folder must exist.
 
-    The download takes as many connections as needed, as long as each brings new bytes. An incomplete file is kept and
-    resumed by the next call.
-
-    Args:
-        url: Address of http or https.
-        target: Path of the complete file; its folder must exist.
-        timeout: Seconds without an answer after which a connection counts as dropped.
+    The download takes as many connections as needed, as long as each brings new bytes; one without an answer for
+    `timeout` seconds counts as dropped. An incomplete file is kept and resumed by the next call.
 
     Raises:
         InputError: The server cannot be reached, refuses or keeps dropping the connection, or the disk is too small.
@@ -130,12 +120,12 @@ def retrieve(url: str, target: Path, *, timeout: float) -> None:
 
 def _download(url: str, part: PartFile, *, timeout: float) -> None:
     """Opens one connection and appends what it sends; raises `DroppedError` unless the file is complete then."""
-    known = part.version()
-    if known is not None and (known.url != url or known.validator is None):
-        known = None  # the rest might belong to another file
     headers = {"Accept-Encoding": "identity"}  # a compressed transfer has another length than the file
-    if known is not None and known.validator is not None:
+    known = part.version()
+    if known is not None and known.url == url and known.validator is not None:
         headers |= {"Range": f"bytes={part.size()}-", "If-Range": known.validator}
+    else:
+        known = None  # the rest might belong to another file
     with _translated_errors(url), requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
         content_range = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         if answer.status_code == NOT_SATISFIABLE and known is not None:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from lesionseg.config.command_line import override
-from lesionseg.data.file_types import readable_text, unsupported_text
 from lesionseg.data.layout import Picture, find_pictures
-from lesionseg.data.naming import PLAIN, Affix, AffixNaming, Naming, PatternNaming
-from lesionseg.data.pairing import Arrangement, Pairing, arrange, pair_by_naming
-from lesionseg.data.sample import FilePair
-from lesionseg.data.source import MOST_NAMED, PARTS, Listing, PairingFault, Part, Source, existing_root
+from lesionseg.data.names import PLAIN, Affix, readable_text, unsupported_text
+from lesionseg.data.naming import AffixNaming, Naming, PatternNaming
+from lesionseg.data.pairing import Pairing, pair_pictures
+from lesionseg.data.source import MOST_NAMED, SUBSETS, FilePair, Listing, PairingFault, Source, Subset, existing_root
 from lesionseg.data.table import with_groups
 from lesionseg.errors import InputError
+
+NO_PARTNER = {"image_without_mask", "mask_without_image"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Folder(Source):
     Settings that are None are found out: which folders hold images (`images`, `imgs`, `photos`, `JPEGImages`, ...) and
     which masks (`masks`, `labels`, `gt`, `SegmentationClass`, ...), whether there is one flat folder of both, and how
     masks are named (`a_mask.png`, `mask_a.png`, ...). Folders `train`, `validation` (`val`, `valid`) and `test` are
-    the official parts; without them, the pairs are cut. Licence and citation are your own data's.
+    the official subsets; without them, the pairs are cut. Licence and citation are your own data's.
 
     Attributes:
         root: Folder of all images and masks.
@@ -63,7 +64,7 @@ class Folder(Source):
         self.listing()
 
     def listing(self) -> Listing:
-        """Lists the pairs, by part if the folders name parts.
+        """Lists the pairs, by subset if the folders name subsets.
 
         Raises:
             InputError: There is no file, or no image has a mask; the message says what was found and what to give.
@@ -75,7 +76,7 @@ class Folder(Source):
         if any(not pairing.pairs for pairing in pairings.values()):
             raise InputError(_nothing_text(root, survey, hint, self.HOW_TO_GET))
         listing = Listing(
-            {part: pairings[part].pairs if part in pairings else [] for part in PARTS},
+            {subset: pairings[subset].pairs if subset in pairings else [] for subset in SUBSETS},
             official=len(pairings) > 1,
             faults=_explained_faults(root, survey, hint),
             found=[_found_text(root, survey)],
@@ -88,18 +89,16 @@ class Folder(Source):
     def _survey(self) -> "Survey":
         pictures = find_pictures(Path(self.root), images=self.images, masks=self.masks)
         given, known = self._given_naming(), list[Naming]()
-        arrangements: dict[Part, Arrangement] = {}
-        pairings: dict[Part, Pairing] = {}
-        for part, members in self._by_part([picture for picture in pictures if picture.is_readable]).items():
-            found = arrangements[part] = arrange(members, given=given, known=known)
-            pairings[part] = pair_by_naming(found.images, found.masks, found.namings or [given or AffixNaming()])
-            known += found.namings
-        return Survey(pictures, arrangements, pairings)
+        pairings: dict[Subset, Pairing] = {}
+        for subset, members in self._by_subset([picture for picture in pictures if picture.is_readable]).items():
+            pairings[subset] = pair_pictures(members, given=given, known=known)
+            known += pairings[subset].namings
+        return Survey(pictures, pairings)
 
     def _hint(self, survey: "Survey") -> str | None:
         """Returns the settings that would make more pairs than the given ones, if there are any."""
         kinds = {fault.kind for fault in survey.faults}
-        if self._given_naming() is None or (survey.pairs and not {"image_without_mask", "mask_without_image"} <= kinds):
+        if self._given_naming() is None or (survey.pairs and not kinds >= NO_PARTNER):
             return None
         other = replace(self, mask_suffix=None, mask_prefix=None, mask_pattern=None)._survey()
         return _better_setting(other) if len(other.pairs) > len(survey.pairs) else None
@@ -117,73 +116,66 @@ class Folder(Source):
             return None
         return AffixNaming(Affix(self.mask_prefix or "", self.mask_suffix or ""))
 
-    def _by_part(self, pictures: Sequence[Picture]) -> Mapping[Part, Sequence[Picture]]:
-        """Groups pictures by the part that their folders name; without any, all are training.
+    def _by_subset(self, pictures: Sequence[Picture]) -> Mapping[Subset, Sequence[Picture]]:
+        """Groups pictures by the subset that their folders name; without any, all are training.
 
         Raises:
-            InputError: Folders name parts, but training or all other parts are missing.
+            InputError: Folders name subsets, but training or all other subsets are missing.
         """
-        parts: dict[Part, list[Picture]] = {part: [p for p in pictures if p.part == part] for part in PARTS}
-        if not any(parts.values()):
+        members: dict[Subset, list[Picture]] = {s: [p for p in pictures if p.subset == s] for s in SUBSETS}
+        if not any(members.values()):
             return {"train": pictures}
         root = Path(self.root)
-        parts["train"] = parts["train"] or [picture for picture in pictures if picture.part is None]
-        if not parts["train"]:
+        members["train"] = members["train"] or [picture for picture in pictures if picture.subset is None]
+        if not members["train"]:
             raise InputError(f"{root} has folders to validate or test on, but no train/. {self.HOW_TO_GET}")
-        if not parts["validation"] and not parts["test"]:
-            folders = {picture.path.relative_to(root).parts[0] for picture in parts["train"]}
-            if len(folders) > 1:  # imagesTr and labelsTr without the other parts
-                return {"train": parts["train"]}
-            (part,) = folders
+        if not members["validation"] and not members["test"]:
+            folders = {picture.path.relative_to(root).parts[0] for picture in members["train"]}
+            if len(folders) > 1:  # imagesTr and labelsTr without the other subsets
+                return {"train": members["train"]}
+            (folder,) = folders
             raise InputError(
-                f"{root / part} has images, but there is no folder {root.absolute()}/validation (val, valid) or test "
-                f"with any. Add it, or have these images cut into parts: {override('data.root', str(root / part))}"
+                f"{root / folder} has images, but there is no folder {root.absolute()}/validation (val, valid) or test "
+                f"with any. Add it, or have these images cut into parts: {override('data.root', str(root / folder))}"
             )
-        return {part: parts[part] for part in PARTS if parts[part]}
+        return {subset: members[subset] for subset in SUBSETS if members[subset]}
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Contents of a folder.
-
-    Attributes:
-        pictures: All pictures, including those that cannot be read.
-        arrangements: Images and masks by part.
-        pairings: Pairs and faults by part.
-    """
+    """Contents of a folder: all pictures, including those that cannot be read, and the pairs of each subset."""
 
     pictures: Sequence[Picture]
-    arrangements: Mapping[Part, Arrangement]
-    pairings: Mapping[Part, Pairing]
+    pairings: Mapping[Subset, Pairing]
 
     @property
     def pairs(self) -> list[FilePair]:
-        """Pairs of all parts."""
+        """Pairs of all subsets."""
         return [pair for pairing in self.pairings.values() for pair in pairing.pairs]
 
     @property
     def faults(self) -> list[PairingFault]:
-        """Faults of all parts."""
+        """Faults of all subsets."""
         return [fault for pairing in self.pairings.values() for fault in pairing.faults]
 
     @property
     def namings(self) -> list[Naming]:
-        """Distinct namings of all parts."""
-        return list(dict.fromkeys(naming for found in self.arrangements.values() for naming in found.namings))
+        """Distinct namings of all subsets."""
+        return list(dict.fromkeys(naming for pairing in self.pairings.values() for naming in pairing.namings))
 
     @property
-    def unsupported(self) -> list[Picture]:
+    def unsupported(self) -> list[Path]:
         """Pictures that cannot be read."""
-        return [picture for picture in self.pictures if not picture.is_readable]
+        return [picture.path for picture in self.pictures if not picture.is_readable]
 
 
 def _found_text(root: Path, survey: Survey) -> str:
     """Says in one line how many pairs there are, where, and how masks are named."""
-    counts = [f"{part} {len(pairing.pairs)}" for part, pairing in survey.pairings.items()]
-    parts = f" ({', '.join(counts)})" if len(counts) > 1 else ""
+    counts = [f"{subset} {len(pairing.pairs)}" for subset, pairing in survey.pairings.items()]
+    subsets = f" ({', '.join(counts)})" if len(counts) > 1 else ""
     images = _places_text(root, [pair.image_path for pair in survey.pairs])
     masks = _places_text(root, [pair.mask_path for pair in survey.pairs])
-    return f"{len(survey.pairs)} pairs in {root}{parts}: images {images}; masks {masks}, {_either(survey.namings)}"
+    return f"{len(survey.pairs)} pairs in {root}{subsets}: images {images}; masks {masks}, {_either(survey.namings)}"
 
 
 def _places_text(root: Path, files: Iterable[Path]) -> str:
@@ -209,16 +201,17 @@ def _either(namings: Iterable[Naming]) -> str:
 
 def _nothing_text(root: Path, survey: Survey, hint: str | None, how_to_get: str) -> str:
     """Says why there is no pair, and what to give."""
-    unsupported = [unsupported_text(picture.path) for picture in survey.unsupported]
+    unsupported = list(map(unsupported_text, survey.unsupported))
     more = f"\n{len(unsupported)} files cannot be read: {_some(unsupported, 'files')}" if unsupported else ""
     if len(unsupported) == len(survey.pictures):
         return f"{root.absolute()} has no image; looked for {readable_text()}. {how_to_get}{more}"
-    part = next(part for part, pairing in survey.pairings.items() if not pairing.pairs)
-    arranged = survey.arrangements[part]
-    images = _files_text("images" if arranged.masks else "pictures", arranged.images, root)
-    masks = f"and {_files_text('masks', arranged.masks, root)}" if arranged.masks else "none known as a mask"
-    found = f"Found {images}{' ' if arranged.masks else ', '}{masks}"
-    where = root.absolute() if len(survey.pairings) == 1 else f"{root.absolute()}, {part}"
+    subset, pairing = next(item for item in survey.pairings.items() if not item[1].pairs)
+    if pairing.masks:
+        images, masks = _files_text("images", pairing.images, root), _files_text("masks", pairing.masks, root)
+        found = f"Found {images} and {masks}"
+    else:
+        found = f"Found {_files_text('pictures', pairing.images, root)}, none known as a mask"
+    where = root.absolute() if len(survey.pairings) == 1 else f"{root.absolute()}, {subset}"
     remedy = (
         f"Give {hint}."
         if hint
@@ -240,8 +233,7 @@ def _files_text(what: str, pictures: Sequence[Picture], root: Path) -> str:
 
 def _unused_texts(survey: Survey) -> list[str]:
     """Says which pictures are not used, and why."""
-    arranged = survey.arrangements.values()
-    used = {picture.path for found in arranged for picture in (*found.images, *found.masks)}
+    used = {picture.path for found in survey.pairings.values() for picture in (*found.images, *found.masks)}
     return [
         f"{picture.path}: is neither among the images nor among the masks"
         if picture.is_readable
@@ -253,7 +245,7 @@ def _unused_texts(survey: Survey) -> list[str]:
 
 def _explained_faults(root: Path, survey: Survey, hint: str | None) -> list[PairingFault]:
     """Adds reasons and remedies to the faults."""
-    unsupported = {picture.stem: picture.path for picture in survey.unsupported}
+    unsupported = {picture.stem: picture.path for picture in survey.pictures if not picture.is_readable}
     faults = [
         fault._replace(text=f"{fault.text}; {unsupported_text(unsupported[fault.id])}")
         if fault.kind == "mask_without_image" and fault.id in unsupported

@@ -1,4 +1,4 @@
-"""Reads image files of any common format as upright 8-bit sRGB arrays."""
+"""Reads image files of any common format as upright 8-bit sRGB arrays, and resizes them."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from lesionseg.data.colours import rgb_of
-from lesionseg.data.file_types import FORMATS, contents_text
+from lesionseg.data.names import FORMATS, contents_text
 from lesionseg.errors import InputError
 
 LARGEST_PIXELS = 2 * 89_478_485
@@ -38,6 +38,7 @@ FLIPS = {2: 1, 3: -1, 4: 0, 6: 0, 7: -1, 8: 1}
 """The argument of OpenCV's `flip` that follows the exchange of rows and columns: 0 upside down, 1 left to right, -1
 both. This is EXIF 2.32's table of orientations, read backwards."""
 
+Array = NDArray[np.uint8]
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
 # Pillow warns from half of the limit on. The filter is set once for all: setting and restoring it around each file is
@@ -48,7 +49,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 class Photograph(NamedTuple):
     """An image as read, perhaps at a reduced scale."""
 
-    pixels: NDArray[np.uint8]
+    pixels: Array
     """(h, w, 3) RGB 0..255."""
     shape: tuple[int, int]
     """(H, W) of the file itself, upright."""
@@ -56,7 +57,7 @@ class Photograph(NamedTuple):
     """EXIF orientation of the file, 1..8, which has been undone in `pixels`."""
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path) -> Array:
     """Reads an image at its own size: (H, W, 3) uint8 RGB 0..255; see `read_photograph`."""
     return read_photograph(path).pixels
 
@@ -117,8 +118,7 @@ def open_image(path: Path, *, for_size: int | None = None) -> Image.Image:
         raise InputError(
             f"{path}: has 16 bits a channel, where white is 65535, and no colour is above 255; save it with 8 bits"
         )
-    turned = image.size != decoded_size
-    image.info["file_size"] = file_size[::-1] if turned else file_size
+    image.info["file_size"] = file_size[::-1] if image.size != decoded_size else file_size
     image.info["orientation"] = orientation
     return image
 
@@ -158,10 +158,7 @@ def named_faults(name: str | Path) -> Iterator[None]:
 def decoded_bytes(path: Path, for_size: int | None = None) -> int:
     """Estimates from a file's header the memory that `read_photograph` takes, rather too much than too little.
 
-    A WebP or JPEG 2000 file under another name takes up to half as much again.
-
-    Raises:
-        InputError: The file is no image or has more than `LARGEST_PIXELS`.
+    A WebP or JPEG 2000 file under another name takes up to half as much again. Raises what `opened_image` does.
     """
     with opened_image(path) as image:
         width, height = image.size
@@ -181,14 +178,10 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def as_stored(mask: Pixels, orientation: int) -> Pixels:
-    """Turns an upright mask, or its probabilities, as the pixels of its photograph lie in the file.
-
-    Args:
-        mask: (H, W) uint8 or float32, upright as `read_photograph` returns the photograph.
-        orientation: EXIF orientation of the photograph, 1..8.
+    """Turns an upright (H, W) mask, or its probabilities, as the pixels of its photograph lie in the file.
 
     Returns:
-        (H, W), or (W, H) if the photograph lies on its side (5..8); the mask itself if it lies upright (1).
+        (H, W), or (W, H) if the photograph lies on its side (orientations 5..8).
     """
     stored = cv2.transpose(mask) if orientation in ON_ITS_SIDE else mask
     # OpenCV's types forget that it keeps the dtype.
@@ -208,6 +201,26 @@ def file_stamp(path: Path) -> tuple[int, int, int]:
     """
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def resize_image(image: Array, size: int) -> Array:
+    """Resizes (H, W, 3) or (H, W) to (size, size).
+
+    A longer side shrinks first, by averaging over areas, so that hairs do not alias; then a shorter side is enlarged.
+    OpenCV cannot do both at once: if one side grows, it averages over no area.
+    """
+    # Bilinear halving averages 2 x 2 pixels in a tenth of the time of averaging over other areas. Where a side is odd,
+    # it does not shift the picture, as leaving out a row would.
+    while min(image.shape[:2]) >= 3 * size:
+        image = _resized(image, image.shape[1] // 2, image.shape[0] // 2, cv2.INTER_LINEAR)
+    height, width = image.shape[:2]
+    if max(height, width) > size:
+        image = _resized(image, min(width, size), min(height, size), cv2.INTER_AREA)
+    return image if image.shape[:2] == (size, size) else _resized(image, size, size, cv2.INTER_LINEAR)
+
+
+def _resized(image: Array, width: int, height: int, interpolation: int) -> Array:
+    return cv2.resize(image, (width, height), interpolation=interpolation)  # type: ignore[return-value]
 
 
 def _reduce(image: Image.Image, for_size: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Lists the pictures below a folder, with what the names of their folders say: image or mask, and which part."""
+"""Lists the pictures below a folder, with what the names of their folders say: image or mask, and which subset."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -7,9 +7,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
-from lesionseg.data.file_types import READABLE_SUFFIXES, UNSUPPORTED_SUFFIXES
-from lesionseg.data.names import LITTER, as_read, words, words_of
-from lesionseg.data.source import Part
+from lesionseg.data.names import LITTER, SUPERPIXELS, as_read, is_readable, is_unsupported, words, words_of
+from lesionseg.data.source import Subset
 from lesionseg.errors import InputError
 
 Role = Literal["image", "mask"]
@@ -20,28 +19,24 @@ MASK_FOLDERS = words(
 IMAGE_FOLDERS = words("image images img imgs photo photos photograph photographs picture pictures jpeg")
 VAGUE_FOLDERS = words("data input inputs original originals raw")
 """Folders of images, unless another folder says otherwise."""
-PARTS_OF: dict[str, Part] = {
+ROLE_FOLDERS = MASK_FOLDERS | IMAGE_FOLDERS | VAGUE_FOLDERS
+SUBSETS_OF: dict[str, Subset] = {
     **dict.fromkeys(("train", "training", "tr"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
     **dict.fromkeys(("test", "testing", "ts"), "test"),
 }
-BESIDE_PARTS = words("set dataset split part isic isbi task v")
-"""Other words in the names of parts' folders, as in `ISIC-2017_Training_Part1_GroundTruth`; `patient` is none."""
-SUPERPIXELS = "_superpixels"
-"""Suffix of further pictures in ISIC's archives."""
+BESIDE_SUBSETS = words("set dataset split part isic isbi task v")
+"""Other words in the names of subsets' folders, as in `ISIC-2017_Training_Part1_GroundTruth`; `patient` is none."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file and what its place says of it.
+    """A picture file, and the role and subset that its folders name.
 
     Attributes:
-        path: The file.
         stem: Stem of its name in Unicode's NFC form.
         suffix: Suffix of its name in lower case.
-        folders: Folders on the way to it, without those that all files share or that name a role or part.
-        role: Role that its folders name, or None.
-        part: Part that its folders name, or None.
+        folders: Folders on the way to it, without those that all files share or that name a role or subset.
     """
 
     path: Path
@@ -49,20 +44,20 @@ class Picture:
     suffix: str
     folders: tuple[str, ...]
     role: Role | None = None
-    part: Part | None = None
+    subset: Subset | None = None
 
     @property
     def is_readable(self) -> bool:
         """Whether its type can be read."""
-        return self.suffix in READABLE_SUFFIXES
+        return is_readable(self.path)
 
 
 def find_pictures(root: Path, *, images: str | None, masks: str | None) -> list[Picture]:
-    """Lists the pictures below a folder with the roles and parts that its folders name.
+    """Lists the pictures below a folder with the roles and subsets that its folders name.
 
     Args:
-        root: The folder.
-        images: Folder of photographs in the root or in each part's folder; None to go by the names of all folders.
+        root: Folder of all pictures.
+        images: Folder of photographs in the root or in each subset's folder; None to go by the names of all folders.
         masks: Folder of masks; the same as `images` for a flat folder of both.
 
     Raises:
@@ -104,9 +99,8 @@ def _walk(folder: str, between: tuple[str, ...], around: Set[tuple[int, int]]) -
     for entry in listed:
         if entry.name.startswith(".") or entry.name in LITTER:
             continue
-        stem, suffix = os.path.splitext(entry.name)
-        is_picture = suffix.lower() in READABLE_SUFFIXES or suffix.lower() in UNSUPPORTED_SUFFIXES
-        if is_picture and entry.is_file():
+        if (is_readable(entry.name) or is_unsupported(entry.name)) and entry.is_file():
+            stem, suffix = os.path.splitext(entry.name)
             if not stem.endswith(SUPERPIXELS):
                 yield Picture(Path(entry.path), as_read(stem), suffix.lower(), between)
         elif entry.is_dir():
@@ -114,18 +108,17 @@ def _walk(folder: str, between: tuple[str, ...], around: Set[tuple[int, int]]) -
 
 
 def _by_folders(pictures: Sequence[Picture]) -> list[Picture]:
-    """Reads roles and parts from the names of the folders that not all files share."""
+    """Reads roles and subsets from the names of the folders that not all files share."""
     levels = zip(*(picture.folders for picture in pictures), strict=False)
     common = [names[0] for names in takewhile(lambda names: len(set(names)) == 1, levels)]
-    shared = next((level for level, name in enumerate(common) if part_of(name)), len(common))
-    return [_with_role_and_part(picture, picture.folders[shared:]) for picture in pictures]
+    shared = next((level for level, name in enumerate(common) if subset_of(name)), len(common))
+    return [_with_role_and_subset(picture, picture.folders[shared:]) for picture in pictures]
 
 
-def _with_role_and_part(picture: Picture, folders: tuple[str, ...]) -> Picture:
-    roles = MASK_FOLDERS | IMAGE_FOLDERS | VAGUE_FOLDERS
-    others = tuple(name for name in folders if not part_of(name) and not words_of(name) & roles)
-    part = next((part for name in folders if (part := part_of(name))), None)
-    return replace(picture, folders=others, role=role_of(folders), part=part)
+def _with_role_and_subset(picture: Picture, folders: tuple[str, ...]) -> Picture:
+    others = tuple(name for name in folders if not subset_of(name) and not words_of(name) & ROLE_FOLDERS)
+    subset = next((subset for name in folders if (subset := subset_of(name))), None)
+    return replace(picture, folders=others, role=role_of(folders), subset=subset)
 
 
 def role_of(folders: Iterable[str]) -> Role | None:
@@ -138,19 +131,19 @@ def role_of(folders: Iterable[str]) -> Role | None:
     return "image" if role is None and is_vague else role
 
 
-def part_of(folder: str) -> Part | None:
-    """Returns the part that a folder's name says: `train`, `Training_Set`, `imagesTr`, `val_masks`."""
+def subset_of(folder: str) -> Subset | None:
+    """Returns the subset that a folder's name says: `train`, `Training_Set`, `imagesTr`, `val_masks`."""
     said = words_of(folder)
-    parts = said & PARTS_OF.keys()
-    beside = said - parts
-    if len(parts) != 1 or beside - BESIDE_PARTS - MASK_FOLDERS - IMAGE_FOLDERS - VAGUE_FOLDERS:
+    subsets = said & SUBSETS_OF.keys()
+    beside = said - subsets
+    if len(subsets) != 1 or beside - BESIDE_SUBSETS - ROLE_FOLDERS:
         return None
-    (word,) = parts
-    return None if word in ("tr", "ts") and not beside else PARTS_OF[word]
+    (word,) = subsets
+    return None if word in ("tr", "ts") and not beside else SUBSETS_OF[word]
 
 
 def _in_folder(root: Path, found: Sequence[Picture], name: str, role: Role | None) -> list[Picture]:
-    """Lists the pictures of a given folder, in the root, in each part's folder, or elsewhere."""
+    """Lists the pictures of a given folder, in the root, in each subset's folder, or elsewhere."""
     folder, wanted = root / name, Path(name).parts
     if Path(name).is_absolute() or ".." in wanted:
         _require(folder)
@@ -158,10 +151,10 @@ def _in_folder(root: Path, found: Sequence[Picture], name: str, role: Role | Non
     pictures = []
     for picture in found:
         folders = picture.folders
-        part = part_of(folders[0]) if folders and folders[: len(wanted)] != wanted else None
-        inner = folders[1:] if part else folders
+        subset = subset_of(folders[0]) if folders and folders[: len(wanted)] != wanted else None
+        inner = folders[1:] if subset else folders
         if inner[: len(wanted)] == wanted:
-            pictures.append(replace(picture, folders=inner[len(wanted) :], role=role, part=part))
+            pictures.append(replace(picture, folders=inner[len(wanted) :], role=role, subset=subset))
     if not pictures:
         _require(folder)
     return pictures

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.resize import resize_image
+from lesionseg.data.image_file import resize_image
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -1,26 +1,105 @@
-"""The data loader: uint8 batches from worker processes that live as long as the run."""
+"""Datasets and data loaders: uint8 batches from worker processes that live as long as the run."""
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.queues import Queue
-from typing import Any, NoReturn
+from typing import Any, NoReturn, NotRequired, TypedDict
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lesionseg.data.dataset import Item, LesionDataset, collate
+from lesionseg.data.cache import PixelCache
 from lesionseg.system.machine import usable_cores, workers_that_fit
 from lesionseg.system.processes import local_processes
 
+Array = NDArray[np.uint8]
+Augment = Callable[[Array, Array, int], tuple[Array, Array]]
+"""(image (H, W, 3), mask (H, W), seed) -> image and mask, changed together."""
 MOST_WORKERS = 8
 """Most workers by default: more rarely help one GPU and cost memory."""
 PATIENCE = 600.0
 """Seconds to wait for a worker's batch, which takes a few; a slower worker has been stopped."""
 LOST = 75
 """Exit code of a worker that could not pass a batch on (EX_TEMPFAIL of sysexits.h)."""
+
+
+class Batch(TypedDict):
+    """Samples as the data loader returns them and the network takes them."""
+
+    image: Tensor
+    """(B, 3, H, W) uint8 RGB 0..255, channels_last."""
+    mask: Tensor
+    """(B, 1, H, W) uint8 in {0, 1}."""
+    id: list[str]
+    full_size_mask: NotRequired[list[Tensor]]
+    """Each ground truth at its own size, (1, H, W) uint8 in {0, 1}; only for scoring."""
+
+
+class Item(TypedDict):
+    """One sample of a batch, channels last."""
+
+    image: Array
+    mask: Array
+    id: str
+    full_size_mask: NotRequired[Array]
+
+
+class LesionDataset(Dataset[Item]):
+    """Some rows of a cache as a PyTorch dataset.
+
+    Args:
+        cache: The pixels of all samples at the network's size.
+        rows: Rows of the cache that belong to this dataset.
+        augment: Changes each item by a seed of its own.
+        full_size_masks: Whether items also have the ground truth at its own size, which scoring needs.
+    """
+
+    def __init__(
+        self, cache: PixelCache, rows: Sequence[int], *, augment: Augment | None, full_size_masks: bool
+    ) -> None:
+        self.cache = cache
+        self.rows = rows
+        self.augment = augment
+        self.full_size_masks = full_size_masks
+
+    def __len__(self) -> int:
+        """Returns the number of samples."""
+        return len(self.rows)
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether items are read from files or augmented, so that worker processes pay."""
+        return not self.cache.is_quick or self.augment is not None or self.full_size_masks
+
+    def __getitem__(self, key: tuple[int, int]) -> Item:
+        """Returns the item for (index, seed); the seed fixes its augmentation in any worker."""
+        index, seed = key
+        row = self.rows[index]
+        sample = self.cache.samples[row]
+        image, mask, _ = self.cache[row]
+        if self.augment is not None:
+            image, mask = self.augment(image, mask, seed)
+        item: Item = {"image": image, "mask": mask, "id": sample.id}
+        if self.full_size_masks:
+            item["full_size_mask"] = sample.mask()
+        return item
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Stacks items into a batch; the permuted image is channels_last without a copy."""
+    batch: Batch = {
+        "image": torch.from_numpy(np.stack([item["image"] for item in items])).permute(0, 3, 1, 2),
+        "mask": torch.from_numpy(np.stack([item["mask"] for item in items])).unsqueeze(1),
+        "id": [item["id"] for item in items],
+    }
+    if "full_size_mask" in items[0]:
+        batch["full_size_mask"] = [torch.from_numpy(item["full_size_mask"]).unsqueeze(0) for item in items]
+    return batch
 
 
 def loader(
@@ -34,17 +113,11 @@ def loader(
     rank: int = 0,
     world_size: int = 1,
 ) -> DataLoader[Item]:
-    """Makes a data loader; workers start only if items are costly.
+    """Makes a data loader of at least one sample; workers start only if items are costly.
 
-    Args:
-        dataset: Dataset of at least one sample.
-        batch_size: Images a batch, fewer if the dataset is smaller.
-        num_workers: Worker processes; None for `default_workers`.
-        seed: Seed of order and augmentation.
-        shuffle: Whether, as training needs, each epoch has another order and no smaller last batch.
-        min_batches: Least batches an epoch; an epoch passes over a small dataset several times.
-        rank: Rank of this process under DDP.
-        world_size: Number of processes under DDP.
+    A batch is no larger than the dataset. With `shuffle`, as training needs, each epoch has another order and no
+    smaller last batch. An epoch of at least `min_batches` passes over a small dataset several times. Without
+    `num_workers` there are `default_workers`. `rank` and `world_size` are those of DDP.
     """
     wanted = default_workers(local_processes(world_size)) if num_workers is None else num_workers
     workers = wanted if dataset.is_costly else 0
@@ -99,12 +172,9 @@ class SeededSampler(Sampler[tuple[int, int]]):
 
     Args:
         size: Number of samples.
-        seed: Seed of the run.
         shuffle: Whether each epoch has its own order, as in training.
         length: Number of pairs in an epoch of all processes; None for one pass. A longer epoch repeats the samples in
             another order each time; the last pass may be incomplete.
-        rank: Number of this process.
-        world_size: Number of processes.
     """
 
     def __init__(
@@ -134,8 +204,8 @@ class SeededSampler(Sampler[tuple[int, int]]):
         orders = [generator.permutation(self.size) if self.shuffle else np.arange(self.size) for _ in range(passes)]
         order = np.concatenate(orders)[: self.length] if orders else np.arange(0)
         seeds = generator.integers(2**63, size=len(order))
-        places = np.arange(self.rank, len(order), self.world_size)[: len(self)]
-        left = places[self._seen[1] if self.epoch == self._seen[0] else 0 :]
+        positions = np.arange(self.rank, len(order), self.world_size)[: len(self)]
+        left = positions[self._seen[1] if self.epoch == self._seen[0] else 0 :]
         yield from zip(order[left].tolist(), seeds[left].tolist(), strict=True)
 
     def __len__(self) -> int:

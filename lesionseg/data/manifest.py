@@ -1,4 +1,4 @@
-"""Manifests: the ids of each part of a split and digests of the files, as JSON."""
+"""Manifests: the ids of each subset of a split and digests of the files, as JSON."""
 
 import json
 import sys
@@ -12,8 +12,7 @@ from typing import Any
 from rich.progress import track
 
 from lesionseg.data.names import as_read
-from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, Part, Source
+from lesionseg.data.source import SUBSETS, Sample, Source, Subset
 from lesionseg.errors import InputError, raise_all
 from lesionseg.system.files import contents_sha256, file_sha256
 from lesionseg.system.machine import usable_cores
@@ -27,17 +26,13 @@ Digests = Mapping[str, str]
 """Sample id to the digests of its files, `<image> <mask>`."""
 
 
-def manifest(parts: Mapping[Part, Sequence[str]], how: Mapping[str, Any]) -> dict[str, Any]:
-    """Builds a manifest from the ids of each part.
+def manifest(subsets: Mapping[Subset, Sequence[str]], how: Mapping[str, Any]) -> dict[str, Any]:
+    """Builds a manifest from the ids of each subset and the settings that the split was made with.
 
     The key `sha256` is a hash of the ids alone: it tells whether two runs split the same ids alike. `with_digests` adds
     the contents of the files.
-
-    Args:
-        parts: Ids of each part.
-        how: Settings that the split was made with.
     """
-    ids = {part: sorted(parts.get(part, ())) for part in sorted(PARTS)}
+    ids = {subset: sorted(subsets.get(subset, ())) for subset in sorted(SUBSETS)}
     return {"parts": ids, "sha256": _hash(ids), "how": dict(how)}
 
 
@@ -47,33 +42,33 @@ def with_digests(split: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
     return {**split, "files": files} if files else dict(split)
 
 
-def read_manifest(path: Path, known: Sequence[str]) -> dict[Part, list[str]]:
-    """Reads the parts of a manifest, either a run's `split.json` or one written by hand.
+def read_manifest(path: Path, known: Sequence[str]) -> dict[Subset, list[str]]:
+    """Reads the subsets of a manifest, either a run's `split.json` or one written by hand.
 
     Args:
         path: JSON file: `{"parts": {"train": [ids], "validation": [ids], "test": [ids]}}`, where `test` is optional. If
             it has `sha256`, the ids must match.
-        known: Ids of the source; those that the manifest does not name are in no part.
+        known: Ids of the source; those that the manifest does not name are in no subset.
 
     Raises:
         InputError: The file is missing or no manifest, names an unknown id or one twice, or was changed.
     """
     with _explained(path):
         written = json.loads(path.read_text(encoding="utf-8"))
-        parts = {part: [str(id_) for id_ in written["parts"].get(part, [])] for part in sorted(PARTS)}
-        unknown_parts = sorted(set(written["parts"]) - set(PARTS))
+        subsets = {subset: [str(id_) for id_ in written["parts"].get(subset, [])] for subset in sorted(SUBSETS)}
+        unknown_subsets = sorted(set(written["parts"]) - set(SUBSETS))
     known_as = {as_read(id_): id_ for id_ in known}
-    hash_fits = written.get("sha256") in (None, _hash(parts))
-    parts = {part: [known_as.get(as_read(id_), id_) for id_ in members] for part, members in parts.items()}
-    everyone = [id_ for members in parts.values() for id_ in members]
-    findings = [f"there is no part {part}; allowed: {', '.join(PARTS)}" for part in unknown_parts]
+    hash_fits = written.get("sha256") in (None, _hash(subsets))
+    subsets = {subset: [known_as.get(as_read(id_), id_) for id_ in ids] for subset, ids in subsets.items()}
+    everyone = [id_ for ids in subsets.values() for id_ in ids]
+    findings = [f"there is no part {subset}; allowed: {', '.join(SUBSETS)}" for subset in unknown_subsets]
     findings += [f"the data have no image {id_}" for id_ in sorted(set(everyone) - set(known))]
     findings += [f"{id_} is listed more than once" for id_, times in sorted(Counter(everyone).items()) if times > 1]
-    findings += [f"part {part} is empty" for part in ("train", "validation") if not parts[part]]
+    findings += [f"part {subset} is empty" for subset in ("train", "validation") if not subsets[subset]]
     if not hash_fits:
         findings.append("the ids are not those of its sha256; if the change was meant, take sha256 out")
     raise_all(f"data.split={path} does not fit:", findings)
-    return {part: sorted(parts[part]) for part in PARTS}
+    return {subset: sorted(subsets[subset]) for subset in SUBSETS}
 
 
 def read_digests(path: Path) -> dict[str, str]:
@@ -95,12 +90,12 @@ def _explained(path: Path) -> Iterator[None]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"data.split={path}: not a manifest ({type(error).__name__}: {error}); expected JSON with parts, and in it "
-            f"a list of ids for each of {', '.join(PARTS)}"
+            f"a list of ids for each of {', '.join(SUBSETS)}"
         ) from error
 
 
-def _hash(parts: Mapping[Part, Sequence[str]]) -> str:
-    return contents_sha256({part: sorted(members) for part, members in parts.items()})
+def _hash(subsets: Mapping[Subset, Sequence[str]]) -> str:
+    return contents_sha256({subset: sorted(members) for subset, members in subsets.items()})
 
 
 def digests_of(samples: Sequence[Sample]) -> dict[str, str]:
@@ -109,12 +104,12 @@ def digests_of(samples: Sequence[Sample]) -> dict[str, str]:
     Raises:
         InputError: A file cannot be read.
     """
-    stored = [sample for sample in samples if sample.files]
+    with_files = [sample for sample in samples if sample.files]
     with ThreadPoolExecutor(usable_cores()) as threads:
-        results = threads.map(lambda sample: " ".join(map(file_digest, sample.files)), stored)
-        text, hidden = f"digesting {len(stored)} pairs", not sys.stdout.isatty()
-        bar = track(results, text, total=len(stored), transient=True, disable=hidden)
-        return {sample.id: digest for sample, digest in zip(stored, bar, strict=True)}
+        results = threads.map(lambda sample: " ".join(map(file_digest, sample.files)), with_files)
+        text, hidden = f"digesting {len(with_files)} pairs", not sys.stdout.isatty()
+        bar = track(results, text, total=len(with_files), transient=True, disable=hidden)
+        return {sample.id: digest for sample, digest in zip(with_files, bar, strict=True)}
 
 
 def file_digest(path: Path) -> str:
@@ -146,16 +141,10 @@ def changes(then: Digests, now: Digests) -> dict[str, str]:
 
 
 def require_unchanged(then: Digests, now: Digests, *, origin: str, remedy: str) -> None:
-    """Checks that files are those that were recorded.
-
-    Args:
-        then: Recorded digests.
-        now: Digests of the files.
-        origin: What recorded them, for the message.
-        remedy: Alternative to putting the files back, for the message.
+    """Checks that files are those that were recorded by `origin`.
 
     Raises:
-        InputError: Lists the samples whose files differ.
+        InputError: Lists the samples whose files differ, and gives `remedy` as alternative to putting them back.
     """
     findings = [f"{id_} ({files})" for id_, files in changes(then, now).items()]
     raise_all(
@@ -168,9 +157,7 @@ def require_unchanged(then: Digests, now: Digests, *, origin: str, remedy: str) 
 def require_same_files(source: Source, digests: Callable[[], Digests]) -> None:
     """Checks that the files are those that the source's manifest, if any, was written for.
 
-    Args:
-        source: Source whose `split` may be a manifest.
-        digests: Returns the digests of the samples; called only if needed.
+    The digests of the samples are computed only if needed.
 
     Raises:
         InputError: The file is no manifest, or files differ; the message lists their samples.

@@ -7,20 +7,9 @@ from pathlib import Path
 
 from lesionseg.data.image_file import opened_image
 from lesionseg.data.layout import Picture, pictures_below
-from lesionseg.data.names import as_read
-from lesionseg.data.naming import (
-    IMAGE_WORDS,
-    MASK_WORDS,
-    Affix,
-    AffixNaming,
-    Naming,
-    affixes_around,
-    find_namings,
-    match,
-    word_affixes,
-)
-from lesionseg.data.sample import FilePair
-from lesionseg.data.source import FaultKind, PairingFault
+from lesionseg.data.names import IMAGE_WORDS, MASK_WORDS, Affix, affixes_around, as_read, word_affixes
+from lesionseg.data.naming import AffixNaming, Naming, find_namings, match
+from lesionseg.data.source import FaultKind, FilePair, PairingFault
 from lesionseg.errors import InputError
 
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
@@ -30,40 +19,60 @@ GLANCES = 5
 SMALLEST_SHARE = 1 / 3
 """Least share of masks among files whose names have no word for masks: `a (1).jpg` is no mask of `a.jpg`."""
 
+Paths = Mapping[str, Sequence[Path]]
+
 
 @dataclass(frozen=True)
 class Pairing:
-    """Pairs sorted by id, and the files without a partner."""
-
-    pairs: Sequence[FilePair]
-    faults: Sequence[PairingFault]
-
-
-@dataclass(frozen=True)
-class Arrangement:
-    """Pictures of one part, told apart.
+    """Pictures of one subset, told apart and paired.
 
     Attributes:
-        images: Photographs.
-        masks: Masks.
         namings: How masks are named, the most frequent first; none if unknown.
+        pairs: Pairs sorted by id. An id is the image's stem, with its folders before it if images in several folders
+            have one stem. A stem of several images or several masks makes no pair.
+        faults: The files without a partner.
     """
 
     images: Sequence[Picture]
     masks: Sequence[Picture]
     namings: Sequence[Naming]
+    pairs: Sequence[FilePair]
+    faults: Sequence[PairingFault]
 
 
-def arrange(pictures: Sequence[Picture], *, given: Naming | None, known: Sequence[Naming] = ()) -> Arrangement:
-    """Tells images from masks, by the folders if they name both roles.
+def pair_folders(images: Sequence[Path], masks: Sequence[Path], *, mask_suffix: str) -> Pairing:
+    """Pairs the photographs of some folders with the masks of others.
 
-    If they name only one role, all other pictures have the other one. If they name none, or there are no others, the
-    names of the files decide.
+    `IMAGE.jpg` belongs to `IMAGE<mask_suffix>.png`, whatever the two extensions and the case of the suffix; files
+    without it are no masks. A folder that holds nothing but another one, as after unpacking twice, stands for the
+    inner one.
 
-    Args:
-        pictures: The pictures.
-        given: The user's naming, or None to find it out.
-        known: Namings of other parts.
+    Raises:
+        InputError: A folder is missing.
+    """
+    naming = AffixNaming(Affix(suffix=mask_suffix))
+    found = [picture for folder in masks for picture in _outermost(folder)]
+    return _paired(
+        [picture for folder in images for picture in _outermost(folder)],
+        [picture for picture in found if naming.of_mask(picture) is not None],
+        [naming],
+    )
+
+
+def _outermost(folder: Path) -> list[Picture]:
+    """Lists the readable pictures of a folder that are the fewest folders away."""
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder.absolute()}; check data.root")
+    found = [picture for picture in pictures_below(folder) if picture.is_readable]
+    depth = min((len(picture.folders) for picture in found), default=0)
+    return [replace(picture, folders=()) for picture in found if len(picture.folders) == depth]
+
+
+def pair_pictures(pictures: Sequence[Picture], *, given: Naming | None, known: Sequence[Naming]) -> Pairing:
+    """Tells images from masks, by the folders if they name both roles, and pairs them.
+
+    If folders name only one role, all other pictures have the other one. If they name none, or there are no others,
+    the names of the files decide. Without a `given` naming, one is found out; those of other subsets are `known`.
     """
 
     def namings_of(images: Sequence[Picture], masks: Sequence[Picture]) -> Sequence[Naming]:
@@ -74,16 +83,16 @@ def arrange(pictures: Sequence[Picture], *, given: Naming | None, known: Sequenc
     images, masks, others = ([picture for picture in pictures if picture.role == r] for r in ("image", "mask", None))
     if masks:
         images = images or others
-        return Arrangement(images, masks, namings_of(images, masks))
+        return _paired(images, masks, namings_of(images, masks))
     if images and others and (namings := namings_of(images, others)):
-        return Arrangement(images, others, namings)
+        return _paired(images, others, namings)
     everything = [*images, *others]
     for chosen in _mask_choices(everything, given):
         masks = [picture for picture in everything if picture in chosen]
         images = [picture for picture in everything if picture not in chosen]
         if images and masks and (namings := namings_of(images, masks)):
-            return Arrangement(images, masks, namings)
-    return Arrangement(everything, [], [])
+            return _paired(images, masks, namings)
+    return _paired(everything, [], [given] if given else [])
 
 
 def _mask_choices(pictures: Sequence[Picture], given: Naming | None) -> Iterator[set[Picture]]:
@@ -142,69 +151,27 @@ def _has_colour(picture: Picture) -> bool:
         return False
 
 
-def pair_folders(images: Sequence[Path], masks: Sequence[Path], *, mask_suffix: str) -> Pairing:
-    """Pairs the photographs of some folders with the masks of others.
-
-    A folder that holds nothing but another one, as after unpacking twice, stands for the inner one.
-
-    Args:
-        images: Folders of photographs.
-        masks: Folders of masks; `IMAGE.jpg` belongs to `IMAGE<mask_suffix>.png`, whatever the two extensions.
-        mask_suffix: Suffix of every mask in any case, for example `_segmentation`; files without it are no masks.
-
-    Returns:
-        Pairs whose id is the image's stem. A stem of several images or several masks makes no pair.
-
-    Raises:
-        InputError: A folder is missing.
-    """
-    naming = AffixNaming(Affix(suffix=mask_suffix))
-    found = [picture for folder in masks for picture in _outermost(folder)]
-    return pair_by_naming(
-        [picture for folder in images for picture in _outermost(folder)],
-        [picture for picture in found if naming.of_mask(picture) is not None],
-        [naming],
-    )
-
-
-def _outermost(folder: Path) -> list[Picture]:
-    """Lists the readable pictures of a folder that are the fewest folders away."""
-    if not folder.is_dir():
-        raise InputError(f"There is no folder {folder.absolute()}; check data.root")
-    found = [picture for picture in pictures_below(folder) if picture.is_readable]
-    depth = min((len(picture.folders) for picture in found), default=0)
-    return [replace(picture, folders=()) for picture in found if len(picture.folders) == depth]
-
-
-def pair_by_naming(images: Sequence[Picture], masks: Sequence[Picture], namings: Sequence[Naming]) -> Pairing:
-    """Pairs images with masks by how masks are named.
-
-    Args:
-        images: Photographs.
-        masks: Masks.
-        namings: At least one naming; the first that fits counts.
-
-    Returns:
-        Pairs whose id is the image's stem, with its folders before it if images in several folders have one stem.
-    """
+def _paired(images: Sequence[Picture], masks: Sequence[Picture], namings: Sequence[Naming]) -> Pairing:
+    """Pairs images with masks by the first naming that fits."""
+    tried = namings or [AffixNaming()]
     ids = _ids(images)
     found: defaultdict[str, list[Path]] = defaultdict(list)
     left = dict(enumerate(masks))
-    for naming in namings:
+    for naming in tried:
         for id_, numbers in match(naming, images, ids, left).items():
             found[id_] += [left.pop(number).path for number in numbers]
     taken = {*ids, *found}
     for mask in left.values():
-        name = next((name for naming in namings if (name := naming.of_mask(mask))), mask.stem)
+        name = next((name for naming in tried if (name := naming.of_mask(mask))), mask.stem)
         names = (name, as_read("_".join([*mask.folders, name])), str(mask.path))
         found[next(name for name in names if name not in taken)].append(mask.path)
     by_id: defaultdict[str, list[Path]] = defaultdict(list)
     for image, id_ in zip(images, ids, strict=True):
         by_id[id_].append(image.path)
-    found_masks = {id_: sorted(paths) for id_, paths in found.items()}
+    masks_by_id = {id_: sorted(paths) for id_, paths in found.items()}
     whole = [id_ for id_ in sorted(by_id.keys() & found.keys()) if len(by_id[id_]) == len(found[id_]) == 1]
-    pairs = [FilePair(id_, by_id[id_][0], found_masks[id_][0]) for id_ in whole]
-    return Pairing(pairs, list(_faults(by_id, found_masks, namings[0])))
+    pairs = [FilePair(id_, by_id[id_][0], masks_by_id[id_][0]) for id_ in whole]
+    return Pairing(images, masks, namings, pairs, list(_faults(by_id, masks_by_id, tried[0])))
 
 
 def _ids(images: Sequence[Picture]) -> list[str]:
@@ -215,16 +182,13 @@ def _ids(images: Sequence[Picture]) -> list[str]:
     return [as_read("_".join([*image.folders, image.stem])) for image in images]
 
 
-def _faults(
-    images: Mapping[str, Sequence[Path]], masks: Mapping[str, Sequence[Path]], naming: Naming
-) -> Iterator[PairingFault]:
+def _faults(images: Paths, masks: Paths, naming: Naming) -> Iterator[PairingFault]:
     for id_ in sorted(images.keys() - masks.keys()):
         path = images[id_][0]
         yield PairingFault("image_without_mask", id_, path, f"{path} has no mask {naming.mask_of(as_read(path.stem))}")
     for id_ in sorted(masks.keys() - images.keys()):
         yield PairingFault("mask_without_image", id_, masks[id_][0], f"{masks[id_][0]} has no image {id_}.*")
-    several: tuple[tuple[FaultKind, Mapping[str, Sequence[Path]]], ...]
-    several = (("images_of_one_name", images), ("masks_of_one_name", masks))
+    several: tuple[tuple[FaultKind, Paths], ...] = (("images_of_one_name", images), ("masks_of_one_name", masks))
     for kind, files in several:
         for id_, paths in sorted(files.items()):
             if len(paths) > 1:

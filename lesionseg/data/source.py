@@ -1,20 +1,26 @@
-"""Sources: which samples there are, and the published part of each."""
+"""Samples and sources: which images with masks there are, and the published subset of each."""
 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from lesionseg.config.value_checks import LARGEST_SEED
-from lesionseg.data.sample import Sample
+from lesionseg.data.image_file import read_image, read_photograph, resize_image
+from lesionseg.data.masks import read_mask, read_white_mask, resize_mask, resize_white_mask
 from lesionseg.errors import InputError, raise_all
 
 log = logging.getLogger(__name__)
 
-Part = Literal["train", "validation", "test"]
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
+Array = NDArray[np.uint8]
+Subset = Literal["train", "validation", "test"]
+SUBSETS: tuple[Subset, ...] = ("train", "validation", "test")
 FaultKind = Literal[
     "image_without_mask", "mask_without_image", "images_of_one_name", "masks_of_one_name", "masks_named_otherwise"
 ]
@@ -24,6 +30,101 @@ MOST_NAMED = 3
 """Number of files that a message names."""
 RULES = ("official", "hold_out", "seven_three", "auto")
 """Values of `data.split`, see `lesionseg.data.split`; any other is the file of a manifest."""
+
+
+class Resized(NamedTuple):
+    """A sample at the network's size."""
+
+    image: Array
+    """(size, size, 3) RGB 0..255."""
+    mask: Array
+    """(size, size) in {0, 1}."""
+    lesion_share: float
+    """Share of the ground truth's own pixels that is lesion, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Sample(ABC):
+    """One image and its ground truth, which are read on demand.
+
+    Attributes:
+        id: Unique within the source.
+        group: Name of the lesion or patient, whose samples are all in one subset; None for a group of its own.
+    """
+
+    id: str
+    group: str | None = field(default=None, kw_only=True)
+
+    @abstractmethod
+    def image(self) -> Array:
+        """Reads the image: (H, W, 3) uint8 RGB 0..255 at its own size."""
+
+    @abstractmethod
+    def mask(self) -> Array:
+        """Reads the ground truth: (H, W) uint8 in {0, 1}, of the image's size."""
+
+    def photograph(self, for_size: int) -> Array:
+        """Reads the image for display at about `for_size` pixels: (h, w, 3) uint8 RGB, perhaps at a reduced scale."""
+        return self.image()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that it is read from; none if it is computed."""
+        return ()
+
+    def read(self) -> tuple[Array, Array]:
+        """Reads image (H, W, 3) and mask (H, W) together.
+
+        Raises:
+            InputError: A file cannot be read, or the two differ in size.
+        """
+        image, mask = self.image(), self.mask()
+        self._require_one_size(image.shape[:2], mask.shape)
+        return image, mask
+
+    def read_resized(self, size: int) -> Resized:
+        """Reads both at (size, size), without keeping the aspect ratio; raises what `read` does."""
+        image, mask = self.read()
+        return Resized(resize_image(image, size), resize_mask(mask, size), float(mask.mean()))
+
+    def _require_one_size(self, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
+        if image != mask:
+            raise InputError(
+                f"{self.id}: the image is {image[1]} x {image[0]} pixels but its mask is {mask[1]} x {mask[0]}; "
+                "export the mask again at the image's size"
+            )
+
+
+@dataclass(frozen=True)
+class FilePair(Sample):
+    """A sample in two files; large JPEGs are decoded at a reduced scale if they are resized."""
+
+    image_path: Path
+    mask_path: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Image and mask."""
+        return self.image_path, self.mask_path
+
+    def image(self) -> Array:
+        """Reads the image file."""
+        return read_image(self.image_path)
+
+    def photograph(self, for_size: int) -> Array:
+        """Reads the image file."""
+        return read_photograph(self.image_path, for_size=for_size).pixels
+
+    def mask(self) -> Array:
+        """Reads the mask file."""
+        return read_mask(self.mask_path)
+
+    def read_resized(self, size: int) -> Resized:
+        """Reads both files."""
+        photograph, mask = read_photograph(self.image_path, for_size=size), read_white_mask(self.mask_path)
+        self._require_one_size(photograph.shape, mask.shape)
+        share = cv2.countNonZero(mask) / mask.size
+        return Resized(resize_image(photograph.pixels, size), resize_white_mask(mask, size), share)
 
 
 class PairingFault(NamedTuple):
@@ -41,15 +142,15 @@ class Listing:
     """Samples of a source.
 
     Attributes:
-        parts: Samples of each published part, sorted by id. Without published parts, all are `train`.
-        official: Whether the parts were published or are folders.
+        subsets: Samples of each published subset, sorted by id. Without published subsets, all are `train`.
+        official: Whether the subsets were published or are folders.
         faults: Files that belong to no sample.
         ungrouped: Ids that a table of lesions or patients, if there is one, does not name.
         found: What was found out about the files, one line for each source.
         passed_over: Picture files that are not used, with reasons.
     """
 
-    parts: Mapping[Part, Sequence[Sample]]
+    subsets: Mapping[Subset, Sequence[Sample]]
     official: bool
     faults: Sequence[PairingFault] = ()
     ungrouped: Sequence[str] = ()
@@ -58,17 +159,17 @@ class Listing:
 
     def samples(self) -> list[Sample]:
         """Returns all samples sorted by id."""
-        return sorted((sample for part in PARTS for sample in self.parts[part]), key=lambda sample: sample.id)
+        return sorted((sample for subset in SUBSETS for sample in self.subsets[subset]), key=lambda sample: sample.id)
 
-    def ids(self) -> dict[Part, list[str]]:
-        """Returns the ids of each part."""
-        return {part: [sample.id for sample in self.parts[part]] for part in PARTS}
+    def ids(self) -> dict[Subset, list[str]]:
+        """Returns the ids of each subset."""
+        return {subset: [sample.id for sample in self.subsets[subset]] for subset in SUBSETS}
 
     def checked(self) -> "Listing":
-        """Returns the listing if all files pair up and no id is in two parts; logs what was found and what is unused.
+        """Returns the listing, and logs what was found and what is unused.
 
         Raises:
-            InputError: Lists all files without a partner, or all ids that are in several parts.
+            InputError: Files have no partner or ids are in several subsets; the message lists all of them.
         """
         raise_all(
             "Images and masks do not pair up; add the missing files or take the others out:",
@@ -82,12 +183,12 @@ class Listing:
         return self
 
     def _overlaps(self) -> Iterator[str]:
-        seen: dict[str, Part] = {}
-        for part in PARTS:
-            for sample in self.parts[part]:
-                if sample.id in seen:
-                    yield f"{sample.id} is in {seen[sample.id]} and in {part}"
-                seen[sample.id] = part
+        seen: dict[str, Subset] = {}
+        for subset, ids in self.ids().items():
+            for id_ in ids:
+                if id_ in seen:
+                    yield f"{id_} is in {seen[id_]} and in {subset}"
+                seen[id_] = subset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,21 +202,21 @@ class Source(ABC):
         split: `official`, `hold_out`, `seven_three`, `auto`, or the .json file of a manifest; see
             `lesionseg.data.split`.
         validation_share: Share of the images that a cut puts into validation, above 0.
-        test_share: Share that a cut puts into the test part if none is published, 0 for none.
+        test_share: Share that a cut puts into the test subset if none is published, 0 for none.
         folds: Number of folds of a cross-validation, at least 2.
         fold: Number of the fold that validates, 0 to folds - 1; None for no cross-validation.
         split_seed: Seed of every cut.
-        leaks: Treatment of lesions that are in several parts: `refuse` to train, `drop` their images from training (and
-            from validation, if the test part has them), or `allow` them. Recorded in every checkpoint.
-            Leaks in a manifest are refused with `drop` too.
+        leaks: Treatment of lesions that are in several subsets: `refuse` to train, `drop` their images from training
+            (and from validation, if the test subset has them), or `allow` them. Recorded in every checkpoint. Leaks in
+            a manifest are refused with `drop` too.
     """
 
     ARCHIVES: ClassVar[tuple[str, ...]] = ()
     """Zip files that `lesionseg.download` fetches, each of one folder of its name, as paths on the server."""
     HOW_TO_GET: ClassVar[str] = ""
     """How a user gets the data."""
-    OFFICIAL_COUNTS: ClassVar[Mapping[Part, int]] = {}
-    """Published number of pairs in each part."""
+    OFFICIAL_COUNTS: ClassVar[Mapping[Subset, int]] = {}
+    """Published number of pairs in each subset."""
 
     cache: CacheName
     cache_dir: Path | None
@@ -140,22 +241,19 @@ class Source(ABC):
         """
 
     def require(self) -> None:  # noqa: B027  (a source that reads no files needs none)
-        """Checks quickly that the files for training exist.
+        """Checks quickly that the files for training exist; raises what `listing` does."""
 
-        Raises:
-            InputError: They do not; the message says where they were expected and how to get the data.
-        """
-
-    def samples(self, part: Part) -> Sequence[Sample]:
-        """Lists a published part, sorted by id; empty if it was not published or is not there.
+    def samples(self, subset: Subset) -> Sequence[Sample]:
+        """Lists a published subset, sorted by id; empty if it was not published or is not there.
 
         Raises:
             InputError: Files are missing or do not pair up.
         """
-        return self.listing().checked().parts[part]
+        return self.listing().checked().subsets[subset]
 
     def _setting_faults(self) -> Iterator[str]:
-        if self.split not in RULES and not self.split.endswith(".json"):
+        is_manifest = self.split.endswith(".json")
+        if self.split not in RULES and not is_manifest:
             yield f"data.split is {self.split}; allowed: {', '.join(RULES)}, or the .json file of a manifest"
         shares = self.validation_share, self.test_share
         if shares[0] <= 0 or shares[1] < 0 or sum(shares) >= 1:
@@ -169,7 +267,7 @@ class Source(ABC):
             yield f"data.fold is {self.fold}; allowed: 0 to {self.folds - 1} (data.folds={self.folds}), or null"
         if not 0 <= self.split_seed <= LARGEST_SEED:
             yield f"data.split_seed is {self.split_seed}; allowed: 0 to {LARGEST_SEED}"
-        if self.fold is not None and self.split.endswith(".json"):
+        if self.fold is not None and is_manifest:
             yield f"data.split={self.split} is a manifest, which has no folds; remove data.fold={self.fold}"
 
 

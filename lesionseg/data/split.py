@@ -1,22 +1,22 @@
 """Splits a source into training, validation and test.
 
-`data.split` says where the test part (and, if published, the validation part) comes from:
+`data.split` says where the test subset (and, if published, the validation subset) comes from:
 
-    official     as published; if no validation part was published, `validation_share` of training is cut off
-    hold_out     training and validation are pooled and cut; the test part as published, else `test_share`
-    seven_three  training and validation are pooled; 30 % of them are the test part, the published one is unused
-    auto         official if parts were published, else hold_out
-    FILE.json    a manifest with the ids of each part
+    official     as published; if no validation subset was published, `validation_share` of training is cut off
+    hold_out     training and validation are pooled and cut; the test subset as published, else `test_share`
+    seven_three  training and validation are pooled; 30 % of them are the test subset, the published one is unused
+    auto         official if subsets were published, else hold_out
+    FILE.json    a manifest with the ids of each subset
 
 `seven_three` has the sizes of the papers that divide ISIC 2017 into 1,505 and 645 images and ISIC 2018 into 1,886 and
 808 (EGE-UNet, MALUNet, VM-UNet). Their lists of ids were drawn at random, and they choose the best epoch on the test
-part. Here `validation_share` is cut from the 70 % for that, so that numbers are lower and mean more.
+subset. Here `validation_share` is cut from the 70 % for that, so that numbers are lower and mean more.
 
-With `data.fold`, everything except the test part is cut into `data.folds` folds, one of which validates.
+With `data.fold`, everything except the test subset is cut into `data.folds` folds, one of which validates.
 
-A cut keeps all images of a lesion together (duplicates, or one lesion or patient in the metadata) and gives every part
-the same mix of lesion sizes. Published parts are not cut again; `data.leaks` says what happens to lesions that are in
-several of them.
+A cut keeps all images of a lesion together (duplicates, or one lesion or patient in the metadata) and gives every
+subset the same mix of lesion sizes. Published subsets are not cut again; `data.leaks` says what happens to lesions that
+are in several of them.
 """
 
 import functools
@@ -34,25 +34,19 @@ from lesionseg.data.cache import PixelCache, open_cache
 from lesionseg.data.duplicates import AGREEING, SAME, Duplicate, clusters, find_duplicates
 from lesionseg.data.manifest import digests_of, manifest, read_manifest, require_same_files, require_unchanged
 from lesionseg.data.names import archive_image, as_read, examples
-from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, Listing, Part, Source
+from lesionseg.data.source import SUBSETS, Listing, Sample, Source, Subset
 from lesionseg.errors import InputError, raise_all
 
 log = logging.getLogger(__name__)
 
-Parts = dict[Part, list[str]]
+Split = dict[Subset, list[str]]
 SEVEN_THREE_TEST_SHARE = 0.3
 MOST_BINS = 5
 """Lesion sizes are stratified by fifths, or more coarsely if there are few images."""
 
 
 class Facts:
-    """Facts about the samples of a source, each computed on first use.
-
-    Args:
-        samples: Samples in the order of the cache.
-        cache: Their pixels.
-    """
+    """Facts about the samples of a source, in the order of the cache of their pixels, each computed on first use."""
 
     def __init__(self, samples: Sequence[Sample], cache: PixelCache) -> None:
         self.ids = [sample.id for sample in samples]
@@ -95,14 +89,10 @@ class Facts:
         return [self._cache[row].lesion_share for row in range(len(self._samples))]
 
 
-def divide(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool) -> dict[str, Any]:
+def make_split(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool) -> dict[str, Any]:
     """Splits the samples of a source by its settings.
 
-    Args:
-        source: Source of the settings.
-        listing: Its samples.
-        facts: Facts about them.
-        check_leaks: Whether to apply `source.leaks`, which compares all images with each other.
+    With `check_leaks`, `source.leaks` is applied, for which all images are compared with each other.
 
     Returns:
         A manifest, see `lesionseg.data.manifest.manifest`.
@@ -120,19 +110,19 @@ def divide(source: Source, listing: Listing, facts: Facts, *, check_leaks: bool)
         )
     how: dict[str, Any] = {"split": source.split, "split_seed": source.split_seed, "leaks": source.leaks}
     if source.split.endswith(".json"):
-        parts = read_manifest(Path(source.split), facts.ids)
+        split = read_manifest(Path(source.split), facts.ids)
     else:
-        parts = _cut_parts(source, listing, facts)
+        split = _by_rule(source, listing, facts)
         shares = {"validation_share": source.validation_share, "test_share": source.test_share}
         how |= {"fold": source.fold, "folds": source.folds, **shares}
     if check_leaks:
-        leaks = find_leaks(parts, facts)
-        parts, dropped = _without_leaks(source, parts, leaks)
-        how |= {"known_leaks": [_with_parts(leak) for leak in leaks], "dropped": dropped}
-    return manifest(parts, how)
+        leaks = find_leaks(split, facts)
+        split, dropped = _without_leaks(source, split, leaks)
+        how |= {"known_leaks": [_with_subsets(leak) for leak in leaks], "dropped": dropped}
+    return manifest(split, how)
 
 
-def _cut_parts(source: Source, listing: Listing, facts: Facts) -> Parts:
+def _by_rule(source: Source, listing: Listing, facts: Facts) -> Split:
     rule = source.split
     if rule == "auto":
         rule = "official" if listing.official else "hold_out"
@@ -140,12 +130,10 @@ def _cut_parts(source: Source, listing: Listing, facts: Facts) -> Parts:
         raise InputError("data.split is official, but these data have no published parts; allowed: hold_out, auto")
     published = listing.ids()
     pool, test = published["train"] + published["validation"], published["test"]
-    if rule == "seven_three" or (rule == "hold_out" and not test and source.test_share > 0):
+    test_share = {"seven_three": SEVEN_THREE_TEST_SHARE, "hold_out": 0 if test else source.test_share}.get(rule, 0)
+    if test_share > 0:
         _require_three_lesions(pool, facts)
-    if rule == "seven_three":
-        test = _draw(pool, SEVEN_THREE_TEST_SHARE, source, facts)
-    elif rule == "hold_out" and not test and source.test_share > 0:
-        test = _draw(pool, source.test_share, source, facts)
+        test = _draw(pool, test_share, source, facts)
     rest = sorted(set(pool) - set(test))
     validation = published["validation"] if rule == "official" and source.fold is None else []
     if not validation and rest:
@@ -160,10 +148,10 @@ def _cut_parts(source: Source, listing: Listing, facts: Facts) -> Parts:
 
 
 def _require_three_lesions(ids: Sequence[str], facts: Facts) -> None:
-    """Refuses too few lesions before any part is cut off, so that the message counts all of them."""
+    """Refuses too few lesions before any subset is cut off, so that the message counts all of them."""
     members = set(ids)
     lesions = len({group for id_, group in zip(facts.ids, facts.groups, strict=True) if id_ in members})
-    if lesions < len(PARTS):
+    if lesions < len(SUBSETS):
         raise InputError(
             f"{len(ids)} images of {lesions} lesions are too few for training, validation and test; give at least 3 "
             "lesions, or 2 and leave the test out: data.split=hold_out data.test_share=0"
@@ -238,24 +226,24 @@ def _units(ids: Sequence[str], groups: Sequence[int]) -> tuple[NDArray[np.int64]
     return order, np.argsort(np.argsort(first))[inverse]
 
 
-def find_leaks(parts: Mapping[Part, Sequence[str]], facts: Facts) -> list[dict[str, Part]]:
-    """Finds lesions that are in several parts: for each, the part of all of its images by id."""
-    part_of = {id_: part for part in PARTS for id_ in parts[part]}
-    members: defaultdict[int, dict[str, Part]] = defaultdict(dict)
+def find_leaks(split: Mapping[Subset, Sequence[str]], facts: Facts) -> list[dict[str, Subset]]:
+    """Finds lesions that are in several subsets: for each, the subset of all of its images by id."""
+    subset_of = {id_: subset for subset in SUBSETS for id_ in split[subset]}
+    members: defaultdict[int, dict[str, Subset]] = defaultdict(dict)
     for id_, group in zip(facts.ids, facts.groups, strict=True):
-        if id_ in part_of:
-            members[group][id_] = part_of[id_]
+        if id_ in subset_of:
+            members[group][id_] = subset_of[id_]
     return [images for images in members.values() if len(set(images.values())) > 1]
 
 
-def _without_leaks(source: Source, parts: Parts, leaks: Sequence[Mapping[str, Part]]) -> tuple[Parts, list[str]]:
-    """Applies `source.leaks`: returns the parts to use, and the ids that were dropped."""
+def _without_leaks(source: Source, split: Split, leaks: Sequence[Mapping[str, Subset]]) -> tuple[Split, list[str]]:
+    """Applies `source.leaks`: returns the split to use, and the ids that were dropped."""
     if not leaks:
-        return parts, []
+        return split, []
     is_manifest = source.split.endswith(".json")
     if source.leaks == "allow":
         log.warning("The split leaks: %d lesions are in several parts (data.leaks=allow).", len(leaks))
-        return parts, []
+        return split, []
     if source.leaks == "refuse" or is_manifest:
         drop = (
             f"data.leaks=drop changes no manifest: take the images out of {source.split}, or "
@@ -265,31 +253,26 @@ def _without_leaks(source: Source, parts: Parts, leaks: Sequence[Mapping[str, Pa
         raise_all(
             "The split leaks: images of one lesion are in several parts, which makes results look better than they "
             f"are. {drop}data.leaks=allow trains all the same. Either is recorded in every checkpoint.",
-            [", ".join(_with_parts(leak)) for leak in leaks],
+            [", ".join(_with_subsets(leak)) for leak in leaks],
         )
-    dropped = {id_ for leak in leaks for id_, part in leak.items() if part != max(leak.values(), key=PARTS.index)}
+    dropped = {id_ for leak in leaks for id_, subset in leak.items() if subset != max(leak.values(), key=SUBSETS.index)}
     log.info("%d images are left out of training or validation: later parts show the same lesions.", len(dropped))
-    return {part: [id_ for id_ in parts[part] if id_ not in dropped] for part in PARTS}, sorted(dropped)
+    return {subset: [id_ for id_ in split[subset] if id_ not in dropped] for subset in SUBSETS}, sorted(dropped)
 
 
-def _with_parts(leak: Mapping[str, Part]) -> list[str]:
-    return [f"{id_} ({part})" for id_, part in sorted(leak.items())]
+def _with_subsets(leak: Mapping[str, Subset]) -> list[str]:
+    return [f"{id_} ({subset})" for id_, subset in sorted(leak.items())]
 
 
-def own_samples(source: Source, part: str, split: Mapping[str, Any]) -> list[Sample]:
-    """Lists the samples of a part in a checkpoint's manifest.
-
-    Args:
-        source: The checkpoint's source.
-        part: `train`, `validation`, `test` or `all`.
-        split: The checkpoint's manifest.
+def own_samples(source: Source, subset: str, split: Mapping[str, Any]) -> list[Sample]:
+    """Lists the samples of a subset, or of `all`, of a checkpoint's source by its manifest.
 
     Raises:
         InputError: Images are missing or have changed.
     """
     at_hand = {as_read(sample.id): sample for sample in source.listing().checked().samples()}
-    parts: Mapping[str, Sequence[str]] = split["parts"]
-    wanted = sorted(id_ for members in parts.values() for id_ in members) if part == "all" else parts[part]
+    ids: Mapping[str, Sequence[str]] = split["parts"]
+    wanted = sorted(id_ for members in ids.values() for id_ in members) if subset == "all" else ids[subset]
     raise_all(
         "The checkpoint's split names images that the data no longer have; give data=... to score others:",
         [id_ for id_ in wanted if as_read(id_) not in at_hand],
@@ -300,23 +283,20 @@ def own_samples(source: Source, part: str, split: Mapping[str, Any]) -> list[Sam
     return samples
 
 
-def other_samples(source: Source, part: str, image_size: int) -> list[Sample]:
-    """Lists the samples of a part of a source, split by its settings.
+def other_samples(source: Source, subset: str, image_size: int) -> list[Sample]:
+    """Lists the samples of a subset, or of `all`, of any source, split by its settings.
 
-    Args:
-        source: Any source.
-        part: `train`, `validation`, `test` or `all`.
-        image_size: Size at which images are compared if the split needs that.
+    Images are compared at `image_size` if the split needs that.
 
     Raises:
         InputError: Files are missing, do not pair up or are not those of the source's manifest.
     """
     listing = source.listing().checked()
     samples = listing.samples()
-    if part == "all":
+    if subset == "all":
         return samples
     facts = Facts(samples, open_cache(source.cache, samples, image_size, source.cache_dir))
-    ids = set(divide(source, listing, facts, check_leaks=False)["parts"][part])
+    ids = set(make_split(source, listing, facts, check_leaks=False)["parts"][subset])
     chosen = [sample for sample in samples if sample.id in ids]
     require_same_files(source, lambda: digests_of(chosen))
     return chosen

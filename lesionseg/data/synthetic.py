@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.config.value_checks import LARGEST_SEED
-from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, Listing, Part, Source
+from lesionseg.data.source import SUBSETS, Listing, Sample, Source, Subset
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 
@@ -82,11 +81,11 @@ class Synthetic(Source):
         parts = {part: [self._sample(part, number) for number in range(n)] for part, n in self._counts().items()}
         return Listing(parts, official=True)
 
-    def _counts(self) -> dict[Part, int]:
+    def _counts(self) -> dict[Subset, int]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
-    def _sample(self, part: Part, number: int) -> SyntheticSample:
-        seed = np.random.SeedSequence([self.seed, PARTS.index(part), number]).generate_state(1)[0]
+    def _sample(self, part: Subset, number: int) -> SyntheticSample:
+        seed = np.random.SeedSequence([self.seed, SUBSETS.index(part), number]).generate_state(1)[0]
         return SyntheticSample(f"{part}_{number:04d}", int(seed), self.size)
 
 

@@ -2,16 +2,18 @@
 
 import csv
 import io
+import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lesionseg.data.names import as_read, canonical, examples, match_names
+from lesionseg.data.names import as_read, examples, is_readable, is_unsupported
 from lesionseg.data.source import Listing
 from lesionseg.errors import InputError, raise_all
 
 Row = dict[str, str]
+Key = Callable[[str], str]
 
 SEPARATORS = ",;\t"
 WORKBOOKS = {b"PK\x03\x04": "a workbook (.xlsx or .ods)", b"\xd0\xcf\x11\xe0": "a workbook (.xls)"}
@@ -22,13 +24,7 @@ UNKNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "null", "?"})
 
 
 def with_groups(listing: Listing, table: Path, *, id_column: str, group_column: str) -> Listing:
-    """Returns a listing whose samples have the groups of a table; the others are listed as `ungrouped`.
-
-    Args:
-        listing: Samples of all parts.
-        table: See `read_metadata`.
-        id_column: Column of the image's id.
-        group_column: Column of the lesion or the patient; a cell that is empty or says `unknown` names none.
+    """Returns a listing whose samples have the lesions or patients of a table; the others are `ungrouped`.
 
     Raises:
         InputError: The table does not fit, or names no image's group.
@@ -38,21 +34,17 @@ def with_groups(listing: Listing, table: Path, *, id_column: str, group_column: 
     groups = {id_: row[group_column] for id_, row in rows.items() if row[group_column]}
     if ids and not groups:
         raise InputError(f"{table}: its column {group_column} is empty for all {len(ids)} images")
-    parts = {
-        part: [replace(sample, group=groups.get(sample.id)) for sample in samples]
-        for part, samples in listing.parts.items()
+    subsets = {
+        subset: [replace(sample, group=groups.get(sample.id)) for sample in samples]
+        for subset, samples in listing.subsets.items()
     }
-    return replace(listing, parts=parts, ungrouped=[id_ for id_ in ids if id_ not in groups])
+    return replace(listing, subsets=subsets, ungrouped=[id_ for id_ in ids if id_ not in groups])
 
 
 def read_metadata(path: Path, *, id_column: str, columns: Sequence[str] | None, ids: Collection[str]) -> dict[str, Row]:
-    """Reads what a table says of images.
+    """Reads what a table says of images in some columns, or in all.
 
-    Args:
-        path: See `read_table`.
-        id_column: Column of the image's id or file, in any spelling that `lesionseg.data.names.match_names` finds.
-        columns: Columns to read; None for all others.
-        ids: Ids of the images.
+    The column of the image's id or file may have any spelling that `match_names` finds.
 
     Returns:
         Column to cell, for each image that the table has; a cell that is empty or says `unknown` or the like is "".
@@ -106,10 +98,9 @@ def _mismatch_text(path: Path, id_column: str, ids: Collection[str], rows: Seque
 
 
 def read_table(path: Path) -> tuple[list[Row], list[str]]:
-    """Reads a table separated by commas, semicolons or tabs.
+    """Reads a UTF-8 text file of columns separated by commas, semicolons or tabs, with a row of headings.
 
-    Args:
-        path: UTF-8 text file with a row of headings. A first line `sep=;`, as Excel writes it, is skipped.
+    A first line `sep=;`, as Excel writes it, is skipped.
 
     Returns:
         Rows by heading, and the headings, stripped and in Unicode's NFC form. A short row ends in empty cells; cells
@@ -161,3 +152,75 @@ def _separator(first_line: str) -> str:
             return 0
 
     return max(SEPARATORS, key=lambda separator: (columns(separator), first_line.count(separator)))
+
+
+def canonical(name: str) -> str:
+    """Returns a name without blanks, kinds of slash and a picture's extension; other dots belong to the id."""
+    name = as_read(name).strip().replace("\\", "/")
+    return name.rpartition(".")[0] if is_readable(name) or is_unsupported(name) else name
+
+
+def match_names(ids: Collection[str], names: Iterable[str]) -> dict[str, list[str]]:
+    r"""Finds the names of each image in a table, however people, spreadsheets and systems have changed the spelling.
+
+    A name stands for an image by the first of these rules that fits, and for no other image by a later one:
+
+        1  the same id, except for extension, blanks, kind of slash and Unicode form
+        2  the id without the name of its combined source (`ph2/IMD002` is IMD002)
+        3  the file without its folders (`C:\images\IMD002.bmp` is IMD002)
+        4  another case, unless two images differ by that alone
+        5  a number without leading zeros, which spreadsheets remove (0012345, 12345, 12345.0), on the same condition
+
+    By the last two, an image may get one more name, as `12345` beside `0012345` in a table merged from two. The names
+    of the table are `canonical`.
+
+    Returns:
+        Id to names, for the ids with any. If there are several, nothing tells which one is meant.
+    """
+    left, images = set(names), {id_: canonical(id_) for id_ in ids}
+    found: dict[str, list[str]] = {}
+    for of_image, of_name, is_strict in MATCHING_RULES:
+        by_key = _by_key(left, of_name)
+        alike = _by_key({_last(image) for image in images.values()}, of_image)
+        for id_, image in images.items():
+            key = of_image(image)
+            if key not in by_key or not (is_strict or len(alike[of_image(_last(image))]) == 1):
+                continue
+            if id_ not in found:
+                found[id_] = sorted(by_key[key])
+            elif not is_strict:
+                known = (*found[id_], _last(image))
+                found[id_] += [name for name in by_key[key] if name not in known and "/" not in name]
+        left -= {name for members in found.values() for name in members}
+    return found
+
+
+def _by_key(names: Iterable[str], key: Key) -> dict[str, list[str]]:
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[key(name)].append(name)
+    return groups
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _caseless(name: str) -> str:
+    return _last(name).casefold()
+
+
+def _number(name: str) -> str:
+    """Removes leading zeros and zero decimals of a number; other names stay."""
+    number = re.fullmatch(r"0*(\d+?)(?:\.0+)?", _caseless(name))
+    return number[1] if number else _caseless(name)
+
+
+MATCHING_RULES: tuple[tuple[Key, Key, bool], ...] = (
+    (str, str, True),
+    (_last, str, True),
+    (_last, _last, True),
+    (_caseless, _caseless, False),
+    (_number, _number, False),
+)
+"""Key of an image's id, key of a name that must equal it, and whether the rule holds for images with equal keys too."""

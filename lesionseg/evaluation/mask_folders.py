@@ -12,11 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.file_types import is_readable, is_unsupported, readable_text, unsupported_text
 from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, as_stored, exif_orientation, opened_image
-from lesionseg.data.mask_file import read_grey, thresholded
-from lesionseg.data.names import as_read
-from lesionseg.data.naming import MASK_WORDS, PREDICTION_WORDS, Affix, shared_affix
+from lesionseg.data.masks import read_grey, thresholded
+from lesionseg.data.names import (
+    MASK_WORDS,
+    PREDICTION_WORDS,
+    Affix,
+    as_read,
+    is_readable,
+    is_unsupported,
+    readable_text,
+    shared_affix,
+    unsupported_text,
+)
 from lesionseg.errors import InputError
 
 SINGLE_CHANNEL = ("1", "L")

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.resize import resize_image, resize_mask
+from lesionseg.data.image_file import resize_image
+from lesionseg.data.masks import resize_mask
 from lesionseg.evaluation.image_probabilities import ImageProbabilities
 from lesionseg.evaluation.picture import make_picture
 from lesionseg.evaluation.settings import EvaluationSettings

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from lesionseg.checkpoint.rebuild import source_of
-from lesionseg.data.file_types import is_readable, readable_text
-from lesionseg.data.image_file import read_image
-from lesionseg.data.resize import resize_image
+from lesionseg.data.image_file import read_image, resize_image
+from lesionseg.data.names import is_readable, readable_text
 from lesionseg.data.split import own_samples
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError

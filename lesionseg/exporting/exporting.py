@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import segmenter_of, source_of
 from lesionseg.config.build import build
-from lesionseg.data.sample import Sample
+from lesionseg.data.source import Sample
 from lesionseg.data.split import other_samples, own_samples
 from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError

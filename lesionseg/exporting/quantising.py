@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from lesionseg.data.sample import Sample
+from lesionseg.data.source import Sample
 from lesionseg.exporting.facts import EmbeddedFacts
 from lesionseg.exporting.onnx import embed
 from lesionseg.exporting.opening import INPUT, ExportedEngine

@@ -13,8 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from lesionseg.data.file_types import is_readable, is_unsupported, readable_text, unsupported_text
-from lesionseg.data.layout import SUPERPIXELS
+from lesionseg.data.names import SUPERPIXELS, is_readable, is_unsupported, readable_text, unsupported_text
 from lesionseg.errors import InputError, raise_all
 
 WILDCARDS = re.compile(r"[*?\[]")

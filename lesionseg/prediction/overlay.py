@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.outline_drawing import PREDICTION, draw_outline
+from lesionseg.data.masks import PREDICTION, draw_outline
 
 Array = NDArray[np.uint8]
 

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionseg.data.colours import to_eight_bits
-from lesionseg.data.image_file import UPRIGHT, Photograph, photograph_of, read_photograph
-from lesionseg.data.resize import resize_image
+from lesionseg.data.image_file import UPRIGHT, Photograph, photograph_of, read_photograph, resize_image
 from lesionseg.errors import InputError
 from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
 from lesionseg.prediction.prediction import Prediction

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionseg.data.colours import WHITE
-from lesionseg.data.grey_png import encode_grey_png
-from lesionseg.data.image_file import decoded_bytes, file_stamp, read_photograph
-from lesionseg.data.resize import resize_image
+from lesionseg.data.image_file import decoded_bytes, file_stamp, read_photograph, resize_image
+from lesionseg.data.masks import encode_grey_png
 from lesionseg.errors import InputError
 from lesionseg.model.engine import Engine
 from lesionseg.prediction.jobs import Entry, Job, Journal, Outputs, crc32

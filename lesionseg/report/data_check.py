@@ -17,10 +17,8 @@ from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.data.check.findings import KINDS, Finding
 from lesionseg.data.check.repair import GROUPS, LOG, Repair
 from lesionseg.data.image_file import read_photograph
-from lesionseg.data.mask_file import read_grey
-from lesionseg.data.outline_drawing import draw_contours
-from lesionseg.data.sample import FilePair, Sample
-from lesionseg.data.source import PARTS
+from lesionseg.data.masks import draw_contours, read_grey
+from lesionseg.data.source import SUBSETS, FilePair, Sample
 from lesionseg.errors import InputError
 from lesionseg.report.table import Table
 from lesionseg.report.template import render
@@ -95,7 +93,7 @@ def part_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
 
     Lesion sizes are shares of the image, 0 to 1; None where no mask can be read.
     """
-    by_part = {part: [one for one in diagnosis.examinations if one.part == part] for part in PARTS}
+    by_part = {part: [one for one in diagnosis.examinations if one.part == part] for part in SUBSETS}
     return [
         {"part": part, "pairs": len(members), **_sizes(members), **_lesions(members)}
         for part, members in by_part.items()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lesionseg.data.outline_drawing import PREDICTION, TRUTH
+from lesionseg.data.masks import PREDICTION, TRUTH
 from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate, Summary
 from lesionseg.metrics.definitions import recorded_definitions, shown

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.data.outline_drawing import PREDICTION, TRUTH, draw_contours
+from lesionseg.data.masks import PREDICTION, TRUTH, draw_contours
 from lesionseg.metrics.image_scores import ImageScores, Picture
 
 Array = NDArray[np.uint8]

@@ -13,7 +13,7 @@ from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import segmenter_of, source_of
 from lesionseg.config.command_line import quoted
-from lesionseg.data.grey_png import encode_grey_png
+from lesionseg.data.masks import encode_grey_png
 from lesionseg.data.split import own_samples
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.scored_run import SUMMARY, Run, read_run

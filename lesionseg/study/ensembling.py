@@ -15,7 +15,7 @@ from lesionseg.checkpoint.rebuild import MOST_MEMBERS, segmenter_of
 from lesionseg.checkpoint.safetensors import SUFFIX, write_safetensors
 from lesionseg.data.manifest import changes, manifest, with_digests
 from lesionseg.data.names import examples
-from lesionseg.data.source import PARTS
+from lesionseg.data.source import SUBSETS
 from lesionseg.errors import InputError, raise_all
 from lesionseg.model.ensemble import Ensemble
 from lesionseg.model.segmenter import Segmenter
@@ -185,11 +185,11 @@ def _config(members: Sequence[Member]) -> dict[str, Any]:
 def _split(members: Sequence[Member]) -> dict[str, Any]:
     """Returns the ensemble's split, see `write_ensemble`."""
     trained = {id_ for member in members for id_ in member.parts["train"]}
-    shared = {part: set.intersection(*(set(member.parts[part]) for member in members)) for part in PARTS}
+    shared = {part: set.intersection(*(set(member.parts[part]) for member in members)) for part in SUBSETS}
     parts = {"train": trained, "validation": shared["validation"] - trained, "test": shared["test"] - trained}
     how = {"split": "ensemble", "members": [member.record["split"]["sha256"] for member in members]}
     files = {id_: digests for member in members for id_, digests in member.files.items()}
-    return with_digests(manifest({part: sorted(parts[part]) for part in PARTS}, how), files)
+    return with_digests(manifest({part: sorted(parts[part]) for part in SUBSETS}, how), files)
 
 
 def _postprocessing(members: Sequence[Member]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from lightning.pytorch import Trainer
 
-from lesionseg.data.dataset import LesionDataset
+from lesionseg.data.loader import LesionDataset
 from lesionseg.evaluation.summarising import alarms
 from lesionseg.metrics.image_scores import count
 from lesionseg.model.segmenter import Segmenter

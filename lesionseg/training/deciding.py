@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from lightning.pytorch import Trainer
 
-from lesionseg.data.dataset import LesionDataset
-from lesionseg.data.loader import loader
+from lesionseg.data.loader import LesionDataset, loader
 from lesionseg.metrics.formula import Formula
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.fitting import FittedPostprocessing, FittingSettings, Maps, fit_postprocessing

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torchmetrics import MeanMetric, MetricCollection
 
 from lesionseg.config.build import TrainingLength
-from lesionseg.data.dataset import Batch
+from lesionseg.data.loader import Batch
 from lesionseg.errors import InputError
 from lesionseg.loss.combined import CombinedLoss
 from lesionseg.model.segmenter import Segmenter, regions_of

@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.data.dataset import Item, LesionDataset, collate
-from lesionseg.data.outline_drawing import Array
+from lesionseg.data.loader import Item, LesionDataset, collate
+from lesionseg.data.masks import Array
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.run_length import LESION
 from lesionseg.report.picture_sheet import sample_sheet

@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from torch import distributed
 
-from lesionseg.data.dataset import LesionDataset
-from lesionseg.data.sample import Sample
+from lesionseg.data.loader import LesionDataset
+from lesionseg.data.source import Sample
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.scorer import TRAITS_SIZE, ScoredImage, score_image
 from lesionseg.evaluation.settings import EvaluationSettings

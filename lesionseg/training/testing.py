@@ -9,11 +9,9 @@ from lightning.pytorch import Trainer
 from omegaconf import DictConfig
 
 from lesionseg.config.build import build
-from lesionseg.data.cache import NoCache
-from lesionseg.data.dataset import LesionDataset
-from lesionseg.data.loader import loader
-from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS
+from lesionseg.data.cache import PixelCache
+from lesionseg.data.loader import LesionDataset, loader
+from lesionseg.data.source import SUBSETS, Sample
 from lesionseg.data.split import other_samples, own_samples
 from lesionseg.data.synthetic import Synthetic
 from lesionseg.errors import InputError
@@ -81,8 +79,8 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
 
 def _samples(cfg: DictConfig, model: TestedModel) -> tuple[list[Sample], str]:
     """Lists the samples to score, with the name of their source."""
-    if cfg.part not in (*PARTS, "all"):
-        raise InputError(f"part is {cfg.part}; allowed: {', '.join(PARTS)}, all")
+    if cfg.part not in (*SUBSETS, "all"):
+        raise InputError(f"part is {cfg.part}; allowed: {', '.join(SUBSETS)}, all")
     if cfg.data is None:
         source, split = model.own_data()
         samples = own_samples(source, cfg.part, split)
@@ -99,7 +97,7 @@ def _samples(cfg: DictConfig, model: TestedModel) -> tuple[list[Sample], str]:
 
 def _batches(cfg: DictConfig, samples: Sequence[Sample], model: TestedModel, trainer: Trainer) -> Any:
     """Makes this process's loader; scoring passes once, so reading ahead into a cache would only delay it."""
-    cache = NoCache(samples, model.image_size)
+    cache = PixelCache(samples, model.image_size)
     dataset = LesionDataset(cache, range(len(samples)), augment=None, full_size_masks=True)
     return loader(
         dataset,

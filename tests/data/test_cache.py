@@ -12,17 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data.cache import MemoryCache, NoCache, PixelCache, cache_folder, open_cache, read_all
-from lesionseg.data.disk_cache import DiskCache
+from lesionseg.data.cache import DiskCache, MemoryCache, PixelCache, cache_folder, open_cache, read_all
 from lesionseg.data.pairing import pair_folders
-from lesionseg.data.sample import Array, FilePair, Resized, Sample
-from lesionseg.data.source import CacheName
+from lesionseg.data.source import Array, CacheName, FilePair, Resized, Sample
 from lesionseg.errors import InputError
 
 KINDS: dict[CacheName, tuple[type[PixelCache], bool]] = {
     "disk": (DiskCache, True),
     "memory": (MemoryCache, True),
-    "none": (NoCache, False),
+    "none": (PixelCache, False),
 }
 """The class of each name, and whether a prepared row comes without reading."""
 
@@ -166,7 +164,7 @@ def pair(tmp_path: Path, draw_pairs: Any) -> FilePair:
 
 
 def test_every_row_is_read_again_every_time(pair: FilePair) -> None:
-    cache = NoCache([pair], 32)
+    cache = PixelCache([pair], 32)
     for level in (9, 77):
         Image.new("RGB", (64, 64), (level, level, level)).save(pair.image_path)
         assert cache[0].image.min() == cache[0].image.max() == level
@@ -174,7 +172,7 @@ def test_every_row_is_read_again_every_time(pair: FilePair) -> None:
 
 def test_a_fault_is_told_when_the_row_is_reached(pair: FilePair) -> None:
     pair.image_path.write_bytes(b"no image")
-    cache = NoCache([pair], 32)
+    cache = PixelCache([pair], 32)
     cache.prepare([0])
     with pytest.raises(InputError, match=r"a\.png"):
         cache[0]
@@ -182,7 +180,7 @@ def test_a_fault_is_told_when_the_row_is_reached(pair: FilePair) -> None:
 
 def test_nothing_is_remembered(pair: FilePair) -> None:
     answers = iter((1, 2))
-    cache = NoCache([pair], 32)
+    cache = PixelCache([pair], 32)
     assert [cache.remember("answer", lambda: next(answers)) for _ in range(2)] == [1, 2]
 
 

@@ -13,8 +13,7 @@ from PIL import Image
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF
 from lesionseg.data.combined import Combined
-from lesionseg.data.sample import FilePair
-from lesionseg.data.source import Listing, PairingFault, Part, Source
+from lesionseg.data.source import FilePair, Listing, PairingFault, Source, Subset
 from lesionseg.errors import InputError
 
 Compose = Callable[[Sequence[str]], DictConfig]
@@ -43,7 +42,7 @@ class Given(Source):
             raise InputError("the files of Given are not there")
 
     def listing(self) -> Listing:
-        parts: dict[Part, str] = {"train": self.train, "validation": self.validation, "test": self.test}
+        parts: dict[Subset, str] = {"train": self.train, "validation": self.validation, "test": self.test}
         samples = {part: [self._sample(id_) for id_ in ids.split()] for part, ids in parts.items()}
         official = bool(self.validation or self.test)
         return Listing(samples, official=official, faults=self.faults, ungrouped=self.ungrouped.split())

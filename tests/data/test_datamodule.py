@@ -15,7 +15,7 @@ import torch
 from hydra.utils import instantiate
 
 from lesionseg.data.datamodule import LesionDataModule
-from lesionseg.data.dataset import Batch
+from lesionseg.data.loader import Batch
 from lesionseg.data.source import Source
 from lesionseg.errors import InputError
 

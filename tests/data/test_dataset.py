@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from lesionseg.data.cache import open_cache
-from lesionseg.data.dataset import Array, Item, LesionDataset, collate
-from lesionseg.data.sample import Sample
-from lesionseg.data.source import CacheName
+from lesionseg.data.loader import Array, Item, LesionDataset, collate
+from lesionseg.data.source import CacheName, Sample
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data import disk_cache
-from lesionseg.data.disk_cache import DiskCache
+from lesionseg.data import cache as cache_module
+from lesionseg.data.cache import DiskCache
 from lesionseg.data.pairing import pair_folders
-from lesionseg.data.sample import FilePair, Resized
+from lesionseg.data.source import FilePair, Resized
 from lesionseg.errors import InputError
 
 COUNT = 12
@@ -35,9 +35,9 @@ ARRAYS = ("images", "masks", "shares", "checksums")
 FILL = """
 import os, sys, time
 from pathlib import Path
-from lesionseg.data.disk_cache import DiskCache
+from lesionseg.data.cache import DiskCache
 from lesionseg.data.pairing import pair_folders
-from lesionseg.data.sample import FilePair
+from lesionseg.data.source import FilePair
 
 root, folder, log, where, seconds = (*map(Path, sys.argv[1:4]), sys.argv[4], float(sys.argv[5]))
 read, allocate = FilePair.read_resized, os.posix_fallocate
@@ -384,7 +384,7 @@ def test_a_disk_that_is_really_too_small_is_told(
 def test_a_disk_that_fills_up_midway_keeps_the_rows_before(
     pairs: list[FilePair], folder: Path, truth: list[Resized], reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = disk_cache._write_row
+    write = cache_module._write_row
 
     def write_five_rows(path: Path, rows_from_end: int, content: bytes) -> None:
         if COUNT - rows_from_end >= 5:
@@ -392,7 +392,7 @@ def test_a_disk_that_fills_up_midway_keeps_the_rows_before(
         write(path, rows_from_end, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(disk_cache, "_write_row", write_five_rows)
+        patch.setattr(cache_module, "_write_row", write_five_rows)
         with pytest.raises(InputError, match=r"No space left .*MB are free.*data\.cache=memory or none"):
             filled(pairs, folder)
     reads.clear()
@@ -552,7 +552,7 @@ def test_a_damaged_row_on_a_disk_that_cannot_be_written_is_no_crash(
     """Either the row is given without being mended, or its user is told; never a bare OSError."""
     cache = filled(pairs, folder)
     flip(cache.folder, "images", 4)
-    monkeypatch.setattr(disk_cache, "_write_row", no_room)
+    monkeypatch.setattr(cache_module, "_write_row", no_room)
     for _ in range(3):  # not only the first time
         with suppress(InputError):
             assert np.array_equal(cache[4].image, truth[4].image)

@@ -13,8 +13,7 @@ from filelock import FileLock
 
 from lesionseg.config.command_line import literal_words, override, value_of
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.data.isic2016 import Isic2016
-from lesionseg.data.isic2018 import Isic2018
+from lesionseg.data.published import Isic2016, Isic2018
 from lesionseg.download import download
 from lesionseg.errors import InputError
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lesionseg.data import download_unpacking as unpacking
-from lesionseg.data.download_unpacking import unpack
+from lesionseg.data import download_archives as unpacking
+from lesionseg.data.download_archives import unpack
 from lesionseg.errors import InputError
 
 Usage = namedtuple("Usage", "total used free")

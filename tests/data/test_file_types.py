@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data.file_types import READABLE_SUFFIXES, is_readable, is_unsupported, unsupported_text
 from lesionseg.data.image_file import read_image
-from lesionseg.data.mask_file import read_mask
+from lesionseg.data.masks import read_mask
+from lesionseg.data.names import READABLE_SUFFIXES, is_readable, is_unsupported, unsupported_text
 from lesionseg.errors import InputError
 
 LESION = np.zeros((40, 56), np.uint8)

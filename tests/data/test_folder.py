@@ -11,7 +11,7 @@ from PIL import Image
 
 from lesionseg.config.build import build
 from lesionseg.data.folder import Folder
-from lesionseg.data.source import PARTS
+from lesionseg.data.source import SUBSETS
 from lesionseg.errors import InputError
 
 Open = Callable[..., Folder]
@@ -38,7 +38,7 @@ def flat(tmp_path: Path) -> Path:
 
 
 def parts(source: Folder) -> dict[str, list[str]]:
-    return {part: [sample.id for sample in source.samples(part)] for part in PARTS}
+    return {part: [sample.id for sample in source.samples(part)] for part in SUBSETS}
 
 
 def test_one_folder_is_all_training_and_nothing_official(flat: Path, folder: Open) -> None:
@@ -78,7 +78,7 @@ def test_a_test_folder_alone_leaves_validation_to_be_cut(tmp_path: Path, folder:
 
 
 def test_half_a_test_folder_is_a_mistake(tmp_path: Path, folder: Open) -> None:
-    for part in PARTS:
+    for part in SUBSETS:
         write_pairs(tmp_path / part, part)
     shutil.rmtree(tmp_path / "test" / "masks")
     with pytest.raises(InputError, match=r"test: no image has a mask\. Found 1 pictures \(test.images.test\.png\)"):

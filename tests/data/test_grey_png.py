@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lesionseg.data.grey_png import encode_grey_png
-from lesionseg.data.mask_file import read_grey
+from lesionseg.data.masks import encode_grey_png, read_grey
 
 
 def write(folder: Path, content: bytes, name: str = "m.png") -> Path:

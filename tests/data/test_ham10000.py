@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config.build import build
-from lesionseg.data.ham10000 import Ham10000
+from lesionseg.data.published import Ham10000
 from lesionseg.errors import InputError
 
 # The names are the publishers' own, written out here and not taken from the code.

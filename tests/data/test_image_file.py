@@ -25,7 +25,7 @@ from lesionseg.data.image_file import (
     read_image,
     read_photograph,
 )
-from lesionseg.data.mask_file import read_mask
+from lesionseg.data.masks import read_mask
 from lesionseg.errors import InputError
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [10, 20, 30]]], np.uint8)
@@ -393,7 +393,7 @@ def test_pillows_warning_below_the_limit_is_not_shown(tmp_path: Path) -> None:
     """In a process of its own, where warnings are errors: pytest has its own way with warnings."""
     Image.new("1", (15, 12), 1).save(tmp_path / "large.png")
     code = "import sys; from pathlib import Path; from PIL import Image; Image.MAX_IMAGE_PIXELS = 100; "
-    code += "from lesionseg.data.mask_file import read_mask as read; print(read(Path(sys.argv[1])).sum())"
+    code += "from lesionseg.data.masks import read_mask as read; print(read(Path(sys.argv[1])).sum())"
     command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "large.png")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == (str(15 * 12), "")

@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config.build import build
-from lesionseg.data.isic2016 import Isic2016
-from lesionseg.data.source import PARTS
+from lesionseg.data.published import Isic2016
+from lesionseg.data.source import SUBSETS
 from lesionseg.errors import InputError
 
 # The names are the challenge's own, written out here and not taken from the code.
@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def ids(source: Isic2016) -> dict[str, list[str]]:
-    return {part: [sample.id for sample in source.samples(part)] for part in PARTS}
+    return {part: [sample.id for sample in source.samples(part)] for part in SUBSETS}
 
 
 def test_the_official_parts_are_kept_and_validation_is_left_to_be_cut(root: Path, isic2016: Open) -> None:

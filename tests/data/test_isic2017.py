@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config.build import build
-from lesionseg.data.isic2017 import Isic2017
-from lesionseg.data.source import PARTS
+from lesionseg.data.published import Isic2017
+from lesionseg.data.source import SUBSETS
 from lesionseg.errors import InputError
 
 REAL = Path(os.environ.get("LESIONSEG_ISIC2017", Path(__file__).parents[3] / "shared" / "data" / "isic2017_256"))
@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def ids(source: Isic2017) -> dict[str, list[str]]:
-    return {part: [sample.id for sample in source.samples(part)] for part in PARTS}
+    return {part: [sample.id for sample in source.samples(part)] for part in SUBSETS}
 
 
 def test_the_official_parts_are_kept_and_superpixels_and_tables_passed_over(root: Path, isic2017: Open) -> None:

@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config.build import build
-from lesionseg.data.isic2018 import Isic2018
-from lesionseg.data.source import PARTS
+from lesionseg.data.published import Isic2018
+from lesionseg.data.source import SUBSETS
 from lesionseg.errors import InputError
 
 # The names are the challenge's own, written out here and not taken from the code.
@@ -46,7 +46,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def ids(source: Isic2018) -> dict[str, list[str]]:
-    return {part: [sample.id for sample in source.samples(part)] for part in PARTS}
+    return {part: [sample.id for sample in source.samples(part)] for part in SUBSETS}
 
 
 def test_the_official_parts_are_kept_and_texts_passed_over(root: Path, isic2018: Open) -> None:

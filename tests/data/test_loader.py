@@ -11,8 +11,7 @@ from torch.utils.data import RandomSampler, SequentialSampler
 
 import lesionseg.data.loader
 from lesionseg.data.cache import open_cache
-from lesionseg.data.dataset import LesionDataset
-from lesionseg.data.loader import SeededSampler, default_workers, loader
+from lesionseg.data.loader import LesionDataset, SeededSampler, default_workers, loader
 from lesionseg.data.pairing import pair_folders
 from lesionseg.errors import InputError
 

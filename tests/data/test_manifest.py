@@ -18,7 +18,7 @@ from lesionseg.data.manifest import (
     require_unchanged,
     with_digests,
 )
-from lesionseg.data.sample import FilePair
+from lesionseg.data.source import FilePair
 from lesionseg.errors import InputError
 
 PARTS = {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from lesionseg.data.names import archive_group, archive_image, canonical, examples, match_names
+from lesionseg.data.names import archive_group, archive_image, examples
+from lesionseg.data.table import canonical, match_names
 
 
 def found(ids: str, names: str) -> dict[str, list[str]]:

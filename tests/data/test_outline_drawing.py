@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lesionseg.data.outline_drawing import PREDICTION, TRUTH, draw_contours
+from lesionseg.data.masks import PREDICTION, TRUTH, draw_contours
 
 GREY = np.full((16, 16, 3), 90, np.uint8)
 NOTHING = np.zeros((16, 16), np.uint8)

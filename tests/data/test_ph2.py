@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config.build import build
-from lesionseg.data.ph2 import Ph2
+from lesionseg.data.published import Ph2
 from lesionseg.errors import InputError
 
 LESION = np.array([[0, 1, 1, 0], [0, 0, 1, 0]], np.uint8)

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lesionseg.data.resize import resize_image, resize_mask
+from lesionseg.data.image_file import resize_image
+from lesionseg.data.masks import resize_mask
 from lesionseg.data.synthetic_image import draw_dermoscopy
 
 LARGE = [(767, 1022), (799, 799), (1001, 1333), (1023, 1023), (1024, 1024), (2848, 2001)]

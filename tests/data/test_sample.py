@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data.image_file import read_image
-from lesionseg.data.mask_file import read_mask
-from lesionseg.data.resize import resize_image, resize_mask
-from lesionseg.data.sample import FilePair, Sample
+from lesionseg.data.image_file import read_image, resize_image
+from lesionseg.data.masks import read_mask, resize_mask
+from lesionseg.data.source import FilePair, Sample
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 

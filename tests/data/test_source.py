@@ -17,8 +17,7 @@ from lesionseg.check import check
 from lesionseg.checkpoint.rebuild import source_of
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF
-from lesionseg.data.sample import FilePair
-from lesionseg.data.source import PARTS, Listing, PairingFault, Source
+from lesionseg.data.source import SUBSETS, FilePair, Listing, PairingFault, Source
 from lesionseg.errors import InputError
 
 NAMES = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
@@ -125,7 +124,7 @@ def source(node: DictConfig) -> Source:
 
 
 def ids(source: Source) -> dict[str, list[str]]:
-    return {part: [sample.id for sample in source.samples(part)] for part in PARTS}
+    return {part: [sample.id for sample in source.samples(part)] for part in SUBSETS}
 
 
 def test_ids_are_sorted_and_unique_in_the_whole_source(source: Source) -> None:
@@ -138,10 +137,10 @@ def test_ids_are_sorted_and_unique_in_the_whole_source(source: Source) -> None:
 
 def test_there_are_images_to_train_on_and_parts_where_they_were_published(name: str, source: Source) -> None:
     listing = source.listing()
-    assert listing.parts["train"]
+    assert listing.subsets["train"]
     assert listing.official == (name not in WITHOUT_PARTS)
-    assert listing.official == bool(listing.parts["test"])
-    assert listing.official or not listing.parts["validation"]
+    assert listing.official == bool(listing.subsets["test"])
+    assert listing.official or not listing.subsets["validation"]
 
 
 def test_what_was_laid_out_is_all_that_training_needs(source: Source) -> None:

@@ -16,14 +16,13 @@ import pytest
 from PIL import Image
 
 import lesionseg.data.split
-from lesionseg.data.cache import NoCache, PixelCache, open_cache
+from lesionseg.data.cache import PixelCache, open_cache
 from lesionseg.data.combined import Combined
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.data.folder import Folder
 from lesionseg.data.pairing import pair_folders
-from lesionseg.data.sample import FilePair, Sample
-from lesionseg.data.source import PARTS, CacheName, Listing
-from lesionseg.data.split import Facts, cut, divide, find_leaks, fold_of, other_samples, own_samples, size_bins
+from lesionseg.data.source import SUBSETS, CacheName, FilePair, Listing, Sample
+from lesionseg.data.split import Facts, cut, find_leaks, fold_of, make_split, other_samples, own_samples, size_bins
 from lesionseg.errors import InputError
 
 
@@ -176,7 +175,7 @@ PUBLISHED = {"train": 14, "validation": 6, "test": 5}
 
 def names(counts: Mapping[str, int]) -> dict[str, list[str]]:
     letters = {"train": "t", "validation": "v", "test": "x"}
-    return {part: [f"{letters[part]}{number:02d}" for number in range(counts.get(part, 0))] for part in PARTS}
+    return {part: [f"{letters[part]}{number:02d}" for number in range(counts.get(part, 0))] for part in SUBSETS}
 
 
 @pytest.fixture
@@ -193,7 +192,7 @@ def division(folder_source: Any) -> Divide:
     ) -> dict[str, Any]:
         parts = names(counts)
         listing = Listing(
-            {part: [FilePair(id_, Path(id_), Path(id_)) for id_ in parts[part]] for part in PARTS}, official=official
+            {part: [FilePair(id_, Path(id_), Path(id_)) for id_ in parts[part]] for part in SUBSETS}, official=official
         )
         ids = [sample.id for sample in listing.samples()]
         label = {id_: number for number, id_ in enumerate(ids)}
@@ -202,13 +201,13 @@ def division(folder_source: Any) -> Divide:
         sizes = [int(id_[1:]) / 100 for id_ in ids]
         facts: Any = SimpleNamespace(ids=ids, groups=[label[id_] for id_ in ids], lesion_sizes=sizes)
         source = folder_source(Path("unused"), **settings)
-        return divide(source, listing, facts, check_leaks=check_leaks)
+        return make_split(source, listing, facts, check_leaks=check_leaks)
 
     return divided
 
 
 def counts(divided: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(len(divided["parts"][part]) for part in PARTS)
+    return tuple(len(divided["parts"][part]) for part in SUBSETS)
 
 
 def everyone(divided: Mapping[str, Any]) -> list[str]:
@@ -453,7 +452,7 @@ def test_how_it_came_about_is_written_down_in_plain_values(
 def divided_folder(source: Any, folder: Path) -> dict[str, Any]:
     listing = source.listing().checked()
     samples = listing.samples()
-    return divide(source, listing, Facts(samples, open_cache("disk", samples, 48, folder)), check_leaks=True)
+    return make_split(source, listing, Facts(samples, open_cache("disk", samples, 48, folder)), check_leaks=True)
 
 
 @pytest.fixture
@@ -606,7 +605,7 @@ def test_nothing_is_read_before_it_is_asked_for(copies: list[FilePair], tmp_path
 def test_drawn_samples_are_known_to_differ_and_not_compared(synthetic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PixelCache, "remember", lambda *_: pytest.fail("compared"))
     samples = synthetic(train=4).samples("train")
-    found = Facts(samples, NoCache(samples, 32))
+    found = Facts(samples, PixelCache(samples, 32))
     assert found.duplicates == []
     assert sorted(set(found.groups)) == [0, 1, 2, 3]
 

@@ -9,7 +9,7 @@ import pytest
 from omegaconf import DictConfig
 
 from lesionseg.config.build import build
-from lesionseg.data.source import PARTS
+from lesionseg.data.source import SUBSETS
 from lesionseg.data.synthetic import Synthetic, trains_on_drawn_images
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
@@ -27,7 +27,7 @@ def synthetic(compose: Callable[[list[str]], DictConfig]) -> Open:
 
 
 def seeds(source: Synthetic) -> dict[str, list[int]]:
-    return {part: [sample.seed for sample in source.samples(part)] for part in PARTS}  # type: ignore[attr-defined]
+    return {part: [sample.seed for sample in source.samples(part)] for part in SUBSETS}  # type: ignore[attr-defined]
 
 
 def test_parts_have_as_many_images_as_asked_for_under_plain_names(synthetic: Open) -> None:
@@ -57,7 +57,7 @@ def test_another_seed_gives_other_images(synthetic: Open) -> None:
 
 def test_seeds_are_the_same_on_every_machine_and_in_every_version(synthetic: Open) -> None:
     """NumPy's SeedSequence promises its stream for good; the numbers are pinned so that results stay comparable."""
-    sequences = {part: np.random.SeedSequence([0, number, 0]) for number, part in enumerate(PARTS)}
+    sequences = {part: np.random.SeedSequence([0, number, 0]) for number, part in enumerate(SUBSETS)}
     first = {part: [int(sequence.generate_state(1)[0])] for part, sequence in sequences.items()}
     assert {part: found[:1] for part, found in seeds(synthetic()).items()} == first
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionseg.data.sample import FilePair
-from lesionseg.data.source import Listing, Part
+from lesionseg.data.source import FilePair, Listing, Subset
 from lesionseg.data.table import read_metadata, read_table, with_groups
 from lesionseg.errors import InputError
 
@@ -196,7 +195,7 @@ def test_an_empty_table_lacks_its_columns(tmp_path: Path) -> None:
 
 
 def listing(train: str, test: str = "") -> Listing:
-    parts: dict[Part, str] = {"train": train, "validation": "", "test": test}
+    parts: dict[Subset, str] = {"train": train, "validation": "", "test": test}
     samples = {part: [FilePair(id_, Path(id_), Path(id_)) for id_ in ids.split()] for part, ids in parts.items()}
     return Listing(samples, official=True)
 
@@ -214,7 +213,7 @@ def groups_of(listed: Listing) -> dict[str, str | None]:
 def test_a_table_groups_the_images_of_all_parts(tmp_path: Path) -> None:
     listed = grouped(tmp_path, "1,p\n2.jpg,q\nx,p", listing("001 002", "x"))
     assert groups_of(listed) == {"001": "p", "002": "q", "x": "p"}
-    assert [sample.id for sample in listed.parts["test"]] == ["x"]
+    assert [sample.id for sample in listed.subsets["test"]] == ["x"]
     assert listed.ungrouped == []
 
 

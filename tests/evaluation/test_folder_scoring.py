@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.data.grey_png import encode_grey_png
+from lesionseg.data.masks import encode_grey_png
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate

@@ -88,7 +88,7 @@ def test_without_a_folder_they_are_validation_images(checkpoint: dict[str, Any])
 
 
 def test_without_the_data_they_are_drawn_and_it_says_so(checkpoint: dict[str, Any]) -> None:
-    folder = {"_target_": "lesionseg.data.isic2017.Isic2017", "root": "/nowhere"}
+    folder = {"_target_": "lesionseg.data.published.Isic2017", "root": "/nowhere"}
     settings = checkpoint["lesionseg"]["config"]["data"]
     for own in ("size", "train", "validation", "test", "seed", "_target_"):
         settings.pop(own, None)

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from lesionseg.data.resize import resize_image
+from lesionseg.data.image_file import resize_image
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.model.segmenter import Segmenter
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lesionseg.data.outline_drawing import PREDICTION
+from lesionseg.data.masks import PREDICTION
 from lesionseg.prediction.overlay import draw_overlay
 
 SKIN = np.full((300, 400, 3), (220, 170, 150), np.uint8)

@@ -11,8 +11,8 @@ from PIL import Image
 from lesionseg.data.check.diagnosis import Diagnosis
 from lesionseg.data.check.examination import examine
 from lesionseg.data.check.findings import Finding
-from lesionseg.data.outline_drawing import TRUTH
-from lesionseg.data.sample import FilePair
+from lesionseg.data.masks import TRUTH
+from lesionseg.data.source import FilePair
 from lesionseg.report.data_check import MOST_SHOWN, TILE, draw_sample, page, part_rows, print_diagnosis
 
 

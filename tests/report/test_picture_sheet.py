@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lesionseg.data.outline_drawing import PREDICTION, TRUTH
+from lesionseg.data.masks import PREDICTION, TRUTH
 from lesionseg.metrics.image_scores import ImageScores, Picture
 from lesionseg.report.picture_sheet import CAPTION, EDGE, LEGEND, TILE, outlines, sample_sheet, worst_cases
 

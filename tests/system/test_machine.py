@@ -167,7 +167,7 @@ import sys
 from pathlib import Path
 import numpy as np
 import lesionseg.system.machine
-from lesionseg.data.dataset import LesionDataset
+from lesionseg.data.loader import LesionDataset
 from lesionseg.data.loader import loader
 from lesionseg.training.faults import end_workers, fault_of
 

@@ -8,8 +8,8 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from lesionseg.config.build import build
-from lesionseg.data.cache import NoCache
-from lesionseg.data.dataset import LesionDataset
+from lesionseg.data.cache import PixelCache
+from lesionseg.data.loader import LesionDataset
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.blank_masks import validation_alarms
 
@@ -40,7 +40,7 @@ class Dark(nn.Module):
 @pytest.fixture
 def validation(compose: Any) -> LesionDataset:
     samples = build("data", compose(["data=synthetic_small"]).data, size=32).listing().samples()[:6]
-    return LesionDataset(NoCache(samples, 32), range(6), augment=None, full_size_masks=False)
+    return LesionDataset(PixelCache(samples, 32), range(6), augment=None, full_size_masks=False)
 
 
 def alarms_of(network: nn.Module, validation: LesionDataset) -> list[str]:

@@ -7,9 +7,9 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from lesionseg.data.cache import NoCache
-from lesionseg.data.dataset import LesionDataset
-from lesionseg.data.sample import Array, Sample
+from lesionseg.data.cache import PixelCache
+from lesionseg.data.loader import LesionDataset
+from lesionseg.data.source import Array, Sample
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.fitting import FittingSettings
@@ -66,7 +66,7 @@ def segmenter() -> Segmenter:
 @pytest.fixture
 def validation() -> LesionDataset:
     samples = [Untouchable("train_0"), *(Drawn(f"validation_{number}") for number in range(3)), Untouchable("test_0")]
-    return LesionDataset(NoCache(samples, SIZE), [1, 2, 3], augment=None, full_size_masks=False)
+    return LesionDataset(PixelCache(samples, SIZE), [1, 2, 3], augment=None, full_size_masks=False)
 
 
 SETTINGS: dict[str, Any] = {
@@ -124,7 +124,7 @@ def test_every_process_gets_the_decision_of_the_first(
     monkeypatch.setattr(Trainer, "is_global_zero", False)
     monkeypatch.setattr(type(trainer.strategy), "broadcast", lambda self, found, src=0: first)
     samples = [Untouchable("validation_0")]
-    untouched = LesionDataset(NoCache(samples, SIZE), [0], augment=None, full_size_masks=False)
+    untouched = LesionDataset(PixelCache(samples, SIZE), [0], augment=None, full_size_masks=False)
     assert decide(trainer, other, untouched, FittingSettings(**SETTINGS), standard_formulas()) == first
     assert other.postprocessing == first.postprocessing
 

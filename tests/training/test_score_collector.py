@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lesionseg.data.cache import NoCache
-from lesionseg.data.dataset import LesionDataset, collate
+from lesionseg.data.cache import PixelCache
+from lesionseg.data.loader import LesionDataset, collate
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.dice import Dice
@@ -27,7 +27,7 @@ def collector(evaluation_settings: EvaluationSettings) -> ScoreCollector:
 @pytest.fixture
 def dataset(synthetic: Any) -> LesionDataset:
     samples = synthetic().samples("test")
-    return LesionDataset(NoCache(samples, 40), range(len(samples)), augment=None, full_size_masks=True)
+    return LesionDataset(PixelCache(samples, 40), range(len(samples)), augment=None, full_size_masks=True)
 
 
 def run(

@@ -22,8 +22,7 @@ from lesionseg.data.check.set_checks import (
     check_masks_repeat,
 )
 from lesionseg.data.manifest import read_manifest
-from lesionseg.data.sample import Sample
-from lesionseg.data.source import PARTS, Listing, Part, Source
+from lesionseg.data.source import SUBSETS, Listing, Sample, Source, Subset
 from lesionseg.system.machine import usable_cores
 
 
@@ -78,17 +77,17 @@ def diagnose(source: Source) -> Diagnosis:
     return Diagnosis(examinations, findings, listing.found)
 
 
-def _samples(source: Source, listing: Listing) -> Iterator[tuple[Sample, Part]]:
+def _samples(source: Source, listing: Listing) -> Iterator[tuple[Sample, Subset]]:
     """Lists samples with their part, without those that a manifest leaves out."""
     if not source.split.endswith(".json"):
-        yield from ((sample, part) for part in PARTS for sample in listing.parts[part])
+        yield from ((sample, part) for part in SUBSETS for sample in listing.subsets[part])
         return
     at_hand = {sample.id: sample for sample in listing.samples()}
     parts = read_manifest(Path(source.split), sorted(at_hand))
-    yield from ((at_hand[id_], part) for part in PARTS for id_ in parts[part])
+    yield from ((at_hand[id_], part) for part in SUBSETS for id_ in parts[part])
 
 
-def _examine_all(samples: Sequence[tuple[Sample, Part]]) -> list[Examination]:
+def _examine_all(samples: Sequence[tuple[Sample, Subset]]) -> list[Examination]:
     """Examines on all cores, with a progress bar on a terminal."""
     with ThreadPoolExecutor(usable_cores()) as threads:
         results = threads.map(lambda pair: examine(*pair), samples)

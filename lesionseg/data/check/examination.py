@@ -9,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.data.colours import profile_name
-from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, exif_orientation, open_image, opened_image, read_photograph
+from lesionseg.data.image_file import (
+    ON_ITS_SIDE,
+    UPRIGHT,
+    exif_orientation,
+    open_image,
+    opened_image,
+    read_photograph,
+    resize_image,
+)
 from lesionseg.data.likeness import SIDE, Portrait, portrait
-from lesionseg.data.mask_file import LESION_ABOVE, level_counts, read_grey
-from lesionseg.data.resize import resize_image, resize_mask
-from lesionseg.data.sample import FilePair, Sample
-from lesionseg.data.source import Part
+from lesionseg.data.masks import LESION_ABOVE, level_counts, read_grey, resize_mask
+from lesionseg.data.source import FilePair, Sample, Subset
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
@@ -90,7 +96,7 @@ class Examination:
     """Facts about one sample, or faults where a file cannot be read."""
 
     sample: Sample
-    part: Part
+    part: Subset
     image: ImageFacts | FileFault
     mask: MaskFacts | FileFault
 
@@ -100,7 +106,7 @@ class Examination:
         return self.sample.id
 
 
-def examine(sample: Sample, part: Part) -> Examination:
+def examine(sample: Sample, part: Subset) -> Examination:
     """Reads a sample's files whole; returns faults instead of raising."""
     if isinstance(sample, FilePair):
         return Examination(sample, part, _image_file(sample.image_path), examine_mask(sample.mask_path))

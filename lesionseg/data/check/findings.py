@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from lesionseg.data.source import Part
+from lesionseg.data.source import Subset
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -26,15 +26,15 @@ class Finding:
         name: Key in `KINDS`.
         ids: Images concerned; empty for the set as a whole.
         text: Description with numbers and files.
-        part: Part that it is about, as a name may be in several; None for all.
+        part: Subset that it is about, as a name may be in several; None for all.
     """
 
     name: str
     ids: tuple[str, ...]
     text: str
-    part: Part | None = None
+    part: Subset | None = None
 
-    def is_about(self, part: Part) -> bool:
+    def is_about(self, part: Subset) -> bool:
         """Tells whether `ids` mean the samples of a part."""
         return self.part in (None, part)
 

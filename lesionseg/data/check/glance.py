@@ -11,7 +11,7 @@ from lesionseg.data.cache import PixelCache
 from lesionseg.data.check.examination import Examination, FileFault, examine_mask
 from lesionseg.data.check.findings import KINDS
 from lesionseg.data.check.sample_checks import check_mask, is_inverted
-from lesionseg.data.sample import FilePair
+from lesionseg.data.source import FilePair
 from lesionseg.system.processes import is_first_process
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lesionseg.data.check.examination import MaskFacts
 from lesionseg.data.colours import WHITE
 from lesionseg.data.image_file import UPRIGHT, open_image
-from lesionseg.data.mask_file import read_grey, white_mask
+from lesionseg.data.masks import read_grey, white_mask
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]

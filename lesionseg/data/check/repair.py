@@ -20,8 +20,7 @@ from lesionseg.data.check.findings import Finding
 from lesionseg.data.check.mask_cleaning import cleaned, faults_in_words, is_clean
 from lesionseg.data.folder import Folder
 from lesionseg.data.names import archive_image, as_read
-from lesionseg.data.sample import FilePair
-from lesionseg.data.source import PARTS, Source
+from lesionseg.data.source import SUBSETS, FilePair, Source
 from lesionseg.errors import InputError
 from lesionseg.system.machine import usable_cores
 
@@ -159,8 +158,8 @@ def _repeated(
     for finding in findings:
         members = [one for id_ in finding.ids for one in by_id.get(id_, ()) if (one.id, one.part) not in gone]
         if _is_repeated_in_parts(finding) and members:
-            last = max(PARTS.index(one.part) for one in members)
-            yield from ((one, finding.text) for one in members if PARTS.index(one.part) < last)
+            last = max(SUBSETS.index(one.part) for one in members)
+            yield from ((one, finding.text) for one in members if SUBSETS.index(one.part) < last)
         elif finding.name == "copy_in_part" and len(members) > 1:
             differ = frozenset(finding.ids) in other_truths
             reason = f"{finding.text}{', with different masks' if differ else ''}"

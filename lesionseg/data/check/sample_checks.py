@@ -10,7 +10,7 @@ from PIL import Image
 from lesionseg.data.check.examination import Examination, FileFault, ImageFacts, MaskFacts
 from lesionseg.data.check.findings import Finding
 from lesionseg.data.image_file import UPRIGHT
-from lesionseg.data.mask_file import LESION_ABOVE, class_fault, dark_fault
+from lesionseg.data.masks import LESION_ABOVE, class_fault, dark_fault
 
 SMALLEST = 32
 """Side in pixels below which a network cannot see a lesion."""

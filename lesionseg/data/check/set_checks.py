@@ -15,7 +15,7 @@ from lesionseg.data.check.findings import Finding
 from lesionseg.data.likeness import field_of_view
 from lesionseg.data.manifest import changes, digests_of, read_digests
 from lesionseg.data.names import archive_image
-from lesionseg.data.source import PARTS, Listing, Part, Source
+from lesionseg.data.source import SUBSETS, Listing, Source, Subset
 
 FEWEST = 10
 """Images in a part below which results on it mean little."""
@@ -43,15 +43,15 @@ def check_listing(source: Source, listing: Listing) -> Iterator[Finding]:
         yield Finding("unused_picture", (), text)
     for id_ in listing.ungrouped:
         yield Finding("image_without_group", (id_,), f"the table of lesions or patients has no row for {id_}")
-    for id_, times in Counter(sample.id for part in PARTS for sample in listing.parts[part]).items():
+    for id_, times in Counter(sample.id for part in SUBSETS for sample in listing.subsets[part]).items():
         if times > 1:
-            parts = [part for part in PARTS if any(sample.id == id_ for sample in listing.parts[part])]
+            parts = [part for part in SUBSETS if any(sample.id == id_ for sample in listing.subsets[part])]
             yield Finding("id_in_two_parts", (id_,), f"{id_} is in {' and in '.join(parts)}")
-    for part in PARTS:
-        yield from _number(part, len(listing.parts[part]), source.OFFICIAL_COUNTS.get(part))
+    for part in SUBSETS:
+        yield from _number(part, len(listing.subsets[part]), source.OFFICIAL_COUNTS.get(part))
 
 
-def _number(part: Part, found: int, published: int | None) -> Iterator[Finding]:
+def _number(part: Subset, found: int, published: int | None) -> Iterator[Finding]:
     if published is not None and 0 < found < published:
         yield Finding("missing_official_pairs", (), f"{part} has {found} pairs; {published} were published")
     if published is not None and found > published:
@@ -138,11 +138,11 @@ def _field(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def check_lesion_sizes(examinations: Sequence[Examination]) -> Iterator[Finding]:
     """Yields pairs of parts whose lesion sizes clearly differ."""
-    sizes: dict[Part, list[float]] = {part: [] for part in PARTS}
+    sizes: dict[Subset, list[float]] = {part: [] for part in SUBSETS}
     for examination in examinations:
         if isinstance(examination.mask, MaskFacts):
             sizes[examination.part].append(examination.mask.share)
-    for one, other in combinations([part for part in PARTS if len(sizes[part]) >= FEWEST_TO_COMPARE], 2):
+    for one, other in combinations([part for part in SUBSETS if len(sizes[part]) >= FEWEST_TO_COMPARE], 2):
         medians = np.median(sizes[one]), np.median(sizes[other])
         factor = max(medians) / max(min(medians), 1e-6)
         probability = float(ks_2samp(sizes[one], sizes[other]).pvalue)

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg.data.cache import open_cache
+from lesionseg.data.cache import DiskCache, open_cache
 from lesionseg.data.check import glance
 from lesionseg.data.check.glance import warn_of_masks
-from lesionseg.data.disk_cache import DiskCache
 from lesionseg.data.folder import Folder
 
 Draw = Callable[..., Path]

@@ -139,7 +139,7 @@ def test_of_a_lesion_in_two_parts_the_later_is_kept(
     done, log = fixed(source, tmp_path / "fixed")
     assert sorted(log) == ["train1", "train2"]
     copied = repaired_source(done, source)
-    parts = {part: [sample.id for sample in samples] for part, samples in copied.listing().parts.items()}
+    parts = {part: [sample.id for sample in samples] for part, samples in copied.listing().subsets.items()}
     assert parts == {
         "train": ["train0"],
         "validation": ["validation0", "validation1", "validation2"],

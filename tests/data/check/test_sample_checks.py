@@ -9,7 +9,7 @@ from PIL import Image
 from lesionseg.data.check.examination import Examination, FileFacts, FileFault, ImageFacts, examine
 from lesionseg.data.check.sample_checks import check_image, check_mask
 from lesionseg.data.likeness import portrait
-from lesionseg.data.sample import FilePair
+from lesionseg.data.source import FilePair
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
 

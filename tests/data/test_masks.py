@@ -12,8 +12,8 @@ from PIL import Image
 from lesionseg.data.check.examination import examine
 from lesionseg.data.check.sample_checks import check_mask
 from lesionseg.data.image_file import read_image
-from lesionseg.data.mask_file import read_grey, read_mask, read_white_mask
-from lesionseg.data.sample import FilePair
+from lesionseg.data.masks import read_grey, read_mask, read_white_mask
+from lesionseg.data.source import FilePair
 from lesionseg.errors import InputError
 from lesionseg.evaluation.mask_folders import read_decision
 
