@@ -21,10 +21,8 @@ import json
 import logging
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,31 +33,27 @@ import platformdirs
 from filelock import FileLock, Timeout
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from rich.progress import track
 from zlib_ng import zlib_ng
 
 from lesionseg.data.image_file import file_stamp
 from lesionseg.data.source import CacheName, Resized, Sample
 from lesionseg.errors import InputError, raise_all
 from lesionseg.system.files import write_whole
-from lesionseg.system.machine import usable_cores
+from lesionseg.system.machine import on_all_cores
 
 log = logging.getLogger(__name__)
 
-POLL = 1.0
-"""Seconds between two attempts to take a lock; a thousand jobs of a cluster may wait for one."""
-FORMAT = 7
-"""Changes with reading, resizing and the layout of the files."""
+POLL = 1.0  # seconds between two attempts to take a lock; a thousand jobs of a cluster may wait for one
+FORMAT = 7  # changes with reading, resizing and the layout of the files
 
 
 class PixelCache:
-    """`data.cache=none`, and base of the others: samples by row, each at (size, size), read again each time.
+    """Samples by row, each at (size, size). This base of the other caches keeps nothing (`data.cache=none`).
 
     It is for sets that fit neither into memory nor onto the disk. An unreadable file is found when it is reached.
     """
 
-    is_quick = False
-    """Whether a prepared row comes without reading its files."""
+    is_quick = False  # whether a prepared row comes without reading its files
 
     def __init__(self, samples: Sequence[Sample], size: int) -> None:
         self.samples = samples
@@ -338,13 +332,5 @@ def read_all(samples: Sequence[Sample], rows: Sequence[int], size: int, keep: Ca
             return str(error)
         return None
 
-    with ThreadPoolExecutor(usable_cores()) as threads:
-        results = threads.map(read, rows)
-        hidden = not sys.stdout.isatty()
-        bar = track(results, f"reading {len(rows)} images", total=len(rows), transient=True, disable=hidden)
-        try:
-            findings = [text for text in bar if text]
-        except BaseException:  # a full disk or Ctrl-C ends the reading at once
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    findings = [text for text in on_all_cores(read, rows, f"reading {len(rows)} images") if text]
     raise_all("These samples cannot be used; mend the files or take them out:", findings)

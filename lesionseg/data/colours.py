@@ -16,16 +16,13 @@ from lesionseg.errors import InputError
 
 WHITE = 255
 SIXTEEN_BITS = 65_535
-SIXTEEN_TO_EIGHT = 257
-"""65535 / 255."""
+SIXTEEN_TO_EIGHT = 257  # 65535 / 255
 GREY_MODES = ("1", "L", "LA")
 PROFILED = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 """Pillow's mode of the pixels that a profile describes, by the profile's colour space."""
 NAMELESS, LONGEST_NAME = "without a name", 100
-LEVELS = 6
-"""Levels of each channel at which a profile is compared with sRGB."""
-SAME = 3
-"""Largest difference in grey levels from sRGB of a profile that counts as one of its many versions."""
+LEVELS = 6  # levels of each channel at which a profile is compared with sRGB
+SAME = 3  # largest difference in grey levels from sRGB of a profile that counts as one of its many versions
 
 
 class Conversion(NamedTuple):

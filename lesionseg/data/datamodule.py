@@ -1,6 +1,5 @@
 """Data loaders of the subsets of a source."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from lightning.pytorch import LightningDataModule
@@ -14,7 +13,7 @@ from lesionseg.data.manifest import require_same_files, with_digests
 from lesionseg.data.source import SUBSETS, Source, Subset
 from lesionseg.data.split import Facts, make_split
 from lesionseg.errors import InputError
-from lesionseg.system.machine import usable_cores
+from lesionseg.system.machine import on_all_cores
 
 
 class LesionDataModule(LightningDataModule):
@@ -98,14 +97,12 @@ class LesionDataModule(LightningDataModule):
         if not rows:
             return {}
         self.cache.prepare(range(len(samples)))
-        texts = self.cache.remember(f"descriptors-{RINGS}-{ANGLES}", self._described)
+        work = (self._described, range(len(samples)), f"describing {len(samples)} images")
+        texts = self.cache.remember(f"descriptors-{RINGS}-{ANGLES}", lambda: on_all_cores(*work))
         return {samples[row].id: from_text(texts[row]) for row in rows}
 
-    def _described(self) -> list[str]:
-        """Computes the descriptors of all samples on all cores."""
-        rows = range(len(self.cache.samples))
-        with ThreadPoolExecutor(usable_cores()) as threads:
-            return list(threads.map(lambda row: as_text(descriptor(self.cache[row].image)), rows))
+    def _described(self, row: int) -> str:
+        return as_text(descriptor(self.cache[row].image))
 
     @property
     def passes(self) -> float:

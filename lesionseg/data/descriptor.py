@@ -22,15 +22,11 @@ Descriptor = NDArray[np.int8]
 """(RINGS, ANGLES) int8."""
 Floats = NDArray[np.float32]
 
-RINGS = 11
-ANGLES = 48
-INNER = 3
-"""Rings around the centre that are left out, because they are a few pixels."""
-FINER = 4
-"""Samples of a ring's width and of an angle, which are averaged."""
+RINGS, ANGLES = 11, 48
+INNER = 3  # rings around the centre that are left out, because they are a few pixels
+FINER = 4  # samples of a ring's width and of an angle, which are averaged
 LARGEST = 127
-SAME = 0.77
-"""Likeness from which two pictures count as one."""
+SAME = 0.77  # likeness from which two pictures count as one
 
 
 @dataclass(frozen=True, order=True)
@@ -39,8 +35,7 @@ class LookAlike:
 
     id: str
     other: str
-    likeness: float
-    """SAME to 1."""
+    likeness: float  # SAME to 1
 
 
 def descriptor(pixels: NDArray[np.uint8]) -> Descriptor:
@@ -71,12 +66,7 @@ def from_text(text: str) -> Descriptor:
 
 
 def look_alikes(some: Mapping[str, Descriptor], others: Mapping[str, Descriptor]) -> list[LookAlike]:
-    """Finds for each of some pictures the most similar of others, if it counts as the same.
-
-    Args:
-        some: Descriptors by id.
-        others: Descriptors of other pictures by id; a picture is also compared with itself.
-    """
+    """Finds for each of some pictures the most similar of others, if it counts as the same."""
     if not some or not others:
         return []
     names = list(others)

@@ -27,8 +27,7 @@ LOCK = ".lesionseg_download.lock"
 BOMB_RATIO = 100
 """Ratio of unpacked to packed size above which an archive is refused. JPEG and PNG are compressed, so that an archive
 of them is close to 1; deflate reaches 1032."""
-BOMB_SIZE = 10**9
-"""Unpacked bytes up to which the ratio is not checked: a few black pictures compress well."""
+BOMB_SIZE = 10**9  # unpacked bytes up to which the ratio is not checked: a few black pictures compress well
 DAMAGE = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 """Exceptions of `zipfile` on damaged bytes; the last two for unknown methods and passwords."""
 
@@ -236,7 +235,7 @@ def official_counts(source: Source, root: Path) -> dict[Subset, int]:
     subsets = source.listing().checked().subsets
     counts: dict[Subset, int] = {subset: len(subsets[subset]) for subset in source.OFFICIAL_COUNTS}
     raise_all(
-        f"{root} differs from what was published; delete the folders of these parts and run the same command again:",
+        f"{root} differs from what was published; delete the folders of these subsets and run the same command again:",
         [
             f"{subset}: found {counts[subset]} pairs, expected {expected}"
             for subset, expected in source.OFFICIAL_COUNTS.items()

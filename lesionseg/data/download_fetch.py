@@ -22,8 +22,7 @@ PAUSES = (1.0, 3.0, 9.0)
 BLOCK = 1 << 16
 """Bytes written at once. A block that is incomplete when the connection drops is lost, so it is small."""
 OK, PARTIAL, NOT_SATISFIABLE = 200, 206, 416
-TEMPORARY_FAILURES = frozenset({408, 429, 500, 502, 503, 504})
-"""Status codes after which the request is repeated."""
+TEMPORARY_FAILURES = frozenset({408, 429, 500, 502, 503, 504})  # status codes after which the request is repeated
 DROPS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 CONTENT_RANGE = re.compile(r"bytes (?:(?P<start>\d+)-\d+|\*)/(?P<size>\d+|\*)")
 
@@ -38,10 +37,8 @@ class Version:
 
     url: str
     etag: str | None
-    modified: str | None
-    """`Last-Modified` header."""
-    size: int | None
-    """Length of the whole file in bytes."""
+    modified: str | None  # `Last-Modified` header
+    size: int | None  # length of the whole file in bytes
 
     @property
     def validator(self) -> str | None:
@@ -69,10 +66,8 @@ class PartFile:
 
     def version(self) -> Version | None:
         """Returns the version that the bytes belong to, or None if there are no bytes or the record is unreadable."""
-        if not self.size():
-            return None
         try:
-            return Version(**json.loads(self._record.read_text("utf-8")))
+            return Version(**json.loads(self._record.read_text("utf-8"))) if self.size() else None
         except (OSError, ValueError, TypeError):
             return None
 
@@ -85,6 +80,12 @@ class PartFile:
         """Deletes the bytes and their record."""
         self.path.unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
+
+    def require(self, fits: bool, text: str) -> None:
+        """Discards bytes that cannot be continued, and raises `DroppedError`."""
+        if not fits:
+            self.discard()
+            raise DroppedError(text)
 
     def finish(self) -> None:
         """Renames the complete file to its target."""
@@ -130,7 +131,7 @@ def _download(url: str, part: PartFile, *, timeout: float) -> None:
         content_range = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         if answer.status_code == NOT_SATISFIABLE and known is not None:
             size = content_range["size"] if content_range else str(known.size)
-            _require(size == str(part.size()), part, "the file on the server has become shorter")
+            part.require(size == str(part.size()), "the file on the server has become shorter")
             return
         _require_file(answer, url)
         version = _version(answer, url, content_range)
@@ -138,21 +139,14 @@ def _download(url: str, part: PartFile, *, timeout: float) -> None:
             part.begin(version)
         else:
             # Some servers ignore `If-Range` and would append the end of a new file to the beginning of an old one.
-            continues = known is not None and content_range is not None and content_range["start"] == str(part.size())
-            fits = continues and not (known and known.differs(version))
-            _require(fits, part, "the file on the server has changed")
+            continues = content_range is not None and content_range["start"] == str(part.size())
+            fits = known is not None and continues and not known.differs(version)
+            part.require(fits, "the file on the server has changed")
         _require_room(part, version)
         _append(answer, part, version.size)
     if version.size is not None and part.size() != version.size:
         text = f"the server announced {version.size} bytes and sent {part.size()}"
-        _require(part.size() < version.size, part, text)
-        raise DroppedError(text)
-
-
-def _require(fits: bool, part: PartFile, text: str) -> None:
-    """Discards a part that cannot be continued."""
-    if not fits:
-        part.discard()
+        part.require(part.size() < version.size, text)
         raise DroppedError(text)
 
 

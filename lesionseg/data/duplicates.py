@@ -42,38 +42,25 @@ from lesionseg.system.machine import usable_cores
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-SAME = 0.7
-"""Likeness from which two pictures count as one."""
-AGREEING = 9
-"""Fewest keypoints that agree in two pictures that count as one."""
-MOST_CANDIDATES = 20
-"""Pictures that share most words with one; as many again share most with its mirror image."""
-STRAIGHT = 8
-"""Largest movement of a corner, in pixels of a portrait, for pictures that lie straight on each other."""
-TEACHERS = 200
-"""Most pictures that words are learnt from."""
-BLOCK = 256
-"""Pictures compared with all at a time, and pairs compared closely, which bounds memory."""
-AXES = 24
-"""Numbers that the descriptor of a keypoint is reduced to."""
-HALF_WORDS = 256
-"""Words for each half of a reduced descriptor."""
-NEAREST = 2
-"""Half words given to a half, which may be near a border between them."""
-LEARNT_FROM = 20_000
-"""Most descriptors that words are learnt from."""
+SAME = 0.7  # likeness from which two pictures count as one
+AGREEING = 9  # fewest keypoints that agree in two pictures that count as one
+MOST_CANDIDATES = 20  # pictures that share most words with one; as many again share most with its mirror image
+STRAIGHT = 8  # largest movement of a corner, in pixels of a portrait, for pictures that lie straight on each other
+TEACHERS = 200  # most pictures that words are learnt from
+BLOCK = 256  # pictures compared with all at a time, and pairs compared closely, which bounds memory
+AXES = 24  # numbers that the descriptor of a keypoint is reduced to
+HALF_WORDS = 256  # words for each half of a reduced descriptor
+NEAREST = 2  # half words given to a half, which may be near a border between them
+LEARNT_FROM = 20_000  # most descriptors that words are learnt from
 
 
 class Duplicate(NamedTuple):
     """Two pictures of one thing."""
 
     first: int
-    second: int
-    """Rows, first < second."""
-    likeness: float
-    """Correlation of their aligned structure, at most 1; exactly 1.0 only for equal pixels."""
-    is_straight: bool
-    """Whether they lie on each other as they are: neither turned nor mirrored, nor cropped by much."""
+    second: int  # rows, first < second
+    likeness: float  # correlation of their aligned structure, at most 1; exactly 1.0 only for equal pixels
+    is_straight: bool  # whether they lie on each other as they are: neither turned nor mirrored, nor cropped by much
 
 
 class _Described(NamedTuple):
@@ -92,21 +79,12 @@ class _Candidate(NamedTuple):
 
 
 def find_duplicates(image: Callable[[int], Pixels], count: int) -> list[Duplicate]:
-    """Compares all pictures with all.
+    """Compares the pictures of all rows and returns what `duplicates_among` does.
 
-    Args:
-        image: Returns the (H, W, 3) uint8 RGB picture of a row, of any size; called once a row.
-        count: Number of rows.
-
-    Returns:
-        See `duplicates_among`.
+    `image` returns that of a row, (H, W, 3) uint8 RGB of any size, and is called once a row.
     """
-    digests, portraits = [], []
-    for row in range(count):
-        pixels = image(row)
-        digests.append(digest(pixels))
-        portraits.append(portrait(pixels))
-    return duplicates_among(digests, portraits)
+    seen = [(digest(pixels), portrait(pixels)) for pixels in map(image, range(count))]
+    return duplicates_among([value for value, _ in seen], [picture for _, picture in seen])
 
 
 def digest(pixels: Pixels) -> bytes:

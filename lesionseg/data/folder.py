@@ -136,7 +136,7 @@ class Folder(Source):
             (folder,) = folders
             raise InputError(
                 f"{root / folder} has images, but there is no folder {root.absolute()}/validation (val, valid) or test "
-                f"with any. Add it, or have these images cut into parts: {override('data.root', str(root / folder))}"
+                f"with any. Add it, or have these images split: {override('data.root', str(root / folder))}"
             )
         return {subset: members[subset] for subset in SUBSETS if members[subset]}
 

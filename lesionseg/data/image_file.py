@@ -28,12 +28,9 @@ SHORTFALL = 0.9
 SIGNATURE_BYTES = 132
 BITMAP, BITS_IN_BITMAP, WHOLE_BYTE = b"BM", slice(28, 30), 8
 """The signature of a BMP file, the position of its bits per pixel, and a whole byte of them."""
-SIXTEEN_BITS_EACH = ";16"
-"""Part of Pillow's names of raw pixels with 16 bits a channel, for example `RGB;16B`."""
-UPRIGHT = 1
-"""EXIF orientation of pixels that lie as the picture is seen."""
-ON_ITS_SIDE = range(5, 9)
-"""EXIF orientations whose rows are the columns of the upright picture."""
+SIXTEEN_BITS_EACH = ";16"  # part of Pillow's names of raw pixels with 16 bits a channel, for example `RGB;16B`
+UPRIGHT = 1  # EXIF orientation of pixels that lie as the picture is seen
+ON_ITS_SIDE = range(5, 9)  # EXIF orientations whose rows are the columns of the upright picture
 FLIPS = {2: 1, 3: -1, 4: 0, 6: 0, 7: -1, 8: 1}
 """The argument of OpenCV's `flip` that follows the exchange of rows and columns: 0 upside down, 1 left to right, -1
 both. This is EXIF 2.32's table of orientations, read backwards."""
@@ -49,12 +46,9 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 class Photograph(NamedTuple):
     """An image as read, perhaps at a reduced scale."""
 
-    pixels: Array
-    """(h, w, 3) RGB 0..255."""
-    shape: tuple[int, int]
-    """(H, W) of the file itself, upright."""
-    orientation: int
-    """EXIF orientation of the file, 1..8, which has been undone in `pixels`."""
+    pixels: Array  # (h, w, 3) RGB 0..255
+    shape: tuple[int, int]  # (H, W) of the file itself, upright
+    orientation: int  # EXIF orientation of the file, 1..8, which has been undone in `pixels`
 
 
 def read_image(path: Path) -> Array:
@@ -63,7 +57,7 @@ def read_image(path: Path) -> Array:
 
 
 def read_photograph(path: Path, *, for_size: int | None = None) -> Photograph:
-    """Reads an image upright by its EXIF orientation, in sRGB (see `rgb_of`); the first one of a file of several.
+    """Reads an image, upright by its EXIF orientation and in sRGB (see `rgb_of`); of several in a file, the first one.
 
     Args:
         path: A file with any of `READABLE_SUFFIXES`, whatever its contents are.
@@ -178,7 +172,7 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def as_stored(mask: Pixels, orientation: int) -> Pixels:
-    """Turns an upright (H, W) mask, or its probabilities, as the pixels of its photograph lie in the file.
+    """Turns an upright (H, W) mask, or its probabilities, back to how the pixels of its photograph lie in the file.
 
     Returns:
         (H, W), or (W, H) if the photograph lies on its side (orientations 5..8).

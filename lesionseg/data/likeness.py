@@ -19,72 +19,50 @@ from lesionseg.data.image_file import resize_image
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-SIDE = 128
-"""Height and width of a portrait in pixels."""
-DARKEST, DARKER = 40, 0.3
-"""A dark frame is below this grey level and below this share of the bright parts of the picture."""
-EVEN = 2
-"""Largest difference in grey levels of neighbours in a bar of one colour."""
-LEAST = 0.01
-"""Smallest share of the picture that a bar of one colour takes."""
-FILLING = 0.95
-"""Share of height and width from which a field of view is not cut out."""
-SOFT = 2
-"""Pixels at the edge of a frame that mix both sides."""
+SIDE = 128  # height and width of a portrait in pixels
+DARKEST, DARKER = 40, 0.3  # a dark frame is below this grey level and this share of the bright parts of the picture
+EVEN = 2  # largest difference in grey levels of neighbours in a bar of one colour
+LEAST = 0.01  # smallest share of the picture that a bar of one colour takes
+FILLING = 0.95  # share of height and width from which a field of view is not cut out
+SOFT = 2  # pixels at the edge of a frame that mix both sides
 
-MOST_POINTS = 250
-"""Most keypoints of a picture."""
-CONTRAST = 0.005
-"""Contrast of the faintest keypoint: low, because skin is smooth; grey levels are stretched first."""
-NUMBERS = 128
-"""Length of a descriptor: 4 x 4 places by 8 directions."""
-FEWEST = 5
-"""Fewest keypoints that agree on how one picture lies on another."""
+MOST_POINTS = 250  # keypoints of a picture
+CONTRAST = 0.005  # of the faintest keypoint: low, because skin is smooth; grey levels are stretched first
+NUMBERS = 128  # length of a descriptor: 4 x 4 places by 8 directions
+FEWEST = 5  # keypoints that agree on how one picture lies on another
 ROUGHLY, CLOSELY = 5.0, 3.0
 """Largest misses in pixels of keypoints that agree with one pair of them, and with the map fitted to all of them."""
 
 FINE, COARSE, LOCAL = 0.9, 5.3, 9.3
 """Standard deviations in pixels: structure is larger than the first and smaller than the second, and its contrast is
 evened out over the third."""
-BLOCKS = 8
-"""Blocks along a side, each of which is compared by itself."""
-KEPT = 0.75
-"""Share of the blocks that count, the best ones: a part of the picture may be covered."""
-SEEN = 0.3
-"""Smallest share of a block that both pictures show for it to count."""
-OVERLAP = 0.6
-"""Smallest share of the smaller picture that the other one shows."""
-ENOUGH = 8
-"""Fewest blocks that count."""
+BLOCKS = 8  # along a side, each of which is compared by itself
+KEPT = 0.75  # share of the blocks that count, the best ones: a part of the picture may be covered
+SEEN = 0.3  # smallest share of a block that both pictures show for it to count
+OVERLAP = 0.6  # smallest share of the smaller picture that the other one shows
+ENOUGH = 8  # fewest blocks that count
 
 
 class Portrait(NamedTuple):
-    """A small picture, and which part of it shows skin."""
+    """A small picture, (SIDE, SIDE) uint8."""
 
     grey: Pixels
-    """(SIDE, SIDE) uint8 levels."""
-    field: Pixels
-    """(SIDE, SIDE) uint8, 1 in the field of view and 0 in a frame around it."""
+    field: Pixels  # 1 in the field of view, which shows skin, and 0 in a frame around it
 
 
 class Keypoints(NamedTuple):
     """Points of a picture that are found again in a turned, cropped, resized or recoloured copy."""
 
-    places: NDArray[np.complex64]
-    """(N,) pixels of the portrait, x + iy."""
-    arrows: NDArray[np.complex64]
-    """(N,) direction, as long as the size in pixels."""
-    descriptors: NDArray[np.floating]
-    """(N, NUMBERS) surroundings, of length 1; fewer numbers once they are reduced."""
+    places: NDArray[np.complex64]  # (N,) pixels of the portrait, x + iy
+    arrows: NDArray[np.complex64]  # (N,) direction, as long as the size in pixels
+    descriptors: NDArray[np.floating]  # (N, NUMBERS) surroundings, of length 1; fewer numbers once they are reduced
 
 
 class Agreement(NamedTuple):
     """How one picture lies on another."""
 
-    points: int
-    """Number of keypoints that agree."""
-    warp: Floats
-    """(2, 3) affine: places of the first -> places of the second."""
+    points: int  # number of keypoints that agree
+    warp: Floats  # (2, 3) affine: places of the first -> places of the second
 
 
 NO_AGREEMENT = Agreement(0, np.eye(2, 3, dtype=np.float32))
@@ -158,9 +136,8 @@ def keypoints(picture: Portrait) -> Keypoints:
     if not found:
         nothing = np.zeros(0, np.complex64)
         return Keypoints(nothing, nothing, np.zeros((0, NUMBERS), np.float32))
-    numbers = np.array([(*point.pt, point.size, np.deg2rad(point.angle)) for point in found], np.float32)
-    places = numbers[:, 0] + 1j * numbers[:, 1]
-    arrows = numbers[:, 2] * np.exp(1j * numbers[:, 3])
+    x, y, sizes, angles = np.array([(*point.pt, point.size, np.deg2rad(point.angle)) for point in found], np.float32).T
+    places, arrows = x + 1j * y, sizes * np.exp(1j * angles)
     described = described[:MOST_POINTS] / np.maximum(described[:MOST_POINTS].sum(axis=1, keepdims=True), 1e-6)
     return Keypoints(places.astype(np.complex64), arrows.astype(np.complex64), np.sqrt(described).astype(np.float32))
 
@@ -189,11 +166,7 @@ def agreement(first: Keypoints, second: Keypoints) -> Agreement:
     """Finds the place, turn and size at which most keypoints of two pictures fit.
 
     Each pair of keypoints that are mutually most alike proposes how one picture lies on the other, and the other pairs
-    are tested against it.
-
-    Args:
-        first: Keypoints whose descriptors are compared by their products.
-        second: Keypoints of the other picture; `mirrored` ones to test for a mirror image.
+    are tested against it. To test for a mirror image, one of the two is `mirrored`.
 
     Returns:
         NO_AGREEMENT if fewer than FEWEST keypoints agree.
@@ -235,12 +208,7 @@ def _refined(here: NDArray[np.complex64], there: NDArray[np.complex64], fit: NDA
 
 
 def likeness(first: Portrait, second: Portrait, warp: Floats) -> float:
-    """Aligns two pictures and correlates their structure.
-
-    Args:
-        first: A picture.
-        second: Another one, mirrored if it is a mirror image.
-        warp: (2, 3) float32 affine from places of the first to about the same ones of the second.
+    """Aligns two pictures, of which `warp` says about how they lie on each other, and correlates their structure.
 
     Returns:
         -1 to 1; 0 if they cannot be aligned or overlap too little.
@@ -259,11 +227,7 @@ def likeness(first: Portrait, second: Portrait, warp: Floats) -> float:
 
 
 def structure(picture: Portrait) -> Floats:
-    """Removes brightness and contrast from a picture, and everything outside its field of view.
-
-    Returns:
-        (SIDE, SIDE) float32 around 0.
-    """
+    """Removes brightness, contrast and the surroundings of the field of view: (SIDE, SIDE) float32 around 0."""
     field = picture.field.astype(np.float32)
     levels = picture.grey.astype(np.float32) * field
     details = (_field_mean(levels, field, FINE) - _field_mean(levels, field, COARSE)) * field

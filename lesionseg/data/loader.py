@@ -20,24 +20,20 @@ from lesionseg.system.processes import local_processes
 Array = NDArray[np.uint8]
 Augment = Callable[[Array, Array, int], tuple[Array, Array]]
 """(image (H, W, 3), mask (H, W), seed) -> image and mask, changed together."""
-MOST_WORKERS = 8
-"""Most workers by default: more rarely help one GPU and cost memory."""
-PATIENCE = 600.0
-"""Seconds to wait for a worker's batch, which takes a few; a slower worker has been stopped."""
-LOST = 75
-"""Exit code of a worker that could not pass a batch on (EX_TEMPFAIL of sysexits.h)."""
+MOST_WORKERS = 8  # most workers by default: more rarely help one GPU and cost memory
+PATIENCE = 600.0  # seconds to wait for a worker's batch, which takes a few; a slower worker has been stopped
+LOST = 75  # exit code of a worker that could not pass a batch on (EX_TEMPFAIL of sysexits.h)
 
 
 class Batch(TypedDict):
     """Samples as the data loader returns them and the network takes them."""
 
-    image: Tensor
-    """(B, 3, H, W) uint8 RGB 0..255, channels_last."""
-    mask: Tensor
-    """(B, 1, H, W) uint8 in {0, 1}."""
+    image: Tensor  # (B, 3, H, W) uint8 RGB 0..255, channels_last
+    mask: Tensor  # (B, 1, H, W) uint8 in {0, 1}
     id: list[str]
-    full_size_mask: NotRequired[list[Tensor]]
-    """Each ground truth at its own size, (1, H, W) uint8 in {0, 1}; only for scoring."""
+    full_size_mask: NotRequired[
+        list[Tensor]
+    ]  # for scoring: ground truths at their own sizes, (1, H, W) uint8 in {0, 1}
 
 
 class Item(TypedDict):

@@ -1,26 +1,21 @@
 """Manifests: the ids of each subset of a split and digests of the files, as JSON."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from rich.progress import track
 
 from lesionseg.data.names import as_read
 from lesionseg.data.source import SUBSETS, Sample, Source, Subset
 from lesionseg.errors import InputError, raise_all
 from lesionseg.system.files import contents_sha256, file_sha256
-from lesionseg.system.machine import usable_cores
+from lesionseg.system.machine import on_all_cores
 
 DIGITS = 16
 """Hexadecimal digits of a SHA-256 that are kept. Two of 100,000 files agree in them with a probability of 10^-9."""
-FILES = ("image", "mask")
-"""Files of a sample in the order of its digests."""
+FILES = ("image", "mask")  # files of a sample in the order of its digests
 
 Digests = Mapping[str, str]
 """Sample id to the digests of its files, `<image> <mask>`."""
@@ -61,10 +56,10 @@ def read_manifest(path: Path, known: Sequence[str]) -> dict[Subset, list[str]]:
     hash_fits = written.get("sha256") in (None, _hash(subsets))
     subsets = {subset: [known_as.get(as_read(id_), id_) for id_ in ids] for subset, ids in subsets.items()}
     everyone = [id_ for ids in subsets.values() for id_ in ids]
-    findings = [f"there is no part {subset}; allowed: {', '.join(SUBSETS)}" for subset in unknown_subsets]
+    findings = [f"there is no subset {subset}; allowed: {', '.join(SUBSETS)}" for subset in unknown_subsets]
     findings += [f"the data have no image {id_}" for id_ in sorted(set(everyone) - set(known))]
     findings += [f"{id_} is listed more than once" for id_, times in sorted(Counter(everyone).items()) if times > 1]
-    findings += [f"part {subset} is empty" for subset in ("train", "validation") if not subsets[subset]]
+    findings += [f"subset {subset} is empty" for subset in ("train", "validation") if not subsets[subset]]
     if not hash_fits:
         findings.append("the ids are not those of its sha256; if the change was meant, take sha256 out")
     raise_all(f"data.split={path} does not fit:", findings)
@@ -105,11 +100,9 @@ def digests_of(samples: Sequence[Sample]) -> dict[str, str]:
         InputError: A file cannot be read.
     """
     with_files = [sample for sample in samples if sample.files]
-    with ThreadPoolExecutor(usable_cores()) as threads:
-        results = threads.map(lambda sample: " ".join(map(file_digest, sample.files)), with_files)
-        text, hidden = f"digesting {len(with_files)} pairs", not sys.stdout.isatty()
-        bar = track(results, text, total=len(with_files), transient=True, disable=hidden)
-        return {sample.id: digest for sample, digest in zip(with_files, bar, strict=True)}
+    title = f"digesting {len(with_files)} pairs"
+    found = on_all_cores(lambda sample: " ".join(map(file_digest, sample.files)), with_files, title)
+    return {sample.id: digests for sample, digests in zip(with_files, found, strict=True)}
 
 
 def file_digest(path: Path) -> str:

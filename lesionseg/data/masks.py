@@ -1,8 +1,8 @@
 """Masks: read by one rule for ground truth and predictions, resized, written and drawn as outlines.
 
 A mask file holds 0 and 1, or 0 and 255 (0 and 65535 in 16 bits), perhaps with grey levels up to 255 around its
-outlines; the ISIC challenge counts levels above 128 as lesion. A file that would be read as something else than it
-means is refused: two levels that are both below 128, class numbers beside 255 ("ignore"), and fractions.
+outlines; the ISIC challenge counts levels above 128 as lesion. A file that is likely to mean something else is refused:
+two levels that are both below 128, class numbers beside 255 ("ignore"), and fractions.
 """
 
 import struct
@@ -19,8 +19,7 @@ from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
 Colour = tuple[int, int, int]
-LESION_ABOVE = 128
-"""A pixel of an 8-bit mask is lesion if it is above this level (rule of the ISIC challenge)."""
+LESION_ABOVE = 128  # a pixel of an 8-bit mask is lesion if it is above this level (rule of the ISIC challenge)
 LARGEST_CLASS = 10
 """Levels up to this one, with none between them and the largest, are class numbers and not greys of an outline."""
 ALLOWED = "allowed: masks of 0 and 1, or of 0 and 255"
@@ -29,8 +28,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER = struct.Struct(">IIBBBBB")
 EIGHT_BIT_GREY = (8, 0, 0, 0, 0)
 """Bit depth, colour type, compression, filter method, interlacing (PNG specification, section 11.2.2)."""
-UP = 2
-"""Filter of a row that is written as the difference to the row above (PNG specification, section 9.2)."""
+UP = 2  # filter of a row that is written as the difference to the row above (PNG specification, section 9.2)
 LEVEL = 2
 """Compression level: 1 makes the file of a mask six times as large in the same time, 6 saves little and takes 1.6 times
 as long."""
@@ -196,7 +194,7 @@ def resize_white_mask(mask: Array, size: int) -> Array:
 
 
 def _white(grey: Array, *, above: int, value: int = WHITE) -> Array:
-    """Returns a value for levels above another one, else 0."""
+    """Returns `value` for levels above a threshold, else 0."""
     return cv2.threshold(grey, above, value, cv2.THRESH_BINARY)[1]  # type: ignore[return-value]
 
 

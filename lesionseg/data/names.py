@@ -59,10 +59,8 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+|[\W_]+")
 """Pieces of a name: words (of camel case too), numbers, and what separates them."""
-LITTER = frozenset({"__MACOSX", "@eaDir"})
-"""Folders that macOS's archives and file servers add."""
-SUPERPIXELS = "_superpixels"
-"""Suffix of further pictures in ISIC's archives."""
+LITTER = frozenset({"__MACOSX", "@eaDir"})  # folders that macOS's archives and file servers add
+SUPERPIXELS = "_superpixels"  # suffix of further pictures in ISIC's archives
 ARCHIVE_IMAGES = re.compile(r"(ISIC_\d{7})(?:_downsampled)?|(IMD\d{3})", re.IGNORECASE)
 """Images of the ISIC archive, some of which ISIC 2019 has at a smaller size, and of PH2."""
 ARCHIVE_GROUPS = re.compile(r"HAM_\d{7}|I[LP]_\d{7}", re.IGNORECASE)
@@ -147,8 +145,7 @@ MASK_WORDS = words(
     "segmentation segmentations contour contours outline target lesion lesions"
 )
 """Words for masks in file names."""
-PREDICTION_WORDS = words("prediction predictions predicted pred preds")
-"""Words for masks of a model in file names."""
+PREDICTION_WORDS = words("prediction predictions predicted pred preds")  # words for masks of a model in file names
 IMAGE_WORDS = words("image images img imgs photo photos photograph photographs original input rgb")
 """Words for photographs in file names."""
 SUFFIXES_ONLY = words("lesion lesions")

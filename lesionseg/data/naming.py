@@ -9,14 +9,10 @@ from lesionseg.data.layout import Picture
 from lesionseg.data.names import IMAGE_WORDS, MASK_WORDS, PLAIN, Affix, affixes_around, as_read, word_affixes
 from lesionseg.errors import InputError
 
-CHANNEL = "_0000"
-"""nnU-Net's suffix of images, which its masks lack."""
-SAMPLE = 200
-"""Number of masks from whose names affixes are found."""
-MOST_TRIED = 4
-"""Number of affixes of each kind that are tried, the most frequent first."""
-MOST_NAMINGS = 4
-"""Number of namings in one set of masks."""
+CHANNEL = "_0000"  # nnU-Net's suffix of images, which its masks lack
+SAMPLE = 200  # number of masks from whose names affixes are found
+MOST_TRIED = 4  # number of affixes of each kind that are tried, the most frequent first
+MOST_NAMINGS = 4  # number of namings in one set of masks
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from lesionseg.errors import InputError
 
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
 """Types of photographs: of `a.jpg` and `a.png`, the second is the mask."""
-GLANCES = 5
-"""Number of files of a folder that are opened to see whether it holds photographs."""
+GLANCES = 5  # number of files of a folder that are opened to see whether it holds photographs
 SMALLEST_SHARE = 1 / 3
 """Least share of masks among files whose names have no word for masks: `a (1).jpg` is no mask of `a.jpg`."""
 

@@ -26,8 +26,7 @@ FaultKind = Literal[
 ]
 CacheName = Literal["disk", "memory", "none"]
 LeakPolicy = Literal["refuse", "drop", "allow"]
-MOST_NAMED = 3
-"""Number of files that a message names."""
+MOST_NAMED = 3  # number of files that a message names
 RULES = ("official", "hold_out", "seven_three", "auto")
 """Values of `data.split`, see `lesionseg.data.split`; any other is the file of a manifest."""
 
@@ -35,12 +34,9 @@ RULES = ("official", "hold_out", "seven_three", "auto")
 class Resized(NamedTuple):
     """A sample at the network's size."""
 
-    image: Array
-    """(size, size, 3) RGB 0..255."""
-    mask: Array
-    """(size, size) in {0, 1}."""
-    lesion_share: float
-    """Share of the ground truth's own pixels that is lesion, 0 to 1."""
+    image: Array  # (size, size, 3) RGB 0..255
+    mask: Array  # (size, size) in {0, 1}
+    lesion_share: float  # share of the ground truth's own pixels that is lesion, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -133,8 +129,7 @@ class PairingFault(NamedTuple):
     kind: FaultKind
     id: str
     path: Path
-    text: str
-    """Description for people."""
+    text: str  # description for people
 
 
 @dataclass(frozen=True)
@@ -175,7 +170,7 @@ class Listing:
             "Images and masks do not pair up; add the missing files or take the others out:",
             [fault.text for fault in self.faults],
         )
-        raise_all("The parts overlap; take each image out of all parts but one:", list(self._overlaps()))
+        raise_all("The subsets overlap; take each image out of all subsets but one:", list(self._overlaps()))
         for line in self.found:
             log.info(line)
         if self.passed_over:
@@ -213,10 +208,8 @@ class Source(ABC):
 
     ARCHIVES: ClassVar[tuple[str, ...]] = ()
     """Zip files that `lesionseg.download` fetches, each of one folder of its name, as paths on the server."""
-    HOW_TO_GET: ClassVar[str] = ""
-    """How a user gets the data."""
-    OFFICIAL_COUNTS: ClassVar[Mapping[Subset, int]] = {}
-    """Published number of pairs in each subset."""
+    HOW_TO_GET: ClassVar[str] = ""  # how a user gets the data
+    OFFICIAL_COUNTS: ClassVar[Mapping[Subset, int]] = {}  # published number of pairs in each subset
 
     cache: CacheName
     cache_dir: Path | None

@@ -41,8 +41,7 @@ log = logging.getLogger(__name__)
 
 Split = dict[Subset, list[str]]
 SEVEN_THREE_TEST_SHARE = 0.3
-MOST_BINS = 5
-"""Lesion sizes are stratified by fifths, or more coarsely if there are few images."""
+MOST_BINS = 5  # lesion sizes are stratified by fifths, or more coarsely if there are few images
 
 
 class Facts:
@@ -62,7 +61,7 @@ class Facts:
         return [Duplicate(*pair) for pair in self._cache.remember(f"duplicates-{SAME}-{AGREEING}", self._compare)]
 
     def _compare(self) -> list[Duplicate]:
-        log.info("Comparing %d images with each other, so that no lesion is in two parts.", len(self.ids))
+        log.info("Comparing %d images with each other, so that no lesion is in two subsets.", len(self.ids))
         return find_duplicates(lambda row: self._cache[row].image, len(self.ids))
 
     @functools.cached_property
@@ -103,7 +102,7 @@ def make_split(source: Source, listing: Listing, facts: Facts, *, check_leaks: b
     if listing.ungrouped:
         log.warning(
             "The table of lesions or patients says nothing of %d of %d images (%s): each counts as a lesion of its "
-            "own, so one patient's pictures may be in several parts.",
+            "own, so one patient's pictures may be in several subsets.",
             len(listing.ungrouped),
             len(listing.samples()),
             examples(listing.ungrouped),
@@ -127,7 +126,7 @@ def _by_rule(source: Source, listing: Listing, facts: Facts) -> Split:
     if rule == "auto":
         rule = "official" if listing.official else "hold_out"
     if rule == "official" and not listing.official:
-        raise InputError("data.split is official, but these data have no published parts; allowed: hold_out, auto")
+        raise InputError("data.split is official, but these data have no published subsets; allowed: hold_out, auto")
     published = listing.ids()
     pool, test = published["train"] + published["validation"], published["test"]
     test_share = {"seven_three": SEVEN_THREE_TEST_SHARE, "hold_out": 0 if test else source.test_share}.get(rule, 0)
@@ -140,7 +139,7 @@ def _by_rule(source: Source, listing: Listing, facts: Facts) -> Split:
         share = source.validation_share * len(pool) / len(rest)
         if share >= 1 and source.fold is None:
             raise InputError(
-                f"data.validation_share is {source.validation_share}, but the test part leaves only "
+                f"data.validation_share is {source.validation_share}, but the test subset leaves only "
                 f"{len(rest)} of {len(pool)} images; give a smaller share"
             )
         validation = _draw(rest, share, source, facts, fold=source.fold)
@@ -242,7 +241,7 @@ def _without_leaks(source: Source, split: Split, leaks: Sequence[Mapping[str, Su
         return split, []
     is_manifest = source.split.endswith(".json")
     if source.leaks == "allow":
-        log.warning("The split leaks: %d lesions are in several parts (data.leaks=allow).", len(leaks))
+        log.warning("The split leaks: %d lesions are in several subsets (data.leaks=allow).", len(leaks))
         return split, []
     if source.leaks == "refuse" or is_manifest:
         drop = (
@@ -251,12 +250,12 @@ def _without_leaks(source: Source, split: Split, leaks: Sequence[Mapping[str, Su
             else "data.leaks=drop leaves them out of training (and of validation, if the test has them). "
         )
         raise_all(
-            "The split leaks: images of one lesion are in several parts, which makes results look better than they "
-            f"are. {drop}data.leaks=allow trains all the same. Either is recorded in every checkpoint.",
+            "The split leaks: images of one lesion are in several subsets, which makes results look better than "
+            f"they are. {drop}data.leaks=allow trains all the same. Either is recorded in every checkpoint.",
             [", ".join(_with_subsets(leak)) for leak in leaks],
         )
     dropped = {id_ for leak in leaks for id_, subset in leak.items() if subset != max(leak.values(), key=SUBSETS.index)}
-    log.info("%d images are left out of training or validation: later parts show the same lesions.", len(dropped))
+    log.info("%d images are left out of training or validation: later subsets show the same lesions.", len(dropped))
     return {subset: [id_ for id_ in split[subset] if id_ not in dropped] for subset in SUBSETS}, sorted(dropped)
 
 

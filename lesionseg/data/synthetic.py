@@ -13,9 +13,8 @@ from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
 
 MOST = 100_000
-"""Images of a part. A checkpoint's own source is listed when it is scored, and its file may ask for any number."""
-SMALLEST, LARGEST = 32, 4096
-"""Sides in pixels."""
+"""Images of a subset. A checkpoint's own source is listed when it is scored, and its file may ask for any number."""
+SMALLEST, LARGEST = 32, 4096  # sides in pixels
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,11 @@ class Synthetic(Source):
     """Drawn dermoscopic images with exact masks.
 
     They stand in for real data in tests, demonstrations and first runs; results on them say nothing about patients.
-    Parts share no image, because the seed of each sample is derived from its part and number. Licence: the project's.
+    No image is in two subsets: the seed of each is derived from its subset and number. Licence: the project's.
 
     Attributes:
-        seed: Seed of all images.
         size: Height and width in pixels.
-        train: Number of training images.
-        validation: Number of validation images.
-        test: Number of test images; 0 for none.
+        train, validation, test: Number of images in each subset; 0 test images for none.
     """
 
     seed: int
@@ -77,16 +73,18 @@ class Synthetic(Source):
             )
 
     def listing(self) -> Listing:
-        """Lists the samples of each part, `train_0000` and so on."""
-        parts = {part: [self._sample(part, number) for number in range(n)] for part, n in self._counts().items()}
-        return Listing(parts, official=True)
+        """Lists the samples of each subset, `train_0000` and so on."""
+        counts = self._counts().items()
+        return Listing(
+            {subset: [self._sample(subset, n) for n in range(count)] for subset, count in counts}, official=True
+        )
 
     def _counts(self) -> dict[Subset, int]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
-    def _sample(self, part: Subset, number: int) -> SyntheticSample:
-        seed = np.random.SeedSequence([self.seed, SUBSETS.index(part), number]).generate_state(1)[0]
-        return SyntheticSample(f"{part}_{number:04d}", int(seed), self.size)
+    def _sample(self, subset: Subset, number: int) -> SyntheticSample:
+        seed = np.random.SeedSequence([self.seed, SUBSETS.index(subset), number]).generate_state(1)[0]
+        return SyntheticSample(f"{subset}_{number:04d}", int(seed), self.size)
 
 
 def trains_on_drawn_images(node: Any) -> bool:

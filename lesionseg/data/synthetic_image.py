@@ -18,12 +18,9 @@ ByteImage = NDArray[np.uint8]
 Points = NDArray[np.float64]
 """x and y, (n, 2) or (2,), as fractions of the image side."""
 
-SMALLEST_SIZE = 32
-"""Below this a small lesion has too few pixels to be one region."""
-OUTLINE_GRID = 64
-"""Pixels a side that the outline is drawn at: its finest noise has 48 cells."""
-SHIFT = 4
-"""OpenCV draws at a sixteenth of a pixel."""
+SMALLEST_SIZE = 32  # below this a small lesion has too few pixels to be one region
+OUTLINE_GRID = 64  # pixels a side that the outline is drawn at: its finest noise has 48 cells
+SHIFT = 4  # OpenCV draws at a sixteenth of a pixel
 BROWN, TAN, RED, PINK = (0.58, 1.0, 1.3), (0.3, 0.75, 1.25), (0.22, 0.78, 0.68), (0.42, 0.88, 0.95)
 GREY, BLACK, BLUE_GREY = (0.92, 0.96, 0.92), (1.25, 1.4, 1.38), (1.15, 0.98, 0.78)
 """How strongly one unit of pigment darkens red, green and blue (exponent of the Beer-Lambert law)."""

@@ -19,8 +19,7 @@ SEPARATORS = ",;\t"
 WORKBOOKS = {b"PK\x03\x04": "a workbook (.xlsx or .ods)", b"\xd0\xcf\x11\xe0": "a workbook (.xls)"}
 """First bytes of spreadsheets' own files."""
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-UNKNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "null", "?"})
-"""Cells without a value, in lower case."""
+UNKNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "null", "?"})  # cells without a value, in lower case
 
 
 def with_groups(listing: Listing, table: Path, *, id_column: str, group_column: str) -> Listing:

@@ -4,10 +4,16 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import joblib
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +41,19 @@ def usable_cores() -> int:
     variable LOKY_MAX_CPU_COUNT limit them.
     """
     return int(joblib.cpu_count())
+
+
+def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item], title: str) -> list[Result]:
+    """Does some work in threads on all cores, with a progress bar on a terminal; an error or Ctrl-C ends it at once."""
+    from rich.progress import track  # imported here, as verbs that only count cores should start quickly
+
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        results = threads.map(work, items)
+        try:
+            return list(track(results, title, len(items), transient=True, disable=not sys.stdout.isatty()))
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def processor_name() -> str:

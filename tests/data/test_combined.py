@@ -81,7 +81,7 @@ def test_test_sources_give_every_image_to_the_test_part() -> None:
 def test_a_source_may_be_trained_and_tested_on_under_one_name_only_once() -> None:
     """The same images on both sides are the same ids, which the listing's own check finds."""
     both = given(train="a b")
-    with pytest.raises(InputError, match=r"The parts overlap.*\n  - one/a is in train and in test"):
+    with pytest.raises(InputError, match=r"The subsets overlap.*\n  - one/a is in train and in test"):
         combined({"one": both}, {"one": both}).samples("train")
 
 

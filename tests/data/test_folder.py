@@ -88,7 +88,7 @@ def test_half_a_test_folder_is_a_mistake(tmp_path: Path, folder: Open) -> None:
 def test_an_image_in_two_parts_is_refused(tmp_path: Path, folder: Open) -> None:
     for part, stems in {"train": "ab", "validation": "cb", "test": "d"}.items():
         write_pairs(tmp_path / part, *stems)
-    with pytest.raises(InputError, match=r"The parts overlap.*\n  - b is in train and in validation"):
+    with pytest.raises(InputError, match=r"The subsets overlap.*\n  - b is in train and in validation"):
         folder(tmp_path).samples("train")
 
 

@@ -74,15 +74,15 @@ FAULTS = {
     "an unknown id": ({"train": ["a", "z"], "validation": ["c"]}, ["the data have no image z"]),
     "an id twice": ({"train": ["a", "a"], "validation": ["c"]}, ["a is listed more than once"]),
     "an id in two parts": ({"train": ["a"], "validation": ["a"]}, ["a is listed more than once"]),
-    "nothing to train on": ({"train": [], "validation": ["c"]}, ["part train is empty"]),
-    "nothing to validate on": ({"train": ["a"]}, ["part validation is empty"]),
+    "nothing to train on": ({"train": [], "validation": ["c"]}, ["subset train is empty"]),
+    "nothing to validate on": ({"train": ["a"]}, ["subset validation is empty"]),
     "an unknown part": (
         {"train": ["a"], "validation": ["c"], "val": ["d"]},
-        ["there is no part val; allowed: train, validation, test"],
+        ["there is no subset val; allowed: train, validation, test"],
     ),
     "everything at once": (
         {"train": ["z", "y"], "test": ["d", "d"], "holdout": []},
-        ["no image z", "no image y", "d is listed more than once", "part validation is empty", "no part holdout"],
+        ["no image z", "no image y", "d is listed more than once", "subset validation is empty", "no subset holdout"],
     ),
 }
 

@@ -314,7 +314,7 @@ def test_a_listing_in_order_is_returned_as_it_is() -> None:
 def test_every_id_of_several_parts_is_named(parts: tuple[str, str, str], overlaps: list[str]) -> None:
     with pytest.raises(InputError) as error:
         listing(*parts).checked()
-    title = "The parts overlap; take each image out of all parts but one:"
+    title = "The subsets overlap; take each image out of all subsets but one:"
     assert str(error.value) == "\n".join([title, *(f"  - {overlap}" for overlap in overlaps)])
 
 

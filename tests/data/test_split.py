@@ -273,7 +273,7 @@ def test_auto_keeps_published_parts_and_cuts_others(division: Divide, official: 
 
 
 def test_official_parts_that_were_never_published_are_refused(division: Divide) -> None:
-    with pytest.raises(InputError, match="no published parts; allowed: hold_out, auto"):
+    with pytest.raises(InputError, match="no published subsets; allowed: hold_out, auto"):
         division({"train": 20}, official=False, split="official")
 
 
@@ -397,7 +397,7 @@ def test_allowed_leaks_stay_and_are_warned_of_and_recorded(division: Divide, cap
     assert divided["how"]["dropped"] == []
     assert len(divided["how"]["known_leaks"]) == 4
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "4 lesions are in several parts" in caplog.text
+    assert "4 lesions are in several subsets" in caplog.text
 
 
 def test_where_leaks_are_not_checked_there_are_none_to_refuse(division: Divide) -> None:
@@ -520,7 +520,7 @@ def test_hold_out_cuts_a_test_part_where_the_published_ones_lack_it(division: Di
 
 
 def test_a_validation_share_that_the_test_part_leaves_no_room_for_is_refused(division: Divide) -> None:
-    with pytest.raises(InputError, match=r"validation_share is 0\.7, but the test part leaves only 70 of 100 images"):
+    with pytest.raises(InputError, match=r"validation_share is 0\.7, but the test subset leaves only 70 of 100 images"):
         division({"train": 100, "validation": 0, "test": 0}, split="seven_three", validation_share=0.7, test_share=0.1)
 
 
