@@ -57,7 +57,7 @@ from lesionseg.metrics.image_scores import count
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.system.device import describe_device, fastest_precision, limit_threads
 from lesionseg.training.ema import Ema
-from lesionseg.training.parameter_groups import parameter_groups
+from lesionseg.training.optimizer import parameter_groups
 from lesionseg.training.progressive_size import shrink
 
 OWN = "isic2017_fast"

@@ -30,7 +30,7 @@ from lesionseg.system.device import fastest_precision
 from lesionseg.training.ema import Ema
 from lesionseg.training.experiment import build_module, build_trainer
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.parameter_groups import parameter_groups
+from lesionseg.training.optimizer import parameter_groups
 from lesionseg.training.score_collector import ScoreCollector
 
 WARM_UP = 4

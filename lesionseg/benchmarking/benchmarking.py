@@ -31,7 +31,7 @@ from lesionseg.config.schema import CONF
 from lesionseg.errors import raise_all
 from lesionseg.system.device import describe_device, limit_threads
 from lesionseg.system.environment import environment
-from lesionseg.training.plain_step import random_batch
+from lesionseg.training.optimizer import random_batch
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from lesionseg.benchmarking.timing import NotMeasurableError, Row, Speed, Work, 
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.exporting.opening import INPUT, OUTPUTS
 from lesionseg.exporting.settings import NEEDED
-from lesionseg.training.plain_step import random_batch
+from lesionseg.training.optimizer import random_batch
 
 WAYS = {"eager": "eager", "compiled": "compiled", "onnx": "ONNX Runtime"}
 """Name of each runtime in tables."""

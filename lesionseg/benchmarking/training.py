@@ -20,7 +20,7 @@ from lesionseg.benchmarking.timing import NotMeasurableError, Row, Speed, Work
 from lesionseg.checkpoint.engine import PRECISIONS
 from lesionseg.config.build import build
 from lesionseg.system.device import limit_threads
-from lesionseg.training.plain_step import PlainStep, random_batch
+from lesionseg.training.optimizer import PlainStep, random_batch
 
 STEPS = 3
 """The optimizer's state exists from the first step on, and the second needs it beside the gradients."""

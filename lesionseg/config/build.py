@@ -96,7 +96,7 @@ CONTRACTS: Mapping[str, Contract] = {
     "scheduler": Contract(
         [],
         "a function with '_partial_: true' that makes of an optimizer and a TrainingLength a list of Lightning's "
-        "schedulers, [{'scheduler': ..., 'interval': 'step'}] (see lesionseg/training/cosine.py)",
+        "schedulers, [{'scheduler': ..., 'interval': 'step'}] (see lesionseg/training/schedulers.py)",
     ),
     "callbacks": Contract(
         ["lightning.pytorch.Callback"],

@@ -39,11 +39,16 @@ TARGETS: Mapping[str, str] = {
     "lesionseg.metrics.pooled_jaccard.PooledJaccard": "lesionseg.metrics.jaccard.PooledJaccard",
     "lesionseg.metrics.sensitivity.Sensitivity": "lesionseg.metrics.recall.Sensitivity",
     "lesionseg.metrics.threshold_jaccard.ThresholdJaccard": "lesionseg.metrics.jaccard.ThresholdJaccard",
-    "lesionseg.scheduler.cosine.cosine": "lesionseg.training.cosine.cosine",
-    "lesionseg.scheduler.none.none": "lesionseg.training.constant.none",
-    "lesionseg.scheduler.onecycle.onecycle": "lesionseg.training.onecycle.onecycle",
-    "lesionseg.scheduler.plateau.plateau": "lesionseg.training.plateau.plateau",
-    "lesionseg.scheduler.poly.poly": "lesionseg.training.poly.poly",
+    "lesionseg.scheduler.cosine.cosine": "lesionseg.training.schedulers.cosine",
+    "lesionseg.scheduler.none.none": "lesionseg.training.schedulers.none",
+    "lesionseg.scheduler.onecycle.onecycle": "lesionseg.training.schedulers.onecycle",
+    "lesionseg.scheduler.plateau.plateau": "lesionseg.training.schedulers.plateau",
+    "lesionseg.scheduler.poly.poly": "lesionseg.training.schedulers.poly",
+    "lesionseg.training.constant.none": "lesionseg.training.schedulers.none",
+    "lesionseg.training.cosine.cosine": "lesionseg.training.schedulers.cosine",
+    "lesionseg.training.onecycle.onecycle": "lesionseg.training.schedulers.onecycle",
+    "lesionseg.training.plateau.plateau": "lesionseg.training.schedulers.plateau",
+    "lesionseg.training.poly.poly": "lesionseg.training.schedulers.poly",
 }
 """New `_target_` by the old one: whatever a user's YAML file, a run's `config.yaml` or a checkpoint may name."""
 

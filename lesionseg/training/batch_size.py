@@ -1,4 +1,8 @@
-"""`batch_size=auto`: the largest batch that a GPU trains on without running out of memory."""
+"""`batch_size=auto`: the largest batch that a GPU trains on without running out of memory.
+
+Lightning's `BatchSizeFinder` searches within a training, once its configuration has been written and its network
+compiled for a batch; it spares no memory, and takes cuDNN's and cuBLAS' failed allocations for faults.
+"""
 
 import copy
 import gc
@@ -12,8 +16,7 @@ from torch import nn
 
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
-from lesionseg.training.module import OptimizerFactory
-from lesionseg.training.plain_step import PlainStep, random_batch
+from lesionseg.training.optimizer import OptimizerFactory, PlainStep, random_batch
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +82,7 @@ def find_batch_size(
 
 
 def largest_batch(fits: Callable[[int], bool], *, start: int, most: int) -> int:
-    """Finds the largest power of two that fits, by doubling or halving; a larger batch fits no better than a smaller.
-
-    Args:
-        fits: Whether a batch of so many images fits.
-        start: Where to begin, at least 1; rounded down to a power of two.
-        most: Largest batch that is of use, at least 1.
+    """Finds the largest power of two that fits and is no larger than `most`, by doubling or halving from `start`.
 
     Raises:
         InputError: Not even one image fits.
@@ -92,10 +90,9 @@ def largest_batch(fits: Callable[[int], bool], *, start: int, most: int) -> int:
     """
     if start < 1 or most < 1:
         raise ValueError(f"start is {start} and most {most}; allowed: at least 1 each")
-    most = _power_of_two(most)
-    size = min(_power_of_two(start), most)
+    size = _power_of_two(min(start, most))
     if fits(size):
-        while size < most and fits(2 * size):
+        while 2 * size <= most and fits(2 * size):
             size *= 2
         return size
     while size > 1:
@@ -117,16 +114,7 @@ def fits_on_gpu(
     precision: str,
     device: torch.device,
 ) -> bool:
-    """Tells whether training steps run in the memory that is free now, of which a share is spared.
-
-    Args:
-        segmenter: Segmenter that is copied.
-        loss: Likewise.
-        optimizer: Makes the copy's.
-        shape: Images, and their height and width in pixels.
-        precision: One of `FORMATS`.
-        device: A CUDA GPU.
-    """
+    """Tells whether training steps run in the memory that is free now, of which a share is spared; see `take_steps`."""
     fits = True
     try:
         with _sparing_memory(device):
@@ -150,10 +138,9 @@ def take_steps(
     precision: str,
     device: torch.device,
 ) -> None:
-    """Trains a copy on random images, whole steps as in training; see `fits_on_gpu`."""
+    """Trains copies for `STEPS` steps on random images; `shape` is their number, and their height and width."""
     count, size = shape
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trial, criterion = copy.deepcopy(segmenter).to(device).train(), copy.deepcopy(loss).to(device)
         step = PlainStep(trial, criterion, optimizer, dtype=FORMATS[precision])
         image, mask = random_batch(count, size, device)

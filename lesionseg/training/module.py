@@ -20,11 +20,9 @@ from lesionseg.loss.combined import CombinedLoss
 from lesionseg.model.segmenter import Segmenter, regions_of
 from lesionseg.postprocessing.run_length import resize_and_threshold
 from lesionseg.training.epoch_so_far import epoch_so_far, restore_epoch_so_far
-from lesionseg.training.fusing import build_optimizer, clips_scaled_gradients
-from lesionseg.training.parameter_groups import parameter_groups
+from lesionseg.training.optimizer import OptimizerFactory, build_optimizer, clips_scaled_gradients, parameter_groups
 
 Phase = Literal["train", "val", "test"]
-OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
 SchedulerFactory = Callable[[Optimizer, TrainingLength], list[LRSchedulerConfigType]]
 
 

@@ -8,7 +8,7 @@ from lesionseg.benchmarking import inference
 from lesionseg.benchmarking.inference import compiled, eager, inference_works, onnx_inference
 from lesionseg.benchmarking.subject import build_subject
 from lesionseg.benchmarking.timing import NotMeasurableError, Speed, Work
-from lesionseg.training.plain_step import random_batch
+from lesionseg.training.optimizer import random_batch
 
 
 def refusing(*_: Any, **__: Any) -> Any:

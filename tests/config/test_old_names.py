@@ -17,7 +17,7 @@ from lesionseg.config.launch import launch
 from lesionseg.config.old_names import KEYS, TARGETS, current_settings, current_words
 from lesionseg.training.resuming import resumed_config, same_config
 
-OLD = {new: old for old, new in TARGETS.items()}
+OLD = {new: old for old, new in reversed(TARGETS.items())}
 OLD_KEYS = dict(KEYS["train"])
 
 
@@ -95,10 +95,10 @@ def test_an_old_name_in_a_file_of_the_users_own_works_with_one_warning(
     (tmp_path / "conf" / "scheduler").mkdir(parents=True)
     (tmp_path / "conf" / "scheduler" / "mine.yaml").write_text("_target_: lesionseg.scheduler.none.none\n")
     cfg = composed_by(["--config-dir=conf", "scheduler=mine", "experiment=smoke"], monkeypatch)
-    assert cfg.scheduler._target_ == "lesionseg.training.constant.none"
+    assert cfg.scheduler._target_ == "lesionseg.training.schedulers.none"
     warning = capsys.readouterr().err
     assert warning.count("Warning") == 1
-    assert "lesionseg.scheduler.none.none is now called lesionseg.training.constant.none" in warning
+    assert "lesionseg.scheduler.none.none is now called lesionseg.training.schedulers.none" in warning
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from lesionseg.loss.bce import BCELoss
 from lesionseg.loss.combined import CombinedLoss
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.compiling import NetworkCompiler, compile_network
-from lesionseg.training.constant import none
 from lesionseg.training.module import SegmentationModule
+from lesionseg.training.schedulers import none
 
 IMAGE = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 

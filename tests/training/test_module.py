@@ -15,7 +15,7 @@ from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.plateau import plateau
+from lesionseg.training.schedulers import plateau
 
 
 class Red(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from lesionseg.config.schema import CONF
-from lesionseg.training.parameter_groups import parameter_groups
+from lesionseg.training.optimizer import parameter_groups
 
 NAMES = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 

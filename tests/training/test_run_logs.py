@@ -21,7 +21,7 @@ CONFIG: Mapping[str, Any] = {
     "model": {"_target_": "lesionseg.model.unet.UNet", "base_channels": 16, "depth": 4},
     "loss": {"_target_": "lesionseg.loss.combined.CombinedLoss", "terms": {"bce": {}, "dice": {}, "focal": None}},
     "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001, "betas": [0.9, 0.999]},
-    "scheduler": {"_target_": "lesionseg.training.cosine.cosine", "_partial_": True},
+    "scheduler": {"_target_": "lesionseg.training.schedulers.cosine", "_partial_": True},
     "augmentation": {
         "_target_": "lesionseg.data.augmentation.pipeline.Augmentation",
         "steps": {"hair": {}, "blur": None},
