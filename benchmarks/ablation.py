@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.evaluation.statistics import Difference, paired_difference
+from lesionseg.evaluation.statistics import Difference, paired_differences
 from lesionseg.study.scored_run import Run, read_run
 from lesionseg.system.device import fastest_precision, limit_threads
 
@@ -137,7 +137,7 @@ def row(name: str, run: Run, first: Run, network: nn.Module, image_size: int, st
     """Words a variant's row of the table."""
     parameters, multiply_adds = costs(network, image_size)
     jaccard, reference = (each.of("jaccard") for each in (run, first))
-    change = "" if run is first else worded(paired_difference(jaccard, reference, resamples=5000, seed=0))
+    change = "" if run is first else worded(paired_differences([(jaccard, reference)], resamples=5000, seed=0)[0])
     cells = [name, f"{100 * jaccard.mean():.1f}", change, f"{parameters:,}", f"{multiply_adds:.2f}", f"{step:.2f}"]
     return "| " + " | ".join(cells) + " |"
 

@@ -11,8 +11,7 @@ from lesionseg.config.launch import launch
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-WOULD_BE_WRONG = 1
-"""Exit code if something in the data would make results wrong."""
+WOULD_BE_WRONG = 1  # exit code if something in the data would make results wrong
 
 
 def check_data(cfg: DictConfig) -> dict[str, int]:

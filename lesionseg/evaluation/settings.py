@@ -5,40 +5,31 @@ from pathlib import Path
 
 from lesionseg.errors import raise_all
 
+LOWEST = {"resamples": 100, "seed": 0, "picture_size": 0, "worst": 0}
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
     """Settings of scoring and reporting masks.
 
-    Attributes:
-        resamples: Resamples of each interval, at least 100.
-        seed: Seed of the intervals.
-        boundary_tolerance: Distance in % of the image's diagonal up to which outline points agree, above 0.
-        metadata: A CSV file with a row for each image, whose columns become strata; None for none.
-        metadata_id: Column of the table with the image's id.
-        metadata_columns: Columns to use; None for all that divide the images into a few groups.
-        picture_size: Longer side of the report's pictures in pixels; 0 for outlines without photographs.
-        worst: Number of worst cases in TensorBoard.
-
     Raises:
         InputError: A number is out of its range.
     """
 
-    resamples: int
-    seed: int
-    boundary_tolerance: float
-    metadata: Path | str | None
-    metadata_id: str
-    metadata_columns: list[str] | None
-    picture_size: int
-    worst: int
+    resamples: int  # of each interval
+    seed: int  # of the intervals
+    boundary_tolerance: float  # % of the image's diagonal up to which outline points agree, above 0
+    metadata: Path | str | None  # CSV file with a row for each image, whose columns become strata
+    metadata_id: str  # column of the table with the image's id
+    metadata_columns: list[str] | None  # None for all that divide the images into a few groups
+    picture_size: int  # longer side of the report's pictures in pixels; 0 for outlines without photographs
+    worst: int  # number of worst cases in TensorBoard
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        lowest = {"resamples": 100, "seed": 0, "picture_size": 0, "worst": 0}
         faults = [
             f"evaluation.{name} is {getattr(self, name)}; allowed: at least {low}"
-            for name, low in lowest.items()
+            for name, low in LOWEST.items()
             if getattr(self, name) < low
         ]
         if not 0 < self.boundary_tolerance <= 100:

@@ -18,23 +18,14 @@ HOW = (
     "scale for what was not seen; Wilson's interval for rates, such as that of failures"
 )
 """Sentence for every place that shows intervals; `mean_intervals` says more."""
-HALF = 0.5
-"""Weight of the additional image at either end of the scale."""
-DECIMALS = 12
-"""Digits to which values are rounded, so that ties are ties although sums in another order differ in the last digit."""
-BATCH_ELEMENTS = 1_000_000
-"""Images times resamples that are drawn at once, about 10 MB."""
+HALF = 0.5  # weight of the additional image at either end of the scale
+DECIMALS = 12  # digits to which values are rounded, so that ties are ties although sums differ in the last digit
+BATCH_ELEMENTS = 1_000_000  # images times resamples that are drawn at once, about 10 MB
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference between two methods on the same images, first minus second.
-
-    Attributes:
-        mean: Mean over images.
-        low: Lower end of the 95 % interval; None for one image.
-        high: Upper end of the 95 % interval; None for one image.
-    """
+    """Mean difference between two methods on the same images, with its 95 % interval, which one image has not."""
 
     mean: float
     low: float | None
@@ -51,11 +42,8 @@ def mean_intervals(values: Array, *, ends: Sequence[Ends], resamples: int, seed:
     rate and gets Wilson's interval (JASA 22, 1927), recommended by Brown, Cai & DasGupta (Statistical Science 16,
     2001). `benchmarks/interval_coverage.py` measures how often the intervals hold the truth.
 
-    Args:
-        values: (M, N), a row for each metric and a column for each image.
-        ends: Ends of the scale of each metric.
-        resamples: Number of resamples of the weights.
-        seed: Seed of the weights, which are the same for every row.
+    Takes values of (M, N), a row for each metric and a column for each image, and the ends of each metric's scale. The
+    resampled weights are the same for every row.
 
     Returns:
         The interval of each row, which holds the mean; None where N is 1.
@@ -63,21 +51,16 @@ def mean_intervals(values: Array, *, ends: Sequence[Ends], resamples: int, seed:
     intervals = _intervals(values, np.ones_like(values), ends, resamples=resamples, seed=seed)
     for row, one in enumerate(values):
         if len(one) > 1 and ends[row] == (0, 1) and np.isin(one, (0, 1)).all():
-            intervals[row] = _wilson(int(one.sum()), len(one))
+            wilson = stats.binomtest(int(one.sum()), len(one)).proportion_ci(0.95, method="wilson")
+            intervals[row] = float(wilson.low), float(wilson.high)
     return intervals
 
 
 def ratio_intervals(numerators: Array, denominators: Array, *, resamples: int, seed: int) -> list[Interval | None]:
     """Computes 95 % intervals of pooled scores, sum of numerators / sum of denominators, as `mean_intervals` does.
 
-    An image is weighted with both its numerator and its denominator. The half images, which score 0 and 1, have the
-    mean denominator.
-
-    Args:
-        numerators: (M, N), a row for each score and a column for each image.
-        denominators: (M, N), at least 0.
-        resamples: Number of resamples of the weights.
-        seed: Seed of the weights.
+    Both are (M, N), a row for each score and a column for each image. An image is weighted with both its numerator and
+    its denominator. The half images, which score 0 and 1, have the mean denominator.
 
     Returns:
         The interval of each row; None where N is 1 or all denominators are 0.
@@ -86,42 +69,27 @@ def ratio_intervals(numerators: Array, denominators: Array, *, resamples: int, s
     return _intervals(numerators, denominators, ends, resamples=resamples, seed=seed)
 
 
-def paired_difference(first: Array, second: Array, *, resamples: int, seed: int) -> Difference:
-    """Computes the mean of first - second with its 95 % interval as `mean_intervals` does.
-
-    The half images lie at the largest difference in both directions, or at 1 and -1 where all scores are 0 or 1.
-
-    Args:
-        first: (N,) scores of one method.
-        second: (N,) scores of the other on the same images in the same order.
-        resamples: Number of resamples of the weights.
-        seed: Seed of the weights.
-    """
-    return paired_differences([(first, second)], resamples=resamples, seed=seed)[0]
-
-
 def paired_differences(pairs: Sequence[tuple[Array, Array]], *, resamples: int, seed: int) -> list[Difference]:
-    """Computes `paired_difference` for many pairs at once, all of the same images, which takes hardly longer."""
+    """Computes the mean of first - second, (N,) scores of the same images, with its interval as `mean_intervals` does.
+
+    All pairs are of the same images, and many take hardly longer than one. The half images lie at the largest
+    difference in both directions, or at 1 and -1 where all scores are 0 or 1.
+    """
     if not pairs:
         return []
     differences = np.stack([np.round(first - second, DECIMALS) for first, second in pairs])
     largest = [1.0 if np.isin(pair, (0, 1)).all() else float(np.abs(pair[0] - pair[1]).max()) for pair in pairs]
     ends = [(-one, one) for one in largest]
     intervals = _intervals(differences, np.ones_like(differences), ends, resamples=resamples, seed=seed)
-    means = differences.mean(axis=1)
-    bounds = [interval or (None, None) for interval in intervals]
-    return [Difference(float(mean), low, high) for mean, (low, high) in zip(means, bounds, strict=True)]
+    means = differences.mean(axis=1).tolist()
+    return [Difference(mean, *(interval or (None, None))) for mean, interval in zip(means, intervals, strict=True)]
 
 
 def signed_rank_p(first: Array, second: Array) -> float:
-    """Returns the two-sided p-value of Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945).
+    """Returns the two-sided p-value of Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945) of paired scores.
 
     Images where both methods score the same are dropped before ranking, as Wilcoxon did (`zero_method="wilcox"`);
     differences below 1e-12 count as rounding. Where no image is left, p is 1.
-
-    Args:
-        first: (N,) scores of one method.
-        second: (N,) scores of the other on the same images in the same order.
     """
     differences = np.round(first - second, DECIMALS)
     if not differences.any():
@@ -132,13 +100,10 @@ def signed_rank_p(first: Array, second: Array) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusts p-values for their number with Holm's step-down method (Scand. J. Statistics 6, 1979).
+    """Adjusts p-values for their number with Holm's step-down method (Scand. J. Statistics 6, 1979), in their order.
 
     The smallest of m is multiplied by m, the next by m - 1 and so on; none falls below the one before it or exceeds 1.
     Comparing the results with 0.05 keeps the chance of any false finding at 5 %, also for dependent tests.
-
-    Returns:
-        Adjusted p-values in the order given.
     """
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(p_values), 0, -1)
@@ -162,7 +127,8 @@ def _intervals(
         means = numerators.sum(axis=1) / denominators.sum(axis=1)
     low, high = np.round(np.quantile(drawn, (0.025, 0.975), axis=1), DECIMALS)
     # Where all images lie at one end of the scale, the half image at the other end moves both bounds.
-    return [_interval(*row) for row in zip(np.minimum(low, means), np.maximum(high, means), strict=True)]
+    bounds = zip(np.minimum(low, means).tolist(), np.maximum(high, means).tolist(), strict=True)
+    return [None if np.isnan(one).any() else one for one in bounds]
 
 
 def _weights(count: int, resamples: int, seed: int) -> Iterator[Array]:
@@ -174,12 +140,3 @@ def _weights(count: int, resamples: int, seed: int) -> Iterator[Array]:
         # The shape of the gamma distribution is the number of images: 1 (the exponential distribution), and 0.5.
         images, halves = generator.standard_exponential((count, drawn)), generator.standard_gamma(HALF, (2, drawn))
         yield np.concatenate([images, halves])
-
-
-def _wilson(successes: int, count: int) -> Interval:
-    interval = stats.binomtest(successes, count).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def _interval(low: float, high: float) -> Interval | None:
-    return None if np.isnan(low) or np.isnan(high) else (float(low), float(high))

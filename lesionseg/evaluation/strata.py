@@ -22,48 +22,41 @@ from lesionseg.metrics.image_scores import ImageScores
 
 log = logging.getLogger(__name__)
 
-SMALL, MEDIUM, LARGE = 0.05, 0.25, 0.5
-"""Limits of `lesion_share`."""
-LOW_CONTRAST, HIGH_CONTRAST = 20, 30
-"""Limits of `contrast`, in Delta E."""
-SOME_HAIR, MUCH_HAIR = 0.01, 0.04
-"""Limits of `hair`, as a share of the skin."""
-UNKNOWN = "unknown"
-"""Group of images without an entry in the table."""
-MOST_NUMBERS = 8
-"""Distinct numbers above which a column is cut into quartiles."""
-FEWEST_GROUPS, MOST_GROUPS = 2, 12
-"""Numbers of groups between which a column is worth a table of its own."""
-
-GROUP_ORDER: dict[str, tuple[str, ...]] = {
-    "lesion size": (
-        "no lesion",
-        "small (under 5 %)",
-        "medium (5 to 25 %)",
-        "large (25 to 50 %)",
-        "very large (over 50 %)",
-    ),
-    "touches the border": ("no", "yes"),
-    "contrast": ("low (Delta E under 20)", "medium (Delta E 20 to 30)", "high (Delta E 30 and more)"),
-    "hair (estimated)": ("none", "some", "much"),
+ABOVE_0, ABOVE_HALF = math.nextafter(0.0, 1.0), math.nextafter(0.5, 1.0)
+TRAITS = {
+    "lesion size": "lesion_share",
+    "touches the border": "touches_border",
+    "contrast": "contrast",
+    "hair (estimated)": "hair",
 }
-"""Groups of each stratum in their natural order."""
+"""Trait by stratum."""
+GROUPS: dict[str, dict[str, float]] = {
+    "lesion size": {
+        "no lesion": 0.0,
+        "small (under 5 %)": ABOVE_0,
+        "medium (5 to 25 %)": 0.05,
+        "large (25 to 50 %)": 0.25,
+        "very large (over 50 %)": ABOVE_HALF,
+    },
+    "touches the border": {"no": 0.0, "yes": 0.5},
+    "contrast": {"low (Delta E under 20)": 0.0, "medium (Delta E 20 to 30)": 20.0, "high (Delta E 30 and more)": 30.0},
+    "hair (estimated)": {"none": 0.0, "some": 0.01, "much": 0.04},
+}
+"""Groups of each stratum in their natural order, each with its least value of the trait."""
+UNKNOWN = "unknown"  # group of images without an entry in the table
+MOST_NUMBERS = 8  # distinct numbers above which a column is cut into quartiles
+FEWEST_GROUPS, MOST_GROUPS = 2, 12  # numbers of groups between which a column is worth a table of its own
 
 
 def strata_of(traits: Mapping[str, float | None], *, image_id: str) -> dict[str, str]:
-    """Returns the group of an image in each stratum.
+    """Returns the group of an image in each stratum; that of a trait which is missing or None is left out.
 
-    Args:
-        traits: Traits of `lesionseg.evaluation.traits`; the stratum of one that is missing or None is left out.
-        image_id: Id that names its source before a slash where sources are combined: `ph2/IMD002`.
+    The id names the image's source before a slash where sources are combined: `ph2/IMD002`.
     """
-    numbers = {
-        "lesion size": _lesion_size(traits.get("lesion_share")),
-        "touches the border": _third(traits.get("touches_border"), 0.5, 1.5),
-        "contrast": _third(traits.get("contrast"), LOW_CONTRAST, HIGH_CONTRAST),
-        "hair (estimated)": _third(traits.get("hair"), SOME_HAIR, MUCH_HAIR),
-    }
-    strata = {name: GROUP_ORDER[name][number] for name, number in numbers.items() if number is not None}
+    strata = {}
+    for name, trait in TRAITS.items():
+        if (value := traits.get(trait)) is not None:
+            strata[name] = [label for label, least in GROUPS[name].items() if value >= least][-1]
     source, slash, _ = image_id.partition("/")
     return strata | ({"source": source} if slash and source else {})
 
@@ -97,20 +90,14 @@ def read_strata(
 ) -> dict[str, dict[str, str]]:
     """Reads the groups of each image from a table, in which a cell is a group.
 
-    Columns with more than 8 distinct numbers are cut into quartiles of these images, named by their least and greatest
-    number: `35 to 50`.
-
-    Args:
-        path: Table, see `lesionseg.data.table.read_metadata`.
-        id_column: Column with the ids.
-        columns: Columns to read; None for all that divide these images into 2 to 12 groups.
-        ids: Ids of the images.
+    Without a choice of columns, all are read that divide these images into 2 to 12 groups. Columns with more than 8
+    distinct numbers are cut into quartiles of these images, named by their least and greatest number: `35 to 50`.
 
     Returns:
         Groups by column, for each id that the table has; `unknown` where a cell is empty.
 
     Raises:
-        InputError: See `read_metadata`.
+        InputError: See `lesionseg.data.table.read_metadata`.
     """
     rows = read_metadata(path, id_column=id_column, columns=columns, ids=ids)
     found = list(dict.fromkeys(column for row in rows.values() for column in row))
@@ -122,9 +109,9 @@ def read_strata(
 def order_groups(name: str, labels: Iterable[str]) -> list[str]:
     """Sorts the labels of a stratum.
 
-    Groups of `GROUP_ORDER` come first; others follow by alphabet, with numbers by value; `unknown` comes last.
+    Groups of `GROUPS` come first; others follow by alphabet, with numbers by value; `unknown` comes last.
     """
-    known = GROUP_ORDER.get(name, ())
+    known = list(GROUPS.get(name, ()))
     return sorted(labels, key=lambda label: _place(label, known))
 
 
@@ -135,18 +122,7 @@ def _table_of(settings: EvaluationSettings, ids: Sequence[str]) -> dict[str, dic
     return read_strata(path, id_column=settings.metadata_id, columns=settings.metadata_columns, ids=ids)
 
 
-def _lesion_size(share: float | None) -> int | None:
-    """Numbers the groups: 5 % is medium, 25 % is large, and 50 % is not yet very large."""
-    if share is None:
-        return None
-    return (share > 0) + (share >= SMALL) + (share >= MEDIUM) + (share > LARGE)
-
-
-def _third(value: float | None, low: float, high: float) -> int | None:
-    return None if value is None else (value >= low) + (value >= high)
-
-
-def _place(label: str, known: tuple[str, ...]) -> tuple[int, int, list[tuple[bool, float, str]], str]:
+def _place(label: str, known: list[str]) -> tuple[int, int, list[tuple[bool, float, str]], str]:
     if label in known:
         return 0, known.index(label), [], label
     # Odd parts are numbers, which come before text; text is compared without regard to case.

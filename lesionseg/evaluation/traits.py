@@ -8,22 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.uint8]
-LONGER_SIDE = 256
-"""Size in pixels at which colours are compared and hairs found; all lengths below are pixels at this size."""
-RING = (5, 26)
-"""Distances at which the lesion's surroundings begin and end: past the blurred border, before the next structure."""
-DARKEST_SKIN = 30
-"""Grey level below which a pixel, in R, G and B alike, is the camera's black surround."""
-LEAST_SKIN = 0.05
-"""Share of the image below which there is too little skin to find hair in."""
-HAIR_CONTRAST = 12
-"""Grey levels by which a hair is darker than the skin on both sides, but not than itself further along."""
-HAIR_WIDTH = 7
-"""Width from which a dark line is drawn by a pen or is the lesion's border."""
-HAIR_EXTENT = 25
-"""Least diagonal of a hair's bounding box."""
-MARGIN = 5
-"""Width of the frame in which the image's edge may look like a line."""
+LONGER_SIDE = 256  # pixels, the size at which colours are compared and hairs found; lengths below are at this size
+RING = (5, 26)  # begin and end of the lesion's surroundings: past the blurred border, before the next structure
+DARKEST_SKIN = 30  # grey level below which a pixel, in R, G and B alike, is the camera's black surround
+LEAST_SKIN = 0.05  # share of the image below which there is too little skin to find hair in
+HAIR_CONTRAST = 12  # grey levels by which a hair is darker than the skin on both sides, but not than itself further on
+HAIR_WIDTH = 7  # width from which a dark line is drawn by a pen or is the lesion's border
+HAIR_EXTENT = 25  # least diagonal of a hair's bounding box
+MARGIN = 5  # width of the frame in which the image's edge may look like a line
 
 
 def _lines(length: int, count: int) -> list[Array]:
@@ -42,22 +34,16 @@ SMALL, THICK = np.ones((3, 3), np.uint8), np.ones((HAIR_WIDTH, HAIR_WIDTH), np.u
 
 
 def lesion_traits(target: Array) -> dict[str, float | None]:
-    """Describes a mask (H, W) in {0, 1}.
+    """Describes a mask (H, W) in {0, 1} by `lesion_share`, 0..1, and `touches_border`, both 0 for an empty mask.
 
-    Returns:
-        `lesion_share`, lesion pixels of all, 0..1; `touches_border`, 1.0 where the lesion has a pixel in the image's
-        outermost rows or columns, else 0.0. Both are 0 for an empty mask.
+    The latter is 1.0 where the lesion has a pixel in the image's outermost rows or columns, else 0.0.
     """
     border = target[0].any() or target[-1].any() or target[:, 0].any() or target[:, -1].any()
     return {"lesion_share": cv2.countNonZero(target) / target.size, "touches_border": float(border)}
 
 
 def image_traits(image: Array, target: Array) -> dict[str, float | None]:
-    """Describes a photograph.
-
-    Args:
-        image: (h, w, 3) RGB 0..255; larger ones are reduced to a longer side of 256 pixels.
-        target: (h, w) in {0, 1}.
+    """Describes a photograph (h, w, 3) RGB 0..255 with its mask (h, w) in {0, 1}, both reduced to 256 pixels a side.
 
     Returns:
         `contrast`, the distance in CIE Lab (Delta E 1976, 0 to about 100) of the median colours of the lesion and of a

@@ -15,15 +15,11 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE, YELLOW = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE, YELLOW)
 """The palette of Okabe and Ito, which colour-blind readers can tell apart."""
-DARK_GREEN = "#007a58"
-"""Stands out from sky blue."""
-QUIET = "0.45"
-"""Grey of what stands behind the data: chance, limits, remarks."""
+DARK_GREEN = "#007a58"  # stands out from sky blue
+QUIET = "0.45"  # grey of what stands behind the data: chance, limits, remarks
 DOTS_PER_INCH = 150
-ROUNDING = 1e-9
-"""Scores that differ by less are equal; otherwise an axis would be labelled 1e-17."""
-SPAN = 0.1
-"""Length of an axis whose scores are all equal."""
+ROUNDING = 1e-9  # scores that differ by less are equal; otherwise an axis would be labelled 1e-17
+SPAN = 0.1  # length of an axis whose scores are all equal
 
 
 def style(axes: Axes, x_label: str = "", y_label: str = "", *, grid: Literal["x", "y", "both"] = "both") -> None:
@@ -36,13 +32,7 @@ def style(axes: Axes, x_label: str = "", y_label: str = "", *, grid: Literal["x"
 
 
 def keep_apart(axes: Axes, direction: Literal["x", "y"], *, lowest: float | None = None) -> None:
-    """Widens an axis along which nothing differs; to be called when everything is drawn.
-
-    Args:
-        axes: Axes of the chart.
-        direction: Axis to widen.
-        lowest: Least possible value, for example 0 for shares.
-    """
+    """Widens an axis along which nothing differs, not below `lowest`; to be called when everything is drawn."""
     low, high = axes.dataLim.intervalx if direction == "x" else axes.dataLim.intervaly
     if not 0 <= high - low < ROUNDING * max(1.0, abs(high)):  # without data, the ends are infinite
         return
@@ -76,13 +66,10 @@ def save(figure: Figure, *paths: Path) -> None:
 
 
 def as_svg(figure: Figure) -> str:
-    """Writes a figure for the inside of an HTML page, where it scales with its surroundings.
+    """Writes a figure for the inside of an HTML page, whose figures need different labels, read by screen readers.
 
     Text stays text, in the reader's own sans-serif font where DejaVu Sans is missing. DejaVu is wider than most, so
     what fits here overlaps nowhere.
-
-    Args:
-        figure: Figure whose label screen readers read; the figures of one page need different labels.
     """
     label, file = str(figure.get_label()), io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label, "font.sans-serif": ["DejaVu Sans"]}):

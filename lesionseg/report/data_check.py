@@ -17,33 +17,24 @@ from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.data.check.findings import KINDS, Finding
 from lesionseg.data.check.repair import GROUPS, LOG, Repair
 from lesionseg.data.image_file import read_photograph
-from lesionseg.data.masks import draw_contours, read_grey
-from lesionseg.data.source import SUBSETS, FilePair, Sample
+from lesionseg.data.masks import LESION_ABOVE, draw_contours, read_grey
+from lesionseg.data.source import SUBSETS, FilePair, Sample, Subset
 from lesionseg.errors import InputError
+from lesionseg.report.pages import render
 from lesionseg.report.table import Table
-from lesionseg.report.template import render
 from lesionseg.report.terminal import console, print_lines, print_tables
 from lesionseg.system.environment import code_version
 from lesionseg.system.files import write_json, write_whole
 
 Array = NDArray[np.uint8]
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
-MOST_IDS = 4
-"""Images that a row of the terminal's table names; check.json names all."""
-MOST_SHOWN = 24
-"""Findings of a kind that the page shows; check.json has all."""
-TILE = 240
-"""Longer side of a picture in pixels."""
+MOST_IDS = 4  # images that a row of the terminal's table names; check.json names all
+MOST_SHOWN = 24  # findings of a kind that the page shows; check.json has all
+TILE = 240  # pixels, longer side of a picture
 
 
 def report_diagnosis(diagnosis: Diagnosis, settings: Mapping[str, Any], folder: Path) -> None:
-    """Prints the diagnosis and writes `check.json` and `check.html`.
-
-    Args:
-        diagnosis: Diagnosis of the source.
-        settings: Settings of the source, plain values.
-        folder: Folder of the files.
-    """
+    """Prints the diagnosis of a source with these settings and writes `check.json` and `check.html`."""
     print_diagnosis(diagnosis)
     facts = {
         "root": settings.get("root", "-"),
@@ -52,18 +43,18 @@ def report_diagnosis(diagnosis: Diagnosis, settings: Mapping[str, Any], folder: 
         **({"found": "; ".join(diagnosis.layout)} if diagnosis.layout else {}),
     }
     findings = [finding.to_plain() for finding in diagnosis.findings]
-    report = {"data": settings, **facts, "parts": part_rows(diagnosis), "counts": diagnosis.counts}
+    report = {"data": settings, **facts, "parts": subset_rows(diagnosis), "counts": diagnosis.counts}
     write_json(folder / "check.json", report | {"findings": findings})
     write_whole(folder / "check.html", page(diagnosis, str(settings["_target_"]).rpartition(".")[2], facts))
     print_lines({"with pictures": str(folder / "check.html"), "as data": str(folder / "check.json")})
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
-    """Prints a table of the parts and one of the findings, with a row for each kind."""
+    """Prints a table of the subsets and one of the findings, with a row for each kind."""
     screen = console()
     for line in diagnosis.layout:
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
-    print_tables(_parts_table(diagnosis))
+    print_tables(_subsets_table(diagnosis))
     if not diagnosis.findings:
         screen.print("Nothing was found: these data can be trained on.", style="bold green")
         return
@@ -88,41 +79,36 @@ def print_repair(done: Repair, copy: Diagnosis) -> None:
     )
 
 
-def part_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
-    """Describes each part that has images in plain values.
+def subset_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    """Describes each subset that has images in plain values.
 
-    Lesion sizes are shares of the image, 0 to 1; None where no mask can be read.
+    Sizes are those of images in words and of lesions as shares, 0 to 1; they are None where no file can be read.
     """
-    by_part = {part: [one for one in diagnosis.examinations if one.part == part] for part in SUBSETS}
-    return [
-        {"part": part, "pairs": len(members), **_sizes(members), **_lesions(members)}
-        for part, members in by_part.items()
-        if members
-    ]
+    by_subset = {subset: [one for one in diagnosis.examinations if one.subset == subset] for subset in SUBSETS}
+    return [_subset_row(subset, members) for subset, members in by_subset.items() if members]
 
 
 def page(diagnosis: Diagnosis, title: str, facts: Mapping[str, Any]) -> str:
-    """Returns the HTML page.
-
-    Args:
-        diagnosis: Diagnosis to show.
-        title: Name of the data.
-        facts: Facts below the title, for example the date.
-    """
+    """Returns the HTML page, with facts such as the date below its title."""
     by_id: defaultdict[str, list[Examination]] = defaultdict(list)
     for examination in diagnosis.examinations:
         by_id[examination.id].append(examination)
+
+    def pictures(finding: Finding) -> list[dict[str, str | None]]:
+        shown = [one for id_ in finding.ids[:MOST_IDS] for one in by_id[id_] if finding.is_about(one.subset)]
+        return [{"caption": f"{one.id} ({one.subset})", "image": _data_uri(one.sample)} for one in shown]
+
     sections = [
         {
             "name": name,
             "kind": KINDS[name],
             "count": len(findings),
             "left_out": max(len(findings) - MOST_SHOWN, 0),
-            "findings": [(finding.text, _pictures(finding, by_id)) for finding in findings[:MOST_SHOWN]],
+            "findings": [(finding.text, pictures(finding)) for finding in findings[:MOST_SHOWN]],
         }
         for name, findings in diagnosis.by_kind().items()
     ]
-    values = {"title": title, "facts": facts, "parts": part_rows(diagnosis), "sections": sections}
+    values = {"title": title, "facts": facts, "parts": subset_rows(diagnosis), "sections": sections}
     return render("data_check.html.j2", values | {"counts": diagnosis.counts})
 
 
@@ -139,13 +125,23 @@ def draw_sample(sample: Sample) -> Array | None:
     if mask is None:
         return tile
     lesion = cv2.resize(mask, (tile.shape[1], tile.shape[0]), interpolation=cv2.INTER_AREA)
-    target = np.asarray(lesion > (0 if mask.max() <= 1 else 128), np.uint8)
+    target = np.asarray(lesion > (0 if mask.max() <= 1 else LESION_ABOVE), np.uint8)
     return draw_contours(tile, target, np.zeros_like(target), thickness=2)
 
 
-def _parts_table(diagnosis: Diagnosis) -> Table:
+def _subset_row(subset: Subset, members: Sequence[Examination]) -> dict[str, Any]:
+    shapes = [one.image.file.shape for one in members if isinstance(one.image, ImageFacts)]
+    shapes.sort(key=lambda shape: shape[0] * shape[1])
+    sizes: list[str | None] = [f"{width} x {height}" for height, width in shapes] or [None]
+    shares = [one.mask.share for one in members if isinstance(one.mask, MaskFacts)]
+    small, median, large = np.quantile(shares, (0.05, 0.5, 0.95)).round(6).tolist() if shares else (None, None, None)
+    lesions = {"small_lesions": small, "median_lesion": median, "large_lesions": large}
+    return {"part": subset, "pairs": len(members), "smallest": sizes[0], "largest": sizes[-1], **lesions}
+
+
+def _subsets_table(diagnosis: Diagnosis) -> Table:
     rows = []
-    for row in part_rows(diagnosis):
+    for row in subset_rows(diagnosis):
         small, median, large = (row[name] for name in ("small_lesions", "median_lesion", "large_lesions"))
         lesions = ("-", "-") if median is None else (f"{median:.1%}", f"{small:.1%} to {large:.1%}")
         rows.append([row["part"], str(row["pairs"]), row["smallest"] or "-", row["largest"] or "-", *lesions])
@@ -164,30 +160,6 @@ def _findings_table(diagnosis: Diagnosis) -> Table:
 
 def _counted(diagnosis: Diagnosis) -> str:
     return ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in diagnosis.counts.items())
-
-
-def _sizes(members: Sequence[Examination]) -> dict[str, str | None]:
-    """Returns the smallest and the largest image by number of pixels."""
-    shapes = [one.image.file.shape for one in members if isinstance(one.image, ImageFacts)]
-    ordered = sorted(shapes, key=lambda shape: shape[0] * shape[1])
-    if not ordered:
-        return {"smallest": None, "largest": None}
-    smallest, largest = (f"{width} x {height}" for height, width in (ordered[0], ordered[-1]))
-    return {"smallest": smallest, "largest": largest}
-
-
-def _lesions(members: Sequence[Examination]) -> dict[str, float | None]:
-    shares = [one.mask.share for one in members if isinstance(one.mask, MaskFacts)]
-    names = ("small_lesions", "median_lesion", "large_lesions")
-    if not shares:
-        return dict.fromkeys(names)
-    return {name: round(float(np.quantile(shares, q)), 6) for name, q in zip(names, (0.05, 0.5, 0.95), strict=True)}
-
-
-def _pictures(finding: Finding, by_id: Mapping[str, Sequence[Examination]]) -> list[dict[str, str | None]]:
-    """Returns caption and data URI of each image concerned; None where an image cannot be shown."""
-    shown = [one for id_ in finding.ids[:MOST_IDS] for one in by_id.get(id_, ()) if finding.is_about(one.part)]
-    return [{"caption": f"{one.id} ({one.part})", "image": _data_uri(one.sample)} for one in shown]
 
 
 def _data_uri(sample: Sample) -> str | None:

@@ -1,29 +1,25 @@
 """Lays out photographs with outlines on one sheet, for TensorBoard and other places that show no HTML."""
 
+import io
 import re
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lesionseg.data.masks import PREDICTION, TRUTH, draw_contours
 from lesionseg.metrics.image_scores import ImageScores, Picture
 
 Array = NDArray[np.uint8]
 
-TILE = 256
-"""Height and width of a picture, in pixels."""
-CAPTION = 22
-"""Height of the line of text above a picture, in pixels."""
-LEGEND = 28
-"""Height of the legend, in pixels."""
-EDGE = 4
-"""Width of the margin around a picture and its caption, in pixels."""
-COLUMNS = 4
-"""Most worst cases in a row."""
-GROUND = 128
-"""Grey level of a missing photograph."""
+TILE = 256  # pixels, height and width of a picture
+CAPTION = 22  # pixels, height of the line of text above a picture
+LEGEND = 28  # pixels, height of the legend
+EDGE = 4  # pixels, margin around a picture and its caption
+COLUMNS = 4  # most worst cases in a row
+GROUND = 128  # grey level of a missing photograph
 INK = (40, 40, 40)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -36,17 +32,9 @@ def sample_sheet(
     *,
     note: str,
 ) -> Array:
-    """Lays out samples, two a row and each without and with both outlines, below a legend.
+    """Lays out samples, two a row and each without and with both outlines, below a legend and a note in ASCII.
 
-    Args:
-        images: Each (H, W, 3) uint8 RGB.
-        targets: Each (H, W) in {0, 1}.
-        predictions: Each (H, W) in {0, 1}.
-        captions: A short line for each.
-        note: A line below the legend about all samples, in ASCII.
-
-    Returns:
-        The sheet, (height, width, 3) uint8 RGB.
+    Images are (H, W, 3) uint8 RGB, as is the sheet; masks are (H, W) in {0, 1}; a caption is a short line.
     """
     samples = zip(images, targets, predictions, captions, strict=True)
     sheet = _sheet([_tile(_without_and_with_outlines(*sample[:3]), sample[3]) for sample in samples], columns=2)
@@ -54,13 +42,9 @@ def sample_sheet(
 
 
 def worst_cases(images: Sequence[ImageScores]) -> Array:
-    """Lays out images, four a row with both outlines, id and Jaccard index, below a legend.
+    """Lays out images, at least one and four a row, with both outlines, id and Jaccard index, below a legend.
 
-    Args:
-        images: At least one, in order; an image without a picture leaves its place empty.
-
-    Returns:
-        The sheet, (height, width, 3) uint8 RGB.
+    An image without a picture leaves its place empty. The sheet is (height, width, 3) uint8 RGB.
     """
     tiles = [_tile(_outlined(image.picture), f"{image.id}  J {image.scores['jaccard']:.3f}") for image in images]
     sheet = _sheet(tiles, columns=min(COLUMNS, len(tiles)))
@@ -120,7 +104,7 @@ def _enlarge(image: Array, interpolation: int) -> Array:
 
 
 def _outlined(picture: Picture | None) -> Array:
-    """Draws a picture with both outlines in a corner of (TILE, TILE, 3)."""
+    """Draws a picture with both outlines in the upper left corner of (TILE, TILE, 3)."""
     body = np.full((TILE, TILE, 3), 255, np.uint8)
     if picture is None:
         return body
@@ -136,7 +120,4 @@ def _outlined(picture: Picture | None) -> Array:
 def _photograph(picture: Picture) -> Array:
     if picture.photograph is None:
         return np.full((picture.height, picture.width, 3), GROUND, np.uint8)
-    decoded = cv2.imdecode(np.frombuffer(picture.photograph, np.uint8), cv2.IMREAD_COLOR)
-    if decoded is None:
-        raise ValueError("the picture's photograph is no image file")
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(Image.open(io.BytesIO(picture.photograph)).convert("RGB"))

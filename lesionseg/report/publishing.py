@@ -8,20 +8,17 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lesionseg.evaluation.statistics import HOW
-from lesionseg.evaluation.summary import Estimate, Summary
+from lesionseg.evaluation.summary import Estimate, Summary, stratum_names
 from lesionseg.metrics.definitions import own_names, recorded_definitions, shown
 from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.report.chart import as_svg, save
 from lesionseg.report.figures import TITLES
-from lesionseg.report.html_page import html_page
-from lesionseg.report.model_card import model_card
+from lesionseg.report.pages import html_page, interval_text, model_card
 from lesionseg.report.table import Table
 from lesionseg.report.terminal import print_lines, print_tables, print_warning, short
-from lesionseg.report.wording import interval_text
 from lesionseg.system.files import whole_folder, write_json, write_whole
 
-AS_TABLE = "confusion_matrix"
-"""Figure that the page shows as a table."""
+AS_TABLE = "confusion_matrix"  # figure that the page shows as a table
 COLUMNS = {
     "jaccard": "Jaccard",
     "dice": "Dice",
@@ -58,7 +55,7 @@ def publish(summary: Summary, images: Sequence[ImageScores], figures: Mapping[st
 def write_per_image(images: Sequence[ImageScores], path: Path) -> None:
     """Writes a row for each image, sorted by id: counts, scores in full precision, traits and strata."""
     traits = list(dict.fromkeys(name for image in images for name in image.traits))
-    strata = list(dict.fromkeys(name for image in images for name in image.strata))
+    strata = stratum_names(images)
     count_names = images[0].counts._fields
     headings = ["id", "height", "width", *count_names, *images[0].scores, "missed", "target_sha256"]
     headings += [f"trait:{name}" for name in traits] + [f"stratum:{name}" for name in strata]

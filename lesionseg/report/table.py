@@ -17,19 +17,12 @@ NUMBER = re.compile(r"(?:[-+<>=±/x%,.\d\s\[\]]|\bto\b|\b[kMG]?B\b)*")
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose cells may hold any characters; columns of numbers are aligned to the right.
+    """A table whose cells may hold any characters; columns of numbers are aligned to the right."""
 
-    Attributes:
-        title: Line above the table; empty for none.
-        headings: One word or more for each column.
-        rows: Cells of each row, as many as there are headings.
-        notes: Sentences below the table that say how to read it.
-    """
-
-    title: str
+    title: str  # empty for none
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
-    notes: Sequence[str] = ()
+    notes: Sequence[str] = ()  # sentences below the table
 
     def holds_numbers(self, column: int) -> bool:
         """Tells whether every cell of a column is a number, a range, or empty."""
@@ -47,7 +40,7 @@ class Table:
         r"""Writes title and notes as a comment, then heading, `\midrule` and rows for a `tabular` with booktabs."""
         comment = " ".join([f"{self.title}.", *self.notes] if self.title else self.notes)
         lines = [" & ".join(map(latex_text, cells)) + r" \\" for cells in (self.headings, *self.rows)]
-        return "\n".join([f"% {_one_line(comment)}", lines[0], r"\midrule", *lines[1:], ""])
+        return "\n".join([f"% {' '.join(comment.split())}", lines[0], r"\midrule", *lines[1:], ""])
 
 
 def markdown_text(text: str) -> str:
@@ -62,7 +55,3 @@ def latex_text(text: str) -> str:
 
 def _row(cells: Iterable[str], escape: Callable[[str], str]) -> str:
     return f"| {' | '.join(map(escape, cells))} |"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

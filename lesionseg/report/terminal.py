@@ -14,10 +14,8 @@ from rich.text import Text
 
 from lesionseg.report.table import Table
 
-LOG_WIDTH = 120
-"""Width of files and pipes in characters; seven columns are hard to read in the usual 80."""
-WIDEST = 10_000
-"""Width that no table exceeds."""
+LOG_WIDTH = 120  # characters of a line in files and pipes; seven columns are hard to read in the usual 80
+WIDEST = 10_000  # characters, more than any table takes
 
 
 def console(log_width: int = LOG_WIDTH) -> Console:
@@ -27,13 +25,7 @@ def console(log_width: int = LOG_WIDTH) -> Console:
 
 
 def print_tables(*tables: Table, styles: Mapping[str, str] | None = None, log_width: int = LOG_WIDTH) -> None:
-    """Prints tables one below the other, each with its notes.
-
-    Args:
-        tables: Tables to print.
-        styles: rich styles of cells by their text.
-        log_width: Width in characters where there is no terminal.
-    """
+    """Prints tables one below the other, each with its notes; `styles` maps texts of cells to rich styles."""
     screen = console(log_width)
     for table in tables:
         if table.title:  # rich would wrap its own title to the width of the table
@@ -49,19 +41,6 @@ def print_notes(notes: Iterable[str], screen: Console | None = None) -> None:
     """Prints sentences in a quiet colour."""
     for note in notes:
         (screen or console()).print(note, style="dim", markup=False, highlight=False)
-
-
-def empty_table(title: str) -> rich_table.Table:
-    """Returns a table without columns and without a frame, which leaves the width to the words."""
-    return rich_table.Table(
-        title=escape(title) or None,
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        show_edge=False,
-    )
 
 
 def print_warning(text: str) -> None:
@@ -84,10 +63,11 @@ def short(path: Path) -> str:
 def _layout(table: Table, styles: Mapping[str, str], *, breaks_headings: bool) -> rich_table.Table:
     """Lays a table out without a frame. Text and ranges may take several lines where space is short, numbers may not.
 
-    With `breaks_headings`, a column of single numbers is as narrow as they are; headings break after blanks, dots and
-    slashes.
+    With `breaks_headings`, a column of single numbers is as narrow as they are.
     """
-    layout = empty_table("")
+    layout = rich_table.Table(
+        header_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False
+    )
     for column, heading in enumerate(table.headings):
         is_number = table.holds_numbers(column)
         width = max((len(row[column]) for row in table.rows), default=0)
@@ -100,7 +80,7 @@ def _layout(table: Table, styles: Mapping[str, str], *, breaks_headings: bool) -
 
 
 def _broken(heading: str, width: int) -> str:
-    """Breaks a heading into lines of at most `width` characters, or of one word where that is longer."""
+    """Breaks a heading after blanks, dots and slashes into lines of `width` characters or of one longer word."""
     lines = [""]
     for word in re.findall(r"[^ ./]+[ ./]*|[ ./]+", heading):
         if lines[-1] and len((lines[-1] + word).rstrip()) > width:

@@ -3,7 +3,7 @@
 from lightning.pytorch import Trainer
 
 from lesionseg.data.loader import LesionDataset
-from lesionseg.evaluation.summarising import alarms
+from lesionseg.evaluation.summary import alarms
 from lesionseg.metrics.image_scores import count
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.training.deciding import predicted
@@ -16,7 +16,7 @@ ADVICE = (
 
 
 def validation_alarms(trainer: Trainer, segmenter: Segmenter, validation: LesionDataset) -> list[str]:
-    """Lists what makes the network's masks of the validation images worthless, see `lesionseg.evaluation.summarising`.
+    """Lists what makes the network's masks of the validation images worthless, see `lesionseg.evaluation.summary`.
 
     Args:
         trainer: Trainer that has trained it; its device and precision are used.

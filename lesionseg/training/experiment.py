@@ -19,11 +19,11 @@ from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_postproc
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.safetensors import SUFFIX, write_safetensors
 from lesionseg.config.build import build
-from lesionseg.data.check.glance import warn_of_masks
+from lesionseg.data.check.diagnosis import warn_of_masks
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.errors import InputError
 from lesionseg.evaluation.strata import check_metadata
-from lesionseg.evaluation.summarising import alarms
+from lesionseg.evaluation.summary import alarms
 from lesionseg.metrics.definitions import measured_formulas
 from lesionseg.metrics.delivered import AS_DELIVERED
 from lesionseg.metrics.formula import Formula

@@ -12,8 +12,7 @@ from lesionseg.checkpoint.layout import AVERAGED
 from lesionseg.data.descriptor import LookAlike
 from lesionseg.evaluation.probabilities import ProbabilityCounts
 from lesionseg.evaluation.strata import with_metadata
-from lesionseg.evaluation.summarising import summarise
-from lesionseg.evaluation.summary import Summary
+from lesionseg.evaluation.summary import Summary, summarise
 from lesionseg.metrics.image_scores import ImageScores, worst_first
 from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.report.figures import figures
@@ -59,7 +58,7 @@ def report(
     known = {*collector.formulas, *(f"pooled_{metric}" for metric in collector.formulas)}
     summary = summarise(
         images,
-        collector.probabilities,
+        None if collector.probabilities is None else collector.probabilities.curves(),
         name=name,
         facts=facts,
         settings=collector.settings,

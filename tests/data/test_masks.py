@@ -15,7 +15,7 @@ from lesionseg.data.image_file import read_image
 from lesionseg.data.masks import read_grey, read_mask, read_white_mask
 from lesionseg.data.source import FilePair
 from lesionseg.errors import InputError
-from lesionseg.evaluation.mask_folders import read_decision
+from lesionseg.evaluation.folder_scoring import read_decision
 
 LESION = np.zeros((40, 60), bool)
 LESION[10:30, 15:45] = True

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lesionseg.errors import InputError
-from lesionseg.evaluation.mask_folders import MaskPair, orientation_notes, pair_masks, read_decision
+from lesionseg.evaluation.folder_scoring import MaskPair, orientation_notes, pair_masks, read_decision
 
 
 def save(path: Path, *, size: tuple[int, int] = (6, 4), value: int = 255, mode: str = "L") -> None:

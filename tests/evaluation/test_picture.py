@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lesionseg.data.synthetic_image import draw_dermoscopy
-from lesionseg.evaluation.picture import make_picture
+from lesionseg.evaluation.scorer import make_picture
 
 PATH = re.compile(r"(M-?\d+(\.\d)? -?\d+(\.\d)?(L-?\d+(\.\d)? -?\d+(\.\d)?)*Z)+")
 

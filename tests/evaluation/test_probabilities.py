@@ -9,9 +9,16 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, jaccard_score, roc_auc_score
 
-from lesionseg.evaluation import image_probabilities
-from lesionseg.evaluation.image_probabilities import LEVELS, ImageProbabilities, levels_of
-from lesionseg.evaluation.probabilities import DEVIATION, MOST_POINTS, ProbabilityCounts, thinned
+from lesionseg.evaluation import probabilities
+from lesionseg.evaluation.probabilities import (
+    DEVIATION,
+    LEVELS,
+    MOST_POINTS,
+    ImageProbabilities,
+    ProbabilityCounts,
+    levels_of,
+    thinned,
+)
 from lesionseg.evaluation.summary import Curves
 
 Image = tuple[NDArray[np.float32], NDArray[np.uint8]]
@@ -27,7 +34,10 @@ def _image(seed: int, shape: tuple[int, int] = (90, 110)) -> Image:
 
 
 def _counted(*images: Image) -> ProbabilityCounts:
-    return ProbabilityCounts.of_images(*(ImageProbabilities.of(*image) for image in images))
+    counts = ProbabilityCounts()
+    for image in images:
+        counts.add(ImageProbabilities.of(*image))
+    return counts
 
 
 def _pixels(*images: Image) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -202,7 +212,7 @@ def test_merging_is_adding_together():
 def test_every_pixel_of_a_large_image_is_counted_once(monkeypatch: pytest.MonkeyPatch):
     probability, target = _image(4, (70, 50))
     whole = _counted((probability, target)).curves()
-    monkeypatch.setattr(image_probabilities, "BLOCK", 999)
+    monkeypatch.setattr(probabilities, "BLOCK", 999)
     counts = _counted((probability, target))
 
     assert counts.pixels.sum(axis=1).tolist() == [target.size - target.sum(), target.sum()]

@@ -46,7 +46,8 @@ def test_a_photograph_of_another_size_adds_colours_and_a_picture(settings: Evalu
 
 def test_probabilities_are_counted_where_there_are_any(settings: EvaluationSettings) -> None:
     assert score(settings).probabilities is None
-    counts = ProbabilityCounts.of_images(score(settings, probability=TARGET.astype(np.float32)).probabilities)
+    counts = ProbabilityCounts()
+    counts.add(score(settings, probability=TARGET.astype(np.float32)).probabilities)
     assert counts.pixels.sum() == TARGET.size
     assert counts.curves().roc_area == pytest.approx(1.0)
 

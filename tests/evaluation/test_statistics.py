@@ -12,13 +12,17 @@ from lesionseg.evaluation.statistics import (
     Difference,
     holm,
     mean_intervals,
-    paired_difference,
     paired_differences,
     ratio_intervals,
     signed_rank_p,
 )
 
 SHARES = [(0.0, 1.0)]
+
+
+def paired_difference(first: Any, second: Any, *, resamples: int, seed: int) -> Difference:
+    (difference,) = paired_differences([(first, second)], resamples=resamples, seed=seed)
+    return difference
 
 
 def interval_of(values: Any, *, ends: tuple[float, float] = (0.0, 1.0), resamples: int = 2_000) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import pytest
 from lesionseg.errors import InputError
 from lesionseg.evaluation.settings import EvaluationSettings
 from lesionseg.evaluation.strata import (
-    GROUP_ORDER,
+    GROUPS,
     check_metadata,
     order_groups,
     read_strata,
@@ -63,9 +63,9 @@ def test_the_source_is_what_stands_before_the_first_slash():
     assert strata_of({}, image_id="/IMD002") == {}
 
 
-@pytest.mark.parametrize("name", GROUP_ORDER)
+@pytest.mark.parametrize("name", GROUPS)
 def test_known_groups_keep_their_natural_order(name):
-    assert order_groups(name, sorted(GROUP_ORDER[name])) == list(GROUP_ORDER[name])
+    assert order_groups(name, sorted(GROUPS[name])) == list(GROUPS[name])
 
 
 def test_numbers_in_other_groups_are_ordered_by_value_and_unknown_is_last():

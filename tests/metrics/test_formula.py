@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from sklearn import metrics as sklearn
 
-from lesionseg.evaluation.mask_folders import read_decision
+from lesionseg.evaluation.folder_scoring import read_decision
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.formula import Counts, Formula, image_scores, mean_scores, total
 from lesionseg.metrics.image_scores import count

@@ -13,7 +13,7 @@ from lesionseg.data.check.examination import examine
 from lesionseg.data.check.findings import Finding
 from lesionseg.data.masks import TRUTH
 from lesionseg.data.source import FilePair
-from lesionseg.report.data_check import MOST_SHOWN, TILE, draw_sample, page, part_rows, print_diagnosis
+from lesionseg.report.data_check import MOST_SHOWN, TILE, draw_sample, page, print_diagnosis, subset_rows
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_an_image_that_cannot_be_shown_is_replaced_by_its_mask(html: str) -> Non
 
 
 def test_parts_are_described_by_what_can_be_read(diagnosis: Diagnosis) -> None:
-    (row,) = part_rows(diagnosis)
+    (row,) = subset_rows(diagnosis)
     shares = [np.mean(np.asarray(Image.open(one.sample.mask_path)) > 0) for one in diagnosis.examinations]  # type: ignore[attr-defined]
     assert (row["part"], row["pairs"], row["smallest"], row["largest"]) == ("train", 2, "64 x 64", "64 x 64")
     assert row["median_lesion"] == pytest.approx(np.mean(shares), abs=1e-6)

@@ -11,7 +11,7 @@ import pytest
 from lesionseg.evaluation.summary import Estimate, Group, Stratum, Summary
 from lesionseg.metrics.definitions import definitions_of, standard_formulas
 from lesionseg.metrics.image_scores import ImageScores
-from lesionseg.report.html_page import html_page
+from lesionseg.report.pages import html_page
 
 METRICS = definitions_of(standard_formulas())
 

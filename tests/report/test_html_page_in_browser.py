@@ -12,7 +12,7 @@ import pytest
 
 from lesionseg.evaluation.summary import Summary
 from lesionseg.metrics.image_scores import ImageScores
-from lesionseg.report.html_page import html_page
+from lesionseg.report.pages import html_page
 
 pytest.importorskip("selenium", reason="needs selenium")
 from selenium import webdriver

@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 
 from lesionseg.evaluation.summary import Group, Stratum, Summary
 from lesionseg.metrics.image_scores import ImageScores
-from lesionseg.report.model_card import described, model_card, not_measured
+from lesionseg.report.pages import described, model_card, unknown_attributes
 
 
 def _card(summary: Summary, images: Sequence[ImageScores]) -> str:
@@ -86,35 +86,36 @@ def test_areas_that_do_not_exist_are_called_undefined(summary, image_scores):
 @pytest.mark.parametrize(
     ("columns", "open_questions"),
     [
-        ([], "skin type, diagnosis, sex, age"),
-        (["dx_type", "localization", "image size"], "skin type, diagnosis, sex, age"),  # HAM10000's; "age" in a word
-        (["dx", "sex"], "skin type, age"),
-        (["fitzpatrick_skin_type", "age_approx"], "diagnosis, sex"),  # the ISIC archive's
+        ([], ["skin type", "diagnosis", "sex", "age"]),
+        (["dx_type", "localization", "image size"], ["skin type", "diagnosis", "sex", "age"]),  # HAM10000's
+        (["dx", "sex"], ["skin type", "age"]),
+        (["fitzpatrick_skin_type", "age_approx"], ["diagnosis", "sex"]),  # the ISIC archive's
     ],
 )
-def test_attributes_of_people_are_unmeasured_unless_metadata_have_them(columns, open_questions, summary):
-    strata = [Stratum(name, [Group("a", 50, {}), Group("b", 50, {})]) for name in columns]
+def test_attributes_of_people_are_unmeasured_unless_metadata_have_them(columns, open_questions, summary, image_scores):
+    groups = [Group("a", 50, summary.metrics), Group("b", 50, summary.metrics)]
+    changed = replace(summary, strata=[Stratum(name, groups) for name in columns])
 
-    assert not_measured(replace(summary, strata=strata, facts={}))[0].startswith(
-        f"Whether results differ by {open_questions}: "
-    )
+    assert unknown_attributes(changed) == open_questions
+    assert f"- Whether results differ by {', '.join(open_questions)}: " in _card(changed, image_scores)
 
 
-def test_nothing_is_asked_of_people_when_all_attributes_are_there(summary):
+def test_nothing_is_asked_of_people_when_all_attributes_are_there(summary, image_scores):
     names = ("Skin type", "diagnosis", "gender", "age")
-    strata = [Stratum(name, [Group("a", 50, {}), Group("b", 50, {})]) for name in names]
+    groups = [Group("a", 50, summary.metrics), Group("b", 50, summary.metrics)]
+    changed = replace(summary, strata=[Stratum(name, groups) for name in names])
 
-    assert not any("Whether" in sentence for sentence in not_measured(replace(summary, strata=strata)))
+    assert "Whether results differ" not in _card(changed, image_scores)
 
 
 def test_a_single_group_measures_no_difference(summary):
-    sentences = not_measured(replace(summary, strata=[Stratum("sex", [Group("female", 50, {})])]))
+    strata = [Stratum("sex", [Group("female", 50, {})])]
 
-    assert any("skin type, diagnosis, sex, age" in sentence for sentence in sentences)
+    assert unknown_attributes(replace(summary, strata=strata)) == ["skin type", "diagnosis", "sex", "age"]
 
 
-def test_small_groups_drawn_images_and_their_number_are_named(summary):
-    sentences = " ".join(not_measured(summary))
+def test_small_groups_drawn_images_and_their_number_are_named(summary, image_scores):
+    sentences = _card(summary, image_scores).split("## What was not measured")[1]
 
     assert "lesion size: small (7); lesion size: large (5)" in sentences
     assert "the scored images are drawn" in sentences

@@ -24,70 +24,58 @@ from lesionseg.data.source import FilePair, Sample, Subset
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
-SMALL = 96
-"""Height and width in pixels of the copy that is kept of an image and of a mask."""
-LARGE = 1024
-"""Longer side in pixels from which regions are counted in a smaller copy."""
+SMALL = 96  # pixels, height and width of the copy that is kept of an image and of a mask
+LARGE = (
+    1024  # pixels, longer side from which regions are counted in a smaller copy, as labelling is slower than reading
+)
+ORIENTATION_MARKS = (b"eXIf", b"exif", b"XML:com.adobe.xmp")
+"""A PNG without any of these has no orientation; Pillow would decode all of it to be sure."""
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """Format and shape of a file.
+    """Format and shape of a file, as its header tells them."""
 
-    Attributes:
-        format: Pillow's name of the format, for example `JPEG`; None for a computed sample.
-        mode: Pillow's mode as stored, for example `RGB`.
-        suffix: Suffix of the name in lower case.
-        orientation: EXIF orientation; 1 is upright.
-        shape: (H, W) once it is turned upright.
-        profile: Name of the ICC profile if it changes colours.
-    """
+    format: str | None  # Pillow's name, for example `JPEG`; None for a computed sample
+    mode: str  # Pillow's mode as stored, for example `RGB`
+    suffix: str  # of the name, in lower case
+    orientation: int  # EXIF orientation; 1 is upright
+    shape: tuple[int, int]  # (H, W) once it is turned upright
+    profile: str | None = None  # name of the ICC profile of a photograph if it changes colours
 
-    format: str | None
-    mode: str
-    suffix: str
-    orientation: int
-    shape: tuple[int, int]
-    profile: str | None = None
+    @property
+    def stored_shape(self) -> tuple[int, int]:
+        """(H, W) as the pixels lie in the file."""
+        return self.shape[::-1] if self.orientation in ON_ITS_SIDE else self.shape
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """File of an image, a (SMALL, SMALL, 3) uint8 RGB copy, and the portrait that finds copies of it."""
+    """Contents of an image."""
 
     file: FileFacts
-    small: Array
-    portrait: Portrait
+    small: Array  # (SMALL, SMALL, 3) RGB
+    portrait: Portrait  # finds copies of it
 
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """Contents of a mask.
-
-    Attributes:
-        file: File of the mask.
-        levels: (256,) number of pixels of each grey level.
-        coloured: Whether the channels differ.
-        small: (SMALL, SMALL) uint8 in {0, 1}.
-        share: Share of the pixels that is lesion, 0 to 1.
-        pieces: Number of connected regions.
-        content: Digest of the lesion's pixels.
-    """
+    """Contents of a mask."""
 
     file: FileFacts
-    levels: NDArray[np.int64]
-    coloured: bool
-    small: Array
-    share: float
-    pieces: int
-    content: bytes
+    levels: NDArray[np.int64]  # (256,) number of pixels of each grey level
+    coloured: bool  # whether the channels differ
+    small: Array  # (SMALL, SMALL) in {0, 1}
+    share: float  # of the pixels that is lesion, 0 to 1
+    pieces: int  # connected regions
+    content: bytes  # digest of the lesion's pixels
 
 
 @dataclass(frozen=True)
 class FileFault:
-    """Reason why a file cannot be read: `unreadable`, `truncated` or `empty`, and a sentence."""
+    """Reason why a file cannot be read, as a sentence."""
 
-    kind: str
+    kind: str  # `unreadable`, `truncated` or `empty`
     text: str
 
 
@@ -96,7 +84,7 @@ class Examination:
     """Facts about one sample, or faults where a file cannot be read."""
 
     sample: Sample
-    part: Subset
+    subset: Subset
     image: ImageFacts | FileFault
     mask: MaskFacts | FileFault
 
@@ -106,30 +94,21 @@ class Examination:
         return self.sample.id
 
 
-def examine(sample: Sample, part: Subset) -> Examination:
+def examine(sample: Sample, subset: Subset) -> Examination:
     """Reads a sample's files whole; returns faults instead of raising."""
     if isinstance(sample, FilePair):
-        return Examination(sample, part, _image_file(sample.image_path), examine_mask(sample.mask_path))
+        return Examination(sample, subset, _examine_image(sample.image_path), examine_mask(sample.mask_path))
     image, mask = sample.read()
     shape = image.shape[0], image.shape[1]
     image_facts = ImageFacts(FileFacts(None, "RGB", "", UPRIGHT, shape), resize_image(image, SMALL), portrait(image))
     mask_facts = _mask_facts(FileFacts(None, "L", "", UPRIGHT, shape), mask * np.uint8(255), coloured=False)
-    return Examination(sample, part, image_facts, mask_facts)
-
-
-def _image_file(path: Path) -> ImageFacts | FileFault:
-    try:
-        file = _file_facts(path)
-        pixels = read_photograph(path, for_size=SIDE).pixels
-    except InputError as error:
-        return _fault(path, error)
-    return ImageFacts(file, resize_image(pixels, SMALL), portrait(pixels))
+    return Examination(sample, subset, image_facts, mask_facts)
 
 
 def examine_mask(path: Path) -> MaskFacts | FileFault:
     """Reads a mask's file whole; returns a fault instead of raising."""
     try:
-        file = _file_facts(path)
+        file = file_facts(path)
         grey = read_grey(path)
         coloured = file.mode not in ("1", "L", "LA") and not file.mode.startswith("I") and _is_coloured(path)
     except InputError as error:
@@ -137,40 +116,46 @@ def examine_mask(path: Path) -> MaskFacts | FileFault:
     return _mask_facts(file, grey, coloured=coloured)
 
 
-def _file_facts(path: Path) -> FileFacts:
-    """Reads a file's header.
+def file_facts(path: Path, *, is_photograph: bool = False) -> FileFacts:
+    """Reads a file's header; only that of a photograph tells the profile of its colours.
 
     Raises:
         InputError: It is no image.
     """
     with opened_image(path) as image:
-        orientation = exif_orientation(image)
-        width, height = image.size
+        width, height = image.size  # before Pillow loads a PNG to find its orientation
+        is_plain = image.format == "PNG" and not any(mark in path.read_bytes() for mark in ORIENTATION_MARKS)
+        orientation = UPRIGHT if is_plain else exif_orientation(image)
         # Pillow already returns the upright size of a TIFF.
         turned = orientation in ON_ITS_SIDE and image.format != "TIFF"
         shape = (width, height) if turned else (height, width)
-        return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, profile_name(image))
+        profile = profile_name(image) if is_photograph else None
+        return FileFacts(image.format, image.mode, path.suffix.lower(), orientation, shape, profile)
+
+
+def _examine_image(path: Path) -> ImageFacts | FileFault:
+    try:
+        file = file_facts(path, is_photograph=True)
+        pixels = read_photograph(path, for_size=SIDE).pixels
+    except InputError as error:
+        return _fault(path, error)
+    return ImageFacts(file, resize_image(pixels, SMALL), portrait(pixels))
 
 
 def _mask_facts(file: FileFacts, grey: Array, *, coloured: bool) -> MaskFacts:
     levels = level_counts(grey)
     threshold = LESION_ABOVE if levels[2:].any() else 0
     lesion = np.asarray(cv2.threshold(grey, threshold, 1, cv2.THRESH_BINARY)[1], np.uint8)
+    counted = lesion if max(lesion.shape) <= LARGE else resize_mask(lesion, LARGE)
     return MaskFacts(
         file=file,
         levels=levels,
         coloured=coloured,
         small=resize_mask(lesion, SMALL),
         share=cv2.countNonZero(lesion) / lesion.size,
-        pieces=_pieces(lesion),
+        pieces=cv2.connectedComponents(counted, connectivity=8)[0] - 1,
         content=hashlib.blake2b(np.packbits(lesion).data, digest_size=16).digest(),
     )
-
-
-def _pieces(lesion: Array) -> int:
-    """Counts regions, in a smaller copy of a large mask because labelling takes longer than reading."""
-    small = lesion if max(lesion.shape) <= LARGE else resize_mask(lesion, LARGE)
-    return cv2.connectedComponents(small, connectivity=8)[0] - 1
 
 
 def _is_coloured(path: Path) -> bool:

@@ -2,27 +2,28 @@
 
 import csv
 import shutil
-import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
-from rich.progress import track
 
 from lesionseg.data.check.diagnosis import Diagnosis
 from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
 from lesionseg.data.check.findings import Finding
-from lesionseg.data.check.mask_cleaning import cleaned, faults_in_words, is_clean
+from lesionseg.data.colours import WHITE
 from lesionseg.data.folder import Folder
+from lesionseg.data.image_file import UPRIGHT, open_image
+from lesionseg.data.masks import read_grey, white_mask
 from lesionseg.data.names import archive_image, as_read
 from lesionseg.data.source import SUBSETS, FilePair, Source
 from lesionseg.errors import InputError
-from lesionseg.system.machine import usable_cores
+from lesionseg.system.machine import on_all_cores
 
 LOG, GROUPS = "fixes.csv", "groups.csv"
 COLUMNS = ("id", "part", "image", "mask", "what was wrong", "what was done")
@@ -36,12 +37,20 @@ BEYOND_REPAIR = (
     *("unreadable_mask", "truncated_mask", "empty_mask_file", "mask_of_other_size", "turned_mask"),
     *("photograph_as_mask", "class_mask"),
 )
-IN_PARTS = ("copy_in_other_part", "near_copy_in_other_part", "group_in_two_parts", "archive_image_in_two_parts")
+IN_SUBSETS = ("copy_in_other_part", "near_copy_in_other_part", "group_in_two_parts", "archive_image_in_two_parts")
 LOOSE = ("image_without_mask", "mask_without_image", "images_of_one_name", "masks_of_one_name", "unused_picture")
 """Findings about files that are in no sample."""
+WORDS = {
+    "jpeg_mask": "a JPEG",
+    "grey_mask": "grey levels",
+    "dark_mask": "too dark",
+    "inverted_mask": "lesion and skin exchanged",
+    "coloured_mask": "in colours",
+}
 
+Array = NDArray[np.uint8]
 Key = tuple[str, str]
-"""Id and part of a sample."""
+"""Id and subset of a sample."""
 
 
 class Treatment(NamedTuple):
@@ -54,29 +63,19 @@ class Treatment(NamedTuple):
 
 @dataclass(frozen=True)
 class Repair:
-    """What was written.
+    """Numbers of what was written."""
 
-    Attributes:
-        folder: Folder of the copy.
-        copied: Number of pairs that were right.
-        mended: Number of pairs that were repaired.
-        left_out: Number of pairs and loose files that were not written.
-        has_groups: Whether there is a table of lesions or patients.
-    """
-
-    folder: Path
-    copied: int
-    mended: int
-    left_out: int
-    has_groups: bool
+    folder: Path  # of the copy
+    copied: int  # pairs that were right
+    mended: int  # pairs that were repaired
+    left_out: int  # pairs and loose files that were not written
+    has_groups: bool  # whether there is a table of lesions or patients
 
 
 def check_target(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Refuses a folder that is not empty, that the data are in, or that is in the data.
+    """Refuses a folder for the copy that is not empty, that the data are in, or that is in the data.
 
-    Args:
-        folder: Folder for the copy.
-        settings: Settings of the data source; every `root` in them counts.
+    Every `root` in the data source's settings counts.
 
     Raises:
         InputError: The folder is refused.
@@ -92,8 +91,8 @@ def check_target(folder: Path, settings: Mapping[str, Any]) -> None:
 def repair(diagnosis: Diagnosis, folder: Path) -> Repair:
     """Writes the copy and its log, whole or not at all.
 
-    The copy has `images` and `masks`, in `train`, `validation` and `test` where there are parts, and `groups.csv` where
-    lesions or patients are known.
+    The copy has `images` and `masks`, in `train`, `validation` and `test` where there are subsets, and `groups.csv`
+    where lesions or patients are known.
 
     Raises:
         InputError: The set as a whole is wrong, nothing in it can be used, or it is computed and has no files.
@@ -122,9 +121,9 @@ def repaired_source(done: Repair, source: Source) -> Folder:
 def treatments(diagnosis: Diagnosis) -> list[Treatment]:
     """Decides about every sample.
 
-    Samples are left out that cannot be read or understood. Of copies in one part the first is kept, or none where their
-    masks differ. Of one lesion, or one image of a public archive, in several parts, the last of these parts keeps it.
-    Other pictures of one name in several parts all stay; they are renamed.
+    Samples are left out that cannot be read or understood. Of copies in one subset the first is kept, or none where
+    their masks differ. Of one lesion, or one image of a public archive, in several subsets, the last of these keeps it.
+    Other pictures of one name in several subsets all stay; they are renamed.
 
     Raises:
         InputError: The set as a whole is wrong.
@@ -137,17 +136,17 @@ def treatments(diagnosis: Diagnosis) -> list[Treatment]:
     for finding in diagnosis.findings:
         if finding.name in FATAL:
             raise InputError(f"{finding.text}. {finding.kind.title}: no copy is written. {finding.kind.advice}")
-        for one in (one for id_ in finding.ids for one in by_id[id_] if finding.is_about(one.part)):
-            kinds[one.id, one.part].add(finding.name)
+        for one in (one for id_ in finding.ids for one in by_id[id_] if finding.is_about(one.subset)):
+            kinds[_key(one)].add(finding.name)
             if finding.name in BEYOND_REPAIR:
-                reasons[one.id, one.part] = finding.text
+                reasons[_key(one)] = finding.text
     for one, reason in _repeated(diagnosis.findings, by_id, reasons):
-        reasons.setdefault((one.id, one.part), reason)
-    keys = [(one.id, one.part) for one in diagnosis.examinations]
-    return [
-        Treatment(one, frozenset(kinds[key]), reasons.get(key))
-        for one, key in zip(diagnosis.examinations, keys, strict=True)
-    ]
+        reasons.setdefault(_key(one), reason)
+    return [Treatment(one, frozenset(kinds[_key(one)]), reasons.get(_key(one))) for one in diagnosis.examinations]
+
+
+def _key(examination: Examination) -> Key:
+    return examination.id, examination.subset
 
 
 def _repeated(
@@ -156,20 +155,20 @@ def _repeated(
     """Yields samples whose picture or lesion is also kept elsewhere; `gone` grows meanwhile."""
     other_truths = {frozenset(finding.ids) for finding in findings if finding.name == "other_truth"}
     for finding in findings:
-        members = [one for id_ in finding.ids for one in by_id.get(id_, ()) if (one.id, one.part) not in gone]
-        if _is_repeated_in_parts(finding) and members:
-            last = max(SUBSETS.index(one.part) for one in members)
-            yield from ((one, finding.text) for one in members if SUBSETS.index(one.part) < last)
+        members = [one for id_ in finding.ids for one in by_id.get(id_, ()) if _key(one) not in gone]
+        if _is_repeated_in_subsets(finding) and members:
+            last = max(SUBSETS.index(one.subset) for one in members)
+            yield from ((one, finding.text) for one in members if SUBSETS.index(one.subset) < last)
         elif finding.name == "copy_in_part" and len(members) > 1:
             differ = frozenset(finding.ids) in other_truths
             reason = f"{finding.text}{', with different masks' if differ else ''}"
             yield from ((one, reason) for one in members[0 if differ else 1 :])
 
 
-def _is_repeated_in_parts(finding: Finding) -> bool:
-    """Tells whether a finding is about one picture or lesion in several parts, as a name given by an archive is."""
+def _is_repeated_in_subsets(finding: Finding) -> bool:
+    """Tells whether a finding is about one picture or lesion in several subsets, as a name given by an archive is."""
     is_of_archive = finding.name == "id_in_two_parts" and archive_image(finding.ids[0]) is not None
-    return finding.name in IN_PARTS or is_of_archive
+    return finding.name in IN_SUBSETS or is_of_archive
 
 
 def _roots(settings: Mapping[str, Any]) -> Iterator[Path]:
@@ -182,20 +181,18 @@ def _roots(settings: Mapping[str, Any]) -> Iterator[Path]:
 
 def _write(decided: Sequence[Treatment], temporary: Path, folder: Path, diagnosis: Diagnosis) -> Repair:
     kept = [treatment.examination for treatment in decided if treatment.left_out is None]
-    has_parts = len({examination.part for examination in kept}) > 1
+    has_subsets = len({examination.subset for examination in kept}) > 1
     names = _names(kept)
-    places = {key: temporary / key[1] if has_parts else temporary for key in names}
+    places = {key: temporary / key[1] if has_subsets else temporary for key in names}
     for place in dict.fromkeys(places.values()):
         for kind in ("images", "masks"):
             (place / kind).mkdir(parents=True)
 
     def treat(treatment: Treatment) -> dict[str, str] | None:
-        key = treatment.examination.id, treatment.examination.part
+        key = _key(treatment.examination)
         return _treat(treatment, places.get(key, temporary), names.get(key, ""))
 
-    with ThreadPoolExecutor(usable_cores()) as threads:
-        text, hidden = f"copying {len(decided)} pairs", not sys.stdout.isatty()
-        rows = list(track(threads.map(treat, decided), text, total=len(decided), transient=True, disable=hidden))
+    rows = on_all_cores(treat, decided, f"copying {len(decided)} pairs")
     written = [one for one, row in zip(decided, rows, strict=True) if not row or row["what was done"] != LEFT_OUT]
     if not written:
         raise InputError(f"fix={folder}: nothing can be repaired safely, so no copy is written; see check.html")
@@ -207,7 +204,7 @@ def _write(decided: Sequence[Treatment], temporary: Path, folder: Path, diagnosi
     _write_table(temporary / LOG, COLUMNS, [*filter(None, rows), *loose])
     grouped = [one.examination for one in written if one.examination.sample.group is not None]
     if grouped:
-        groups = ({"image_id": names[one.id, one.part], "lesion_id": one.sample.group} for one in grouped)
+        groups = ({"image_id": names[_key(one)], "lesion_id": one.sample.group} for one in grouped)
         _write_table(temporary / GROUPS, ("image_id", "lesion_id"), groups)
     copied, left_out = rows.count(None), len(decided) - len(written) + len(loose)
     return Repair(folder, copied, len(written) - copied, left_out, bool(grouped))
@@ -223,7 +220,7 @@ def _names(kept: Iterable[Examination]) -> dict[Key, str]:
         while name.lower() in taken:
             name, number = f"{plain}_{number}", number + 1
         taken.add(name.lower())
-        names[examination.id, examination.part] = name
+        names[_key(examination)] = name
     return names
 
 
@@ -237,19 +234,19 @@ def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | Non
     sample, image, mask = examination.sample, examination.image, examination.mask
     if not isinstance(sample, FilePair):
         raise InputError("fix copies files, and these data have none; leave fix out")
-    row = {"id": sample.id, "part": examination.part, "image": str(sample.image_path), "mask": str(sample.mask_path)}
+    row = {"id": sample.id, "part": examination.subset, "image": str(sample.image_path), "mask": str(sample.mask_path)}
     if treatment.left_out is not None or not isinstance(image, ImageFacts) or not isinstance(mask, MaskFacts):
         return row | {"what was wrong": treatment.left_out or "cannot be read", "what was done": LEFT_OUT}
     wrong, done = [], []
     target = place / "masks" / f"{name}.png"
-    if is_clean(mask) and "inverted_mask" not in kinds:
+    if _is_clean(mask) and "inverted_mask" not in kinds:
         shutil.copyfile(sample.mask_path, target)
     else:
         try:
-            Image.fromarray(cleaned(sample.mask_path, mask, kinds)).save(target)
+            Image.fromarray(_cleaned(sample.mask_path, mask, kinds)).save(target)
         except InputError as error:
             return row | {"what was wrong": str(error), "what was done": LEFT_OUT}
-        wrong.append(f"mask: {faults_in_words(mask, kinds)}")
+        wrong.append(f"mask: {_faults_in_words(mask, kinds)}")
         done.append(f"mask {'inverted and ' if 'inverted_mask' in kinds else ''}saved as PNG of 0 and 255")
     if name != _plain_name(sample.id):
         wrong.append("another pair has the same name")
@@ -261,6 +258,64 @@ def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | Non
         done.append(f"image renamed to {suffix}")
     shutil.copyfile(sample.image_path, place / "images" / f"{name}{suffix}")
     return row | {"what was wrong": "; ".join(wrong), "what was done": "; ".join(done)} if done else None
+
+
+def _is_clean(mask: MaskFacts) -> bool:
+    """Tells whether a mask's file may stay as it is: a grey or black-and-white PNG of 0 and 255, upright."""
+    file = mask.file
+    is_plain = file.format == "PNG" and file.mode in ("1", "L") and file.orientation == UPRIGHT
+    return is_plain and not mask.levels[1:WHITE].any()
+
+
+def _cleaned(path: Path, mask: MaskFacts, kinds: Collection[str]) -> Array:
+    """Reads a mask as it was meant: (H, W) in {0, 255}, upright.
+
+    Raises:
+        InputError: It is unclear which pixels are lesion.
+    """
+    grey = _two_colours(path) if mask.coloured else read_grey(path)
+    if "dark_mask" in kinds:
+        grey = _two_levels(path, grey)
+    levels = white_mask(grey, str(path))
+    return WHITE - levels if "inverted_mask" in kinds else levels
+
+
+def _two_colours(path: Path) -> Array:
+    """Reads a mask of black and one colour as (H, W) in {0, 255}.
+
+    Raises:
+        InputError: It has other colours, so that it is unclear which one is the lesion.
+    """
+    colours = np.asarray(open_image(path).convert("RGB")).astype(np.uint32)
+    numbers = colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]
+    present = np.unique(numbers)
+    if len(present) != 2 or present[0] != 0:
+        raise InputError(f"{path}: has {len(present)} colours; allowed: black and one other")
+    return np.where(numbers > 0, WHITE, 0).astype(np.uint8)
+
+
+def _two_levels(path: Path, grey: Array) -> Array:
+    """Brightens a mask of 0 and one dark level.
+
+    Raises:
+        InputError: It has several levels, so that it is unclear from which one on it is lesion.
+    """
+    levels = np.unique(grey)
+    if len(levels) != 2 or levels[0] != 0:
+        raise InputError(f"{path}: has {len(levels)} levels up to {levels[-1]}; allowed: 0 and one other")
+    return np.where(grey > 0, WHITE, 0).astype(np.uint8)
+
+
+def _faults_in_words(mask: MaskFacts, kinds: Collection[str]) -> str:
+    """Says what was wrong with a mask that `_is_clean` refuses."""
+    wrong = [text for kind, text in WORDS.items() if kind in kinds]
+    if not mask.levels[2:].any() and mask.levels[1]:
+        wrong.append("0 and 1")
+    if mask.file.mode not in ("1", "L") and not mask.coloured:
+        wrong.append(f"of several channels or bytes (Pillow's mode {mask.file.mode})")
+    if mask.file.format not in ("PNG", "JPEG", "MPO"):
+        wrong.append(f"a {mask.file.format}")
+    return ", ".join(wrong or ["stored in an unusual way"])
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -12,26 +12,16 @@ from lesionseg.data.check.findings import Finding
 from lesionseg.data.image_file import UPRIGHT
 from lesionseg.data.masks import LESION_ABOVE, class_fault, dark_fault
 
-SMALLEST = 32
-"""Side in pixels below which a network cannot see a lesion."""
-FLATTEST = 2.0
-"""Standard deviation in grey levels below which an image shows nothing."""
-LONGEST = 3.0
-"""Longer side over shorter side above which an image is elongated."""
-GREYEST = 2.0
-"""Mean difference of the channels in grey levels below which an image has no colour."""
-SPECK = 0.001
-"""Share of lesion below which a mask is a speck."""
-FULL = 0.995
-"""Share of lesion from which a mask is full."""
-EXCHANGED = 0.4
-"""Share of lesion above which lesion and skin may be exchanged."""
-AROUND = 0.95
-"""Share of the image's edge that is lesion where the two are exchanged."""
-MOST_PIECES = 25
-"""Connected regions; ragged outlines of real ground truth have a few."""
-PHOTOGRAPH = 0.5
-"""Share of pixels that are neither black nor white from which a mask is a photograph."""
+SMALLEST = 32  # pixels of a side below which a network cannot see a lesion
+FLATTEST = 2.0  # standard deviation in grey levels below which an image shows nothing
+LONGEST = 3.0  # longer side over shorter side above which an image is elongated
+GREYEST = 2.0  # mean difference of the channels in grey levels below which an image has no colour
+SPECK = 0.001  # share of lesion below which a mask is a speck
+FULL = 0.995  # share of lesion from which a mask is full
+EXCHANGED = 0.4  # share of lesion above which lesion and skin may be exchanged
+AROUND = 0.95  # share of the image's edge that is lesion where the two are exchanged
+MOST_PIECES = 25  # connected regions; ragged outlines of real ground truth have a few
+PHOTOGRAPH = 0.5  # share of pixels that are neither black nor white from which a mask is a photograph
 
 Found = Iterator[tuple[str, str]]
 """Names of kinds with what was found."""
@@ -44,7 +34,7 @@ def check_image(examination: Examination) -> Iterator[Finding]:
         yield _file_fault(examination, image, "image")
         return
     for name, text in (*_picture(image), *_file(image)):
-        yield Finding(name, (examination.id,), f"{examination.id}: {text}", examination.part)
+        yield Finding(name, (examination.id,), f"{examination.id}: {text}", examination.subset)
 
 
 def check_mask(examination: Examination) -> Iterator[Finding]:
@@ -57,15 +47,13 @@ def check_mask(examination: Examination) -> Iterator[Finding]:
     if not {"class_mask", "dark_mask", "photograph_as_mask"} & {name for name, _ in found}:
         found += _region(mask)
     for name, text in found:
-        yield Finding(name, (examination.id,), f"{examination.id}: {text}", examination.part)
+        yield Finding(name, (examination.id,), f"{examination.id}: {text}", examination.subset)
 
 
 def is_inverted(lesion: NDArray[np.uint8], share: float) -> bool:
-    """Tells whether lesion and skin seem exchanged: lesion all around, and skin inside.
+    """Tells whether lesion, (H, W) in {0, 1}, and skin seem exchanged: lesion all around, and skin inside.
 
-    Args:
-        lesion: (H, W) in {0, 1}, at any size.
-        share: Share of the image that is lesion, 0 to 1.
+    The share of lesion, 0 to 1, may be that of a larger mask.
     """
     if not EXCHANGED < share < FULL:
         return False
@@ -75,7 +63,7 @@ def is_inverted(lesion: NDArray[np.uint8], share: float) -> bool:
 
 def _file_fault(examination: Examination, fault: FileFault, noun: Literal["image", "mask"]) -> Finding:
     name = f"empty_{noun}_file" if fault.kind == "empty" else f"{fault.kind}_{noun}"
-    return Finding(name, (examination.id,), fault.text, examination.part)
+    return Finding(name, (examination.id,), fault.text, examination.subset)
 
 
 def _picture(image: ImageFacts) -> Found:

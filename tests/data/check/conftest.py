@@ -10,7 +10,7 @@ import pytest
 from hydra.utils import instantiate
 from PIL import Image
 
-from lesionseg.data.check import duplicate_checks, examination
+from lesionseg.data.check import examination, set_checks
 from lesionseg.data.check.examination import FileFault
 from lesionseg.data.duplicates import Duplicate
 from lesionseg.data.source import Source
@@ -58,7 +58,7 @@ def folder_source(compose) -> Callable[..., Source]:  # type: ignore[no-untyped-
 def _files_are_examined_once() -> Iterator[None]:
     """Remembers the facts of equal files: planted faults leave most files of the clean set as they are."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_image_file", "examine_mask"):
+        for name in ("_examine_image", "examine_mask"):
             patch.setattr(examination, name, _remembered(getattr(examination, name)))
         yield
 
@@ -86,4 +86,4 @@ def equal_pictures_only(monkeypatch: pytest.MonkeyPatch) -> None:
         pairs = combinations(range(len(digests)), 2)
         return [Duplicate(one, other, 1.0, True) for one, other in pairs if digests[one] == digests[other]]
 
-    monkeypatch.setattr(duplicate_checks, "duplicates_among", duplicates)
+    monkeypatch.setattr(set_checks, "duplicates_among", duplicates)

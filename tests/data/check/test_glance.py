@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from lesionseg.data.cache import DiskCache, open_cache
-from lesionseg.data.check import glance
-from lesionseg.data.check.glance import warn_of_masks
+from lesionseg.data.check import diagnosis
+from lesionseg.data.check.diagnosis import warn_of_masks
 from lesionseg.data.folder import Folder
 
 Draw = Callable[..., Path]
@@ -86,7 +86,7 @@ def test_a_cache_that_is_filled_is_asked_and_no_file(
     levels = np.asarray(Image.open(root / "masks" / "g.png"))
     Image.fromarray(255 - levels).save(root / "masks" / "g.png")
     said(folder_source(root), "disk", tmp_path / "cache", caplog)
-    monkeypatch.setattr(glance, "examine_mask", lambda path: pytest.fail(f"{path} is read again"))
+    monkeypatch.setattr(diagnosis, "examine_mask", lambda path: pytest.fail(f"{path} is read again"))
     monkeypatch.setattr(DiskCache, "__getitem__", lambda self, row: pytest.fail(f"row {row} is looked at again"))
     first, second = said(folder_source(root), "disk", tmp_path / "cache", caplog)
     assert first == second
@@ -100,8 +100,8 @@ def test_of_many_masks_a_sample_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
-    examine = glance.examine_mask
-    monkeypatch.setattr(glance, "examine_mask", lambda path: read.append(path.stem) or examine(path))
-    monkeypatch.setattr(glance, "LOOKED_INTO", 3)
+    examine = diagnosis.examine_mask
+    monkeypatch.setattr(diagnosis, "examine_mask", lambda path: read.append(path.stem) or examine(path))
+    monkeypatch.setattr(diagnosis, "LOOKED_INTO", 3)
     said(folder_source(root), "memory", tmp_path, caplog)
     assert read == ["a", "d", "g"]

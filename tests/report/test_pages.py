@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lesionseg.evaluation.summary import Summary
-from lesionseg.report.wording import area_in_words, how_areas_are_made
+from lesionseg.report.pages import area_in_words, how_areas_are_made
 
 
 @pytest.mark.parametrize(

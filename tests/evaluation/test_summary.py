@@ -9,8 +9,7 @@ import pytest
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
 from lesionseg.evaluation.settings import EvaluationSettings
-from lesionseg.evaluation.summarising import alarms, summarise
-from lesionseg.evaluation.summary import Summary
+from lesionseg.evaluation.summary import Summary, alarms, summarise
 from lesionseg.metrics import formula
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.formula import Counts
