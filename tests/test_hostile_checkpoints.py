@@ -22,9 +22,8 @@ import torch
 
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO
 from lesionseg.checkpoint.pickle_scan import MOST_INSTRUCTIONS, check_pickle
-from lesionseg.checkpoint.reading import read
+from lesionseg.checkpoint.reading import LARGEST_DIRECTORY, LARGEST_PICKLE, open_archive, read
 from lesionseg.checkpoint.rebuild import segmenter_of, source_of
-from lesionseg.checkpoint.zip_archive import LARGEST_DIRECTORY, LARGEST_PICKLE, open_archive
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
@@ -499,6 +498,8 @@ def called_on_many() -> bytes:
 
 
 HOOKED = OrderedDict({0: 1})
+DEEP = b")" + b"\x85" * 900_000
+"""A tuple in a tuple in a tuple ..., whose hash overflows the stack and ends the process."""
 GREEDY: dict[str, Callable[[], bytes]] = {
     "tensor of one number a billion times": lambda: with_storage(tensor(shape=(10**9,), strides=(0,))),
     "tensor of overlapping rows": lambda: with_storage(tensor(shape=(2, 2), strides=(0, 1))),
@@ -530,6 +531,7 @@ GREEDY: dict[str, Callable[[], bytes]] = {
     "storage on its own": lambda: with_storage({"a": RawStorage()}),
     "class on its own": lambda: with_storage({"a": OrderedDict}),
     "class called on thousands": called_on_many,
+    "class called for gigabytes": lambda: zipped(b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R."),
     "dictionary whose methods are replaced": lambda: zipped(pickle.dumps(Call(OrderedDict, state={"items": 1}), 2)),
     "lists in lists": lambda: zipped(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b"."),
     "two to the fifty values": lambda: zipped(pickle.dumps(laughs(), 2)),
@@ -547,6 +549,10 @@ GREEDY: dict[str, Callable[[], bytes]] = {
     "complex number": lambda: zipped(pickle.dumps(1j, 2)),
     "key that is no text": lambda: zipped(pickle.dumps({(1, 2): 3}, 2)),
     "key that cannot be one": lambda: zipped(b"\x80\x02}]Ns."),
+    "key deep in tuples": lambda: zipped(b"\x80\x02}" + DEEP + b"Ns."),
+    "storage with a name deep in tuples": lambda: zipped(
+        b"\x80\x02(X\x07\0\0\0storagectorch\nFloatStorage\n" + DEEP + b"X\x03\0\0\0cpuK\x02tQ."
+    ),
     "extension": lambda: zipped(b"\x80\x02\x82\x01."),
     "nothing in it": lambda: zipped(b"\x80\x02."),
     "no end": lambda: zipped(SMALL[:-1]),

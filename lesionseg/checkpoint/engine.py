@@ -11,14 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesionseg.checkpoint.layout import temperature_of
+from lesionseg.checkpoint.layout import model_facts
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import segmenter_of
-from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError
-from lesionseg.model.engine import ModelFacts, id_digest
 from lesionseg.system.device import describe_device, fastest_precision, pick_device
-from lesionseg.system.files import file_sha256
 from lesionseg.system.processes import refuse_gpu_after_fork
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -27,10 +24,9 @@ SHORT_NAMES = {"32-true": "fp32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
 
 
 class CheckpointEngine:
-    """Runs a checkpoint's segmenter; see `lesionseg.model.engine.Engine`.
+    """Runs the segmenter of a checkpoint or of weights, see `lesionseg.model.engine.Engine`.
 
     Args:
-        path: Checkpoint (`.ckpt`) or weights (`.safetensors`) that training wrote.
         device: `auto`, `cpu`, `cuda` or `cuda:<number>`.
         precision: `auto` (the fastest the device has), `fp32`, `bf16` or `fp16`.
 
@@ -42,7 +38,6 @@ class CheckpointEngine:
         if precision not in ("auto", *PRECISIONS):
             raise InputError(f"precision is {precision}; allowed: auto, {', '.join(PRECISIONS)}")
         checkpoint = read(path)
-        record = checkpoint["lesionseg"]
         self._device = pick_device(device)
         if precision == "auto":
             precision = SHORT_NAMES[fastest_precision(self._device.type)]
@@ -50,16 +45,7 @@ class CheckpointEngine:
         self.segmenter = segmenter_of(checkpoint).to(self._device)
         self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
         self.device = describe_device(self._device, precision)
-        self.facts = ModelFacts(
-            name=record["config"]["name"],
-            image_size=record["config"]["image_size"],
-            postprocessing=self.segmenter.postprocessing,
-            sha256=file_sha256(path),
-            version=record["code"]["version"],
-            temperature=temperature_of(checkpoint),
-            trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
-            is_of_drawn_images=trains_on_drawn_images(record["config"].get("data")),
-        )
+        self.facts = model_facts(checkpoint, path, self.segmenter.postprocessing)
         self._opened_by = os.getpid()
         # A GPU works on one batch at a time anyway, and two would need the memory of two.
         self._turn = nullcontext() if self._device.type == "cpu" else threading.Lock()

@@ -20,6 +20,7 @@ So it opens with `weights_only=True`, which runs no code of the file, and needs 
 
 import reprlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -28,10 +29,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from torch import Tensor
 
 from lesionseg.data.descriptor import ANGLES, RINGS, Descriptor
+from lesionseg.data.synthetic import trains_on_drawn_images
 from lesionseg.errors import InputError, raise_all
-from lesionseg.postprocessing.postprocessing import Tta
+from lesionseg.model.engine import ModelFacts, id_digest
+from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 from lesionseg.postprocessing.temperature import HIGHEST, LOWEST, NEUTRAL
 from lesionseg.system.environment import code_version, library_versions
+from lesionseg.system.files import file_sha256
 
 SEGMENTER_PREFIX = "segmenter."
 """Prefix of the segmenter's weights among those of the Lightning module."""
@@ -42,10 +46,7 @@ FORMAT = 1
 """Number of the layout above."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-ImageSize = Annotated[int, Field(ge=32, le=4096)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Temperature = Annotated[float, Field(ge=LOWEST, le=HIGHEST)]
 # Lightning compares it with its own version to migrate older files, and knows no way from before 2.
 LightningVersion = Annotated[str, Field(pattern=r"^2\.[0-9]{1,6}\.[0-9]{1,6}(\.?(a|b|rc|dev|post)[0-9]{1,12})?$")]
 
@@ -56,61 +57,51 @@ class _Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
 
-class Subsets(_Section):
-    """Ids of the images of each subset."""
-
+class _Subsets(_Section):
     train: list[str]
     validation: list[str]
     test: list[str]
 
 
-class Split(_Section):
-    """How the images were split."""
-
-    parts: Subsets
+class _Split(_Section):
+    parts: _Subsets
     sha256: Sha256
     files: dict[str, str] = Field(default_factory=dict)
 
 
-class Config(_Section):
-    """Configuration of the run; its nodes are checked where they are built."""
+class _Config(_Section):
+    """Configuration, whose nodes are checked where they are built."""
 
     __pydantic_extra__: dict[str, JsonValue]
     name: str
-    seed: Seed
-    image_size: ImageSize
+    seed: Count
+    image_size: Annotated[int, Field(ge=32, le=4096)]
     model: dict[str, JsonValue]
     segmenter: dict[str, JsonValue]
     data: dict[str, JsonValue]
 
 
-class Code(_Section):
-    """Version of lesionseg."""
-
+class _Code(_Section):
     version: str
 
 
-class PostprocessingSettings(_Section):
-    """Fitted settings that replace those of the segmenter."""
-
+class _Settings(_Section):
     threshold: Annotated[float, Field(gt=0, lt=1)]
     views: Tta
     largest_component: bool
     fill_holes: bool
 
 
-class FittedPostprocessing(_Section):
-    """Fitted post-processing; further keys are for people to read."""
+class _Postprocessing(_Section):
+    """Fitted post-processing, whose further keys are for people to read."""
 
     __pydantic_extra__: dict[str, JsonValue]
-    settings: PostprocessingSettings
+    settings: _Settings
     images: Count
-    temperature: Temperature = NEUTRAL
+    temperature: Annotated[float, Field(ge=LOWEST, le=HIGHEST)] = NEUTRAL
 
 
-class Descriptors(_Section):
-    """Descriptors of the training and validation images."""
-
+class _Descriptors(_Section):
     ids: list[str]
     values: Tensor
 
@@ -122,26 +113,22 @@ class Descriptors(_Section):
         return self
 
 
-class Record(_Section):
-    """The section `lesionseg`."""
-
-    config: Config
-    split: Split
-    code: Code
+class _Record(_Section):
+    config: _Config
+    split: _Split
+    code: _Code
     libraries: dict[str, str | None]
     metrics: dict[str, float]
-    decision: FittedPostprocessing | None = None
-    descriptors: Descriptors | None = None
+    decision: _Postprocessing | None = None
+    descriptors: _Descriptors | None = None
 
 
-class Contents(_Section):
-    """The whole checkpoint."""
-
-    lesionseg: Record
+class _Contents(_Section):
+    lesionseg: _Record
     state_dict: dict[str, Tensor]
     epoch: Count
     global_step: Count
-    lightning_version: LightningVersion = Field(alias="pytorch-lightning_version")
+    lightning_version: LightningVersion = Field(alias="pytorch-lightning_version")  # literally, as mypy needs it
 
 
 def check_contents(checkpoint: Any) -> None:
@@ -158,7 +145,7 @@ def check_contents(checkpoint: Any) -> None:
             "version's lesionseg.train has written"
         )
     try:
-        Contents.model_validate(checkpoint)
+        _Contents.model_validate(checkpoint)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise_all("it is incomplete or damaged; copy it again, or give another:", faults)
@@ -181,22 +168,12 @@ def record(
     return contents
 
 
-def descriptors_of(checkpoint: Mapping[str, Any]) -> dict[str, Descriptor]:
-    """Returns the descriptors of the training and validation images by id; older files have none."""
-    found = checkpoint["lesionseg"].get("descriptors")
-    return {} if found is None else dict(zip(found["ids"], found["values"].numpy(), strict=True))
-
-
 def contents_of(
     record: Mapping[str, Any], state: Mapping[str, Tensor], *, epoch: int = 0, global_step: int = 0
 ) -> dict[str, Any]:
-    """Returns the contents of a checkpoint that holds a segmenter and no state of a training.
+    """Returns the contents of a checkpoint that holds the state dict of a segmenter and no state of a training.
 
-    Args:
-        record: What `record` has collected, with the metrics and more.
-        state: State dict of the segmenter.
-        epoch: Number of epochs before the last one.
-        global_step: Number of optimizer steps.
+    The record is what `record` has collected, with the metrics and more. Epochs are counted from 0.
     """
     return {
         "lesionseg": record,
@@ -209,29 +186,37 @@ def contents_of(
 
 def segmenter_state(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Takes the segmenter's state dict out of a checkpoint."""
-    state = section(checkpoint, "state_dict").items()
+    state = checkpoint["state_dict"].items()
     return {name.removeprefix(SEGMENTER_PREFIX): value for name, value in state if name.startswith(SEGMENTER_PREFIX)}
+
+
+def descriptors_of(checkpoint: Mapping[str, Any]) -> dict[str, Descriptor]:
+    """Returns the descriptors of the training and validation images by id; older files have none."""
+    found = checkpoint["lesionseg"].get("descriptors")
+    return {} if found is None else dict(zip(found["ids"], found["values"].numpy(), strict=True))
 
 
 def has_postprocessing(checkpoint: Mapping[str, Any]) -> bool:
     """Tells whether post-processing was fitted on the validation subset."""
-    return section(checkpoint, "lesionseg").get("decision") is not None
+    return checkpoint["lesionseg"].get("decision") is not None
 
 
 def temperature_of(checkpoint: Mapping[str, Any]) -> float:
     """Returns the probabilities' temperature, see `lesionseg.postprocessing.temperature`; 1 if none was fitted."""
-    fitted = section(checkpoint, "lesionseg").get("decision") or {}
+    fitted = checkpoint["lesionseg"].get("decision") or {}
     return float(fitted.get("temperature", NEUTRAL))
 
 
-def section(contents: Any, *keys: str) -> Mapping[str, Any]:
-    """Returns a section of a checkpoint.
-
-    Raises:
-        InputError: The checkpoint has no such section.
-    """
-    for key in keys:
-        contents = contents.get(key) if isinstance(contents, Mapping) else None
-    if not isinstance(contents, Mapping):
-        raise InputError(f"it has no section {'.'.join(keys)}; give a file that lesionseg.train has written")
-    return contents
+def model_facts(checkpoint: Mapping[str, Any], path: Path, postprocessing: Postprocessing) -> ModelFacts:
+    """Collects what prediction needs to know of the checkpoint at `path` and the post-processing in use."""
+    record = checkpoint["lesionseg"]
+    return ModelFacts(
+        name=record["config"]["name"],
+        image_size=record["config"]["image_size"],
+        postprocessing=postprocessing,
+        sha256=file_sha256(path),
+        version=record["code"]["version"],
+        temperature=temperature_of(checkpoint),
+        trained_on=frozenset(id_digest(id_) for id_ in record["split"]["parts"]["train"]),
+        is_of_drawn_images=trains_on_drawn_images(record["config"].get("data")),
+    )

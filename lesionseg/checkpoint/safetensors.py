@@ -30,12 +30,7 @@ LARGEST_HEADER = 64 * 2**20
 
 
 def write_safetensors(checkpoint: Mapping[str, Any], path: Path) -> None:
-    """Writes the segmenter of a checkpoint with its configuration, whole or not at all.
-
-    Args:
-        checkpoint: Contents of a checkpoint, see `lesionseg.checkpoint.layout`.
-        path: New file; a file that is there is replaced.
-    """
+    """Writes the segmenter of a checkpoint with its configuration, whole or not at all, over any file that is there."""
     from safetensors.torch import save
 
     contents = {key: checkpoint[key] for key in KEPT} | ({AVERAGED: None} if AVERAGED in checkpoint else {})
@@ -52,10 +47,7 @@ def write_safetensors(checkpoint: Mapping[str, Any], path: Path) -> None:
 
 
 def read_safetensors(path: Path) -> dict[str, Any]:
-    """Reads weights with their configuration; the caller checks the contents.
-
-    Returns:
-        The contents as those of a checkpoint without the state of a training.
+    """Reads weights with their configuration as a checkpoint without the state of a training, which the caller checks.
 
     Raises:
         InputError: The file is damaged or absurdly large, or lesionseg did not write it.

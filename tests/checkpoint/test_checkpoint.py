@@ -13,8 +13,7 @@ from torch import nn
 from lesionseg.checkpoint.layout import segmenter_state, temperature_of
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_postprocessing
 from lesionseg.checkpoint.reading import read
-from lesionseg.checkpoint.rebuild import segmenter_of, source_of
-from lesionseg.checkpoint.safe_build import build_named
+from lesionseg.checkpoint.rebuild import build_named, segmenter_of, source_of
 from lesionseg.data.combined import Combined
 from lesionseg.data.source import Source
 from lesionseg.data.synthetic import Synthetic
@@ -100,15 +99,6 @@ def test_buffers_that_are_not_stored_are_computed(checkpoint: dict[str, Any], mo
     checkpoint["state_dict"] = {f"segmenter.{name}": tensor for name, tensor in state.items()}
     checkpoint["lesionseg"]["config"]["model"] = {"_target_": "lesionseg.model.computed.Computed", "width": 3}
     assert torch.equal(segmenter_of(checkpoint).network.ramp, torch.arange(3))
-
-
-@pytest.mark.parametrize(
-    "contents", [{}, {"lesionseg": 5}, {"lesionseg": {"config": None}}, {"lesionseg": {"config": {}}}]
-)
-def test_a_checkpoint_without_its_sections_is_an_input_error(contents: dict[str, Any]) -> None:
-    for rebuild in (segmenter_of, source_of):
-        with pytest.raises(InputError, match="it has no section"):
-            rebuild(contents)
 
 
 def test_the_source_is_rebuilt_from_the_file_alone(checkpoint: dict[str, Any]) -> None:

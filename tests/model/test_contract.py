@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from lesionseg.checkpoint.safe_build import build_named
+from lesionseg.checkpoint.rebuild import build_named
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF
 from lesionseg.model.segmenter import Segmenter

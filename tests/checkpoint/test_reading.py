@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lesionseg.checkpoint.zip_archive import open_archive
+from lesionseg.checkpoint.reading import open_archive
 from lesionseg.errors import InputError
 
 
