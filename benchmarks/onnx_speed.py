@@ -22,9 +22,9 @@ from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.checkpoint.reading import read
 from lesionseg.data.image_file import read_photograph, resize_image
 from lesionseg.data.names import is_readable
-from lesionseg.exporting.deployed import Deployed, exported
-from lesionseg.exporting.facts import collect_facts
-from lesionseg.exporting.onnx import OnnxEngine, write_onnx
+from lesionseg.exporting.deployed import Deployed, collect_facts, exported
+from lesionseg.exporting.onnx import OnnxEngine
+from lesionseg.exporting.onnx_writing import write_onnx
 
 Batch = NDArray[np.uint8]
 Predict = Callable[[Batch], NDArray[np.float32]]

@@ -19,7 +19,7 @@ def export(cfg: DictConfig) -> dict[str, float]:
 
     Returns:
         `largest_difference` of a probability and `differing_mask_share` of the pixels, both 0 to 1; of int8 also
-        `dice_before` and `dice_after`.
+        `dice_before` and `dice_after` on the validation subset.
 
     Raises:
         InputError: A setting or the checkpoint is wrong, something is not installed, the file is there already, or the

@@ -92,7 +92,7 @@ def test_wrong_settings_are_refused(smoke_run: Path, tmp_path: Path, overrides: 
 
 
 def test_what_is_not_installed_is_named(smoke_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lesionseg.exporting.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("lesionseg.exporting.exporting.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"needs onnx, onnxscript, onnxruntime: pip install 'lesionseg\[export\]'"):
         export(configuration(smoke_run, tmp_path / "model.onnx"))
 
@@ -129,10 +129,10 @@ def test_int8_that_loses_too_much_is_not_kept(
 ) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    from lesionseg.exporting import quantising
+    from lesionseg.exporting import exporting
 
     values = iter([0.9, 0.8])
-    monkeypatch.setattr(quantising, "mean_dice", lambda *_: next(values))
+    monkeypatch.setattr(exporting, "mean_dice", lambda *_: next(values))
     with pytest.raises(SystemExit):
         export(configuration(smoke_run, tmp_path / "model.onnx", "int8=true"))
     assert "int8 loses 0.1000 Dice; int8_tolerance=0.01" in capsys.readouterr().err

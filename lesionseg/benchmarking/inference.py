@@ -13,8 +13,8 @@ from torch import Tensor
 from lesionseg.benchmarking.subject import Subject
 from lesionseg.benchmarking.timing import NotMeasurableError, Row, Speed, Work, first_line
 from lesionseg.exporting.deployed import Deployed, exported
+from lesionseg.exporting.exporting import NEEDED
 from lesionseg.exporting.opening import INPUT, OUTPUTS
-from lesionseg.exporting.settings import NEEDED
 from lesionseg.training.optimizer import random_batch
 
 WAYS = {"eager": "eager", "compiled": "compiled", "onnx": "ONNX Runtime"}
@@ -114,7 +114,7 @@ def _work(subject: Subject, way: str, call: Callable[[], object], image: Tensor,
 
 
 def _model(subject: Subject, size: int) -> bytes:
-    from lesionseg.exporting.onnx import converted  # needs the extra
+    from lesionseg.exporting.onnx_writing import converted  # needs the extra
 
     segmenter = copy.deepcopy(subject.segmenter).cpu()
     model: bytes = converted(exported(Deployed(segmenter, size))).SerializeToString()

@@ -1,22 +1,23 @@
 """Whether an exported file computes what its checkpoint does, on real photographs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lesionseg.checkpoint.rebuild import source_of
 from lesionseg.data.image_file import read_image, resize_image
 from lesionseg.data.names import is_readable, readable_text
+from lesionseg.data.source import Sample
 from lesionseg.data.split import own_samples
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
-from lesionseg.exporting.deployed import Deployed
+from lesionseg.exporting.deployed import Deployed, predicted
 from lesionseg.exporting.opening import ExportedEngine
+from lesionseg.metrics.dice import Dice
+from lesionseg.postprocessing.run_length import RunLengthMask
 
 DRAWN_SIZES = ((450, 600), (257, 131), (96, 96))
 """Heights and widths in pixels of drawn images: like photographs, odd and small."""
@@ -24,8 +25,7 @@ DRAWN_SIZES = ((450, 600), (257, 131), (96, 96))
 Array = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """Difference between two models on the same images."""
 
     probability: float
@@ -35,21 +35,26 @@ class Difference:
 
 
 def difference(engine: ExportedEngine, deployed: Deployed, batches: Sequence[Array]) -> Difference:
-    """Compares a file with the model it was made from, in float32 on the CPU.
-
-    Args:
-        engine: Engine of the file.
-        deployed: Model.
-        batches: Batches (B, H, W, 3) uint8 RGB of any sizes.
-    """
+    """Compares a file with the model it was made from, in float32 on the CPU, on batches (B, H, W, 3) uint8 RGB."""
     largest, differing, pixels = 0.0, 0, 0
     for batch in batches:
-        (probability, mask), (expected, expected_mask) = engine.run(batch), _expected(deployed, batch)
+        (probability, mask), (expected, expected_mask) = engine.run(batch), predicted(deployed, batch)
         # A NaN is the largest difference of all: np.max keeps it, as Python's max would not.
         largest = float(np.max([largest, float(np.abs(probability - expected).max())]))
         differing += int(np.count_nonzero(mask != expected_mask))
         pixels += mask.size
     return Difference(largest, differing / pixels)
+
+
+def mean_dice(engine: ExportedEngine, samples: Sequence[Sample]) -> float:
+    """Returns the mean Dice of the samples, each scored at its ground truth's own size, 0 to 1."""
+    return float(np.mean([_dice(engine, sample) for sample in samples]))
+
+
+def _dice(engine: ExportedEngine, sample: Sample) -> float:
+    image, target = sample.read_resized(engine.facts.image_size).image, sample.mask()
+    mask = engine.facts.postprocessing.mask(engine.probability(image[None])[0], target.shape)
+    return float(Dice().score(mask.counts(RunLengthMask.of(target))))
 
 
 def at_own_size(images: Sequence[Array]) -> Iterator[Array]:
@@ -62,11 +67,6 @@ def at_network_size(images: Sequence[Array], image_size: int) -> Array:
     return np.stack([resize_image(image, image_size) for image in images])
 
 
-def _expected(deployed: Deployed, batch: Array) -> Any:
-    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        return tuple(result.numpy() for result in deployed(torch.from_numpy(np.require(batch, requirements="W"))))
-
-
 class Photographs(NamedTuple):
     """Photographs to compare on."""
 
@@ -77,12 +77,7 @@ class Photographs(NamedTuple):
 
 
 def photographs(folder: Path | None, checkpoint: Mapping[str, Any], count: int) -> Photographs:
-    """Reads photographs from a folder, else from the checkpoint's validation subset, else draws some.
-
-    Args:
-        folder: Folder of images, not searched recursively; None for the checkpoint's own images.
-        checkpoint: Contents of the checkpoint, as `lesionseg.checkpoint.reading.read` returns them.
-        count: Largest number of images, taken in order of their names.
+    """Reads up to `count` photographs from a folder, else from the checkpoint's validation subset, else draws some.
 
     Raises:
         InputError: There are no images in the folder, or one cannot be read.

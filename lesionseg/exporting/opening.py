@@ -1,16 +1,17 @@
 """What every exported model is to its user, and how a model file of any kind is opened."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionseg.errors import InputError
-from lesionseg.exporting.facts import EXPORT_AGAIN, EmbeddedFacts
-from lesionseg.model.engine import Engine, ModelFacts
+from lesionseg.errors import InputError, first_line
+from lesionseg.exporting.facts import DIGESTS_KEY, EXPORT_AGAIN, KEY, parse_facts
+from lesionseg.model.engine import Engine
 from lesionseg.system.processes import outlive_forks
 
 EXPORTED_SUFFIXES = (".onnx", ".xml")
@@ -27,20 +28,26 @@ Signature = Mapping[str, tuple[str, int]]
 
 
 class ExportedEngine(Engine, ABC):
-    """Runs an exported file, which resizes and thresholds by itself; see `lesionseg.model.engine.Engine`."""
+    """Runs an exported file, which resizes and thresholds by itself; `embedded` is all that it says of itself.
 
-    path: Path
-    facts: ModelFacts
-    embedded: EmbeddedFacts
-    """Everything that the file carries about itself."""
-    device: str
+    Raises:
+        InputError: The metadata are not those of an export.
+    """
+
+    runtime: str
+    """Name of the library that runs the file."""
+
+    def __init__(self, path: Path, contents: bytes, texts: Mapping[str, str]) -> None:
+        self.path = path
+        self.embedded = parse_facts(texts.get(KEY), path, digests=texts.get(DIGESTS_KEY))
+        self.facts = self.embedded.model_facts(sha256(contents).hexdigest())
 
     @abstractmethod
-    def run(self, images: NDArray[np.uint8]) -> Results:
-        """Predicts a batch of any one size.
+    def _run(self, images: NDArray[np.uint8]) -> tuple[Any, Any]:
+        """Computes probability and mask; the runtime may raise any error."""
 
-        Args:
-            images: (B, H, W, 3) uint8 RGB 0..255.
+    def run(self, images: NDArray[np.uint8]) -> Results:
+        """Predicts a batch (B, H, W, 3) uint8 RGB of any one size.
 
         Returns:
             Probability (B, H, W) float32 in [0, 1] and mask (B, H, W) uint8 in {0, 1}.
@@ -48,6 +55,16 @@ class ExportedEngine(Engine, ABC):
         Raises:
             InputError: The runtime fails, or the results do not fit the images.
         """
+        try:
+            probability, mask = self._run(images)
+        except Exception as error:  # the runtimes' own types share no ancestor that could be imported
+            raise InputError(f"{self.path}: {self.runtime} cannot run it: {self._message(error)}") from error
+        for name, result, dtype in zip(OUTPUTS, (probability, mask), (np.float32, np.uint8), strict=True):
+            if not isinstance(result, np.ndarray) or result.shape != images.shape[:3] or result.dtype != dtype:
+                found = f"{result.dtype} {result.shape}" if isinstance(result, np.ndarray) else type(result).__name__
+                allowed = f"{np.dtype(dtype)} {images.shape[:3]}"
+                raise InputError(f"{self.path}: its {name} is {found}; allowed: {allowed}")
+        return probability, mask
 
     def probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Predicts a batch; see `Engine.probability`."""
@@ -56,14 +73,12 @@ class ExportedEngine(Engine, ABC):
     def second_look(self, images: NDArray[np.uint8]) -> None:
         """Returns None, since the file decides itself how it sees an image; see `Engine.second_look`."""
 
-    def checked(self, probability: object, mask: object, images: NDArray[np.uint8]) -> Results:
-        """Returns a model's results if their shapes and types fit its images."""
-        shape = images.shape[:3]
-        for name, result, dtype in zip(OUTPUTS, (probability, mask), (np.float32, np.uint8), strict=True):
-            if not isinstance(result, np.ndarray) or result.shape != shape or result.dtype != dtype:
-                found = f"{result.dtype} {result.shape}" if isinstance(result, np.ndarray) else type(result).__name__
-                raise InputError(f"{self.path}: its {name} is {found}; allowed: {np.dtype(dtype)} {shape}")
-        return probability, mask  # type: ignore[return-value]  # as just checked
+    def _message(self, error: Exception) -> str:
+        return first_line(error)
+
+    def _check_signature(self, found: Signature, allowed: Signature) -> None:
+        if found != allowed:
+            raise InputError(f"{self.path}: its input and outputs are {found}; allowed: {allowed}; {EXPORT_AGAIN}")
 
 
 def open_engine(path: Path, *, device: str, precision: str, threads: int | None = None) -> Engine:
@@ -113,18 +128,3 @@ def read_bounded(path: Path, *, largest: int = LARGEST_FILE) -> bytes:
         raise InputError(f"{path}: has {size} bytes; allowed: at most {largest}")
     with path.open("rb") as file:
         return file.read(largest)
-
-
-def sha256_of(contents: bytes) -> str:
-    """Returns the SHA-256 of these bytes in hexadecimal digits."""
-    return hashlib.sha256(contents).hexdigest()
-
-
-def check_signature(found: Signature, allowed: Signature, path: Path) -> None:
-    """Checks names, types and ranks of a model's input and outputs.
-
-    Raises:
-        InputError: They are not those of an export.
-    """
-    if found != allowed:
-        raise InputError(f"{path}: its input and outputs are {found}; allowed: {allowed}; {EXPORT_AGAIN}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionseg.errors import InputError
-from lesionseg.exporting.facts import DIGESTS_KEY, EXPORT_AGAIN, KEY, EmbeddedFacts, parse_facts
-from lesionseg.exporting.opening import (
-    INPUT,
-    OUTPUTS,
-    ExportedEngine,
-    Results,
-    check_signature,
-    read_bounded,
-    sha256_of,
-)
+from lesionseg.exporting.facts import DIGESTS_KEY, EXPORT_AGAIN, KEY, EmbeddedFacts
+from lesionseg.exporting.opening import INPUT, OUTPUTS, ExportedEngine, read_bounded
 from lesionseg.system.machine import usable_cores
 
 if TYPE_CHECKING:
@@ -45,9 +38,12 @@ def write_openvino(program: ExportedProgram, facts: EmbeddedFacts, path: Path) -
 
     The metadata are written as `rt_info` entries, see `ENTRIES`.
     """
-    import openvino  # from an extra
+    import openvino  # both from extras
 
-    model = _model_of(program, path.with_suffix(".onnx"))
+    from lesionseg.exporting.onnx_writing import converted
+
+    # Not by convert_model, which reports its use to a server.
+    model = _core().read_model(converted(program).SerializeToString())
     _resize_with_antialiasing(model, facts.image_size)
     for output, name in zip(model.outputs, OUTPUTS, strict=True):
         output.get_tensor().set_names({name})
@@ -56,23 +52,8 @@ def write_openvino(program: ExportedProgram, facts: EmbeddedFacts, path: Path) -
     halved = facts.precision == "fp16"
     openvino.save_model(model, path, compress_to_fp16=halved)
     # The weights do not depend on rt_info: written again, they are the same.
-    model.set_rt_info(sha256_of(path.with_suffix(".bin").read_bytes()), [WEIGHTS_KEY])
+    model.set_rt_info(sha256(path.with_suffix(".bin").read_bytes()).hexdigest(), [WEIGHTS_KEY])
     openvino.save_model(model, path, compress_to_fp16=halved)
-
-
-def _model_of(program: ExportedProgram, temporary: Path) -> Any:
-    """Converts a program through an ONNX file without metadata, which OpenVINO would take over.
-
-    `read_model` does it, because `convert_model` reports its use to a server.
-    """
-    import onnx
-
-    from lesionseg.exporting.onnx import converted
-
-    onnx.save(converted(program), temporary)
-    model = _core().read_model(temporary)
-    temporary.unlink()
-    return model
 
 
 def _resize_with_antialiasing(model: Any, image_size: int) -> None:
@@ -93,10 +74,7 @@ def _resize_with_antialiasing(model: Any, image_size: int) -> None:
 
 
 def vetted_entries(contents: bytes, weights_size: int, path: Path) -> dict[str, str]:
-    """Checks that a file is plain XML of standard layers within its weights, before OpenVINO sees it.
-
-    Returns:
-        Its `rt_info` entries named in `ENTRIES`.
+    """Checks that a file is plain XML of standard layers within its weights; returns its `rt_info` in `ENTRIES`.
 
     Raises:
         InputError: It is not; the message says what was found.
@@ -137,42 +115,35 @@ def _check_layers(root: ElementTree.Element, weights_size: int) -> None:
 
 
 class OpenVinoEngine(ExportedEngine):
-    """Runs a model that `lesionseg.export` wrote.
+    """Runs an `.xml` file with its `.bin` beside it on the CPU, see `open_engine`.
 
-    Args:
-        path: The `.xml` file, with the `.bin` file beside it.
-        device: `auto` or `cpu`, which are the same.
-        threads: Number for one call; None for one per core. Several calls run at once if the cores suffice.
+    The first batch of a new size takes OpenVINO seconds. Several calls run at once if their threads find cores.
 
     Raises:
         InputError: OpenVINO is not installed or refuses the model; the files are damaged, not from one export, or hold
             anything but standard layers.
     """
 
+    runtime = "OpenVINO"
+    device = "CPU, OpenVINO"
+
     def __init__(self, path: Path, *, device: str, threads: int | None = None) -> None:
         if device not in ("auto", "cpu"):
             raise InputError(f"device is {device}; allowed for OpenVINO: auto, cpu. For a GPU use format=onnx")
-        self.path = path
         contents, weights = read_bounded(path, largest=LARGEST_XML), read_bounded(path.with_suffix(".bin"))
         entries = vetted_entries(contents, len(weights), path)
-        self.embedded = parse_facts(entries.get(KEY), path, digests=entries.get(DIGESTS_KEY))
-        if entries.get(WEIGHTS_KEY) != sha256_of(weights):
+        super().__init__(path, contents, entries)  # whose SHA-256 covers the weights, as theirs is in it
+        if entries.get(WEIGHTS_KEY) != sha256(weights).hexdigest():
             raise InputError(
                 f"{path.with_suffix('.bin')}: not the weights of {path.name}; copy both files of one export"
             )
-        self._model = _compiled(contents, weights, path, threads or usable_cores())
-        self.facts = self.embedded.model_facts(sha256_of(contents))  # which holds the weights' digest
-        self.device = "CPU, OpenVINO"
+        self._model = self._compiled(contents, weights, threads or usable_cores())
         self._of_thread = threading.local()
 
-    def run(self, images: NDArray[np.uint8]) -> Results:
-        """Predicts a batch, see `ExportedEngine.run`; the first batch of a new size takes OpenVINO seconds."""
-        try:
-            found = self._request().infer({INPUT: images})
-            probability, mask = (np.array(found[name]) for name in OUTPUTS)  # copied: the next call writes over them
-        except RuntimeError as error:
-            raise InputError(f"{self.path}: OpenVINO cannot run it: {_last_line(error)}") from error
-        return self.checked(probability, mask, images)
+    def _run(self, images: NDArray[np.uint8]) -> tuple[Any, Any]:
+        found = self._request().infer({INPUT: images})
+        probability, mask = (np.array(found[name]) for name in OUTPUTS)  # copied: the next call writes over them
+        return probability, mask
 
     def _request(self) -> Any:
         """Returns the thread's own request, since two threads must not share one."""
@@ -180,28 +151,31 @@ class OpenVinoEngine(ExportedEngine):
             self._of_thread.request = self._model.create_infer_request()
         return self._of_thread.request
 
-
-def _compiled(contents: bytes, weights: bytes, path: Path, threads: int) -> Any:
-    """Compiles vetted bytes for float32; OpenVINO would choose bf16 by itself where the CPU has it."""
-    if find_spec("openvino") is None:
-        raise InputError(f"{path} needs OpenVINO: pip install 'lesionseg[openvino]'")
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": usable_cores(),
-        "NUM_STREAMS": max(1, usable_cores() // threads),
-    }
-    try:
-        model = _core().read_model(contents, weights)
-        values = (*model.inputs, *model.outputs)
-        found = {
-            name: (value.element_type.get_type_name(), value.partial_shape.rank.get_length())
-            for value in values
-            for name in value.names
+    def _compiled(self, contents: bytes, weights: bytes, threads: int) -> Any:
+        """Compiles vetted bytes for float32; OpenVINO would choose bf16 by itself where the CPU has it."""
+        if find_spec("openvino") is None:
+            raise InputError(f"{self.path} needs OpenVINO: pip install 'lesionseg[openvino]'")
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": usable_cores(),
+            "NUM_STREAMS": max(1, usable_cores() // threads),
         }
-        check_signature(found, SIGNATURE, path)
-        return _core().compile_model(model, "CPU", settings)
-    except RuntimeError as error:
-        raise InputError(f"{path}: OpenVINO cannot open it: {_last_line(error)}; {EXPORT_AGAIN}") from error
+        try:
+            model = _core().read_model(contents, weights)
+            found = {
+                name: (value.element_type.get_type_name(), value.partial_shape.rank.get_length())
+                for value in (*model.inputs, *model.outputs)
+                for name in value.names
+            }
+            self._check_signature(found, SIGNATURE)
+            return _core().compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            raise InputError(f"{self.path}: OpenVINO cannot open it: {self._message(error)}; {EXPORT_AGAIN}") from error
+
+    def _message(self, error: Exception) -> str:
+        """Returns the last line of OpenVINO's messages, whose first ones name files of its source."""
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        return lines[-1] if lines else type(error).__name__
 
 
 @functools.cache
@@ -210,9 +184,3 @@ def _core() -> Any:
     import openvino  # here: the message for those who lack it is better than a traceback
 
     return openvino.Core()
-
-
-def _last_line(error: Exception) -> str:
-    """Returns the last line of OpenVINO's messages, whose first ones name files of its source."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

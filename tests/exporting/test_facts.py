@@ -7,7 +7,8 @@ import pytest
 from lesionseg.checkpoint.layout import temperature_of
 from lesionseg.checkpoint.reading import read
 from lesionseg.errors import InputError
-from lesionseg.exporting.facts import EmbeddedFacts, collect_facts, parse_facts
+from lesionseg.exporting.deployed import collect_facts
+from lesionseg.exporting.facts import EmbeddedFacts, parse_facts
 from lesionseg.postprocessing.postprocessing import Postprocessing
 
 HERE = Path("model.onnx")

@@ -18,12 +18,11 @@ from torch.nn import functional
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.data.synthetic_image import draw_dermoscopy
-from lesionseg.exporting.deployed import Deployed, exported
-from lesionseg.exporting.facts import EmbeddedFacts, collect_facts
-from lesionseg.exporting.onnx import write_onnx
+from lesionseg.exporting.deployed import Deployed, OwnTorchExport, collect_facts, exported, write_torch_export
+from lesionseg.exporting.facts import EmbeddedFacts
+from lesionseg.exporting.onnx_writing import write_onnx
 from lesionseg.exporting.opening import ExportedEngine, open_exported
 from lesionseg.exporting.openvino import write_openvino
-from lesionseg.exporting.torch_export import OwnTorchExport, write_torch_export
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.model.unet import UNet
 from lesionseg.postprocessing.postprocessing import Postprocessing, Tta

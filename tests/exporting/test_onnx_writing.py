@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.rebuild import source_of
 from lesionseg.data.split import own_samples
+from lesionseg.exporting.comparing import mean_dice
 from lesionseg.exporting.facts import EmbeddedFacts
 from lesionseg.exporting.opening import ExportedEngine, open_exported
 from lesionseg.postprocessing.postprocessing import Postprocessing
@@ -17,7 +18,7 @@ from lesionseg.postprocessing.postprocessing import Postprocessing
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from lesionseg.exporting.quantising import CalibrationImages, mean_dice, quantise  # noqa: E402  (needs the above)
+from lesionseg.exporting.onnx_writing import CalibrationImages, quantise  # noqa: E402  (needs the above)
 
 Exported = Callable[[str], Path]
 
