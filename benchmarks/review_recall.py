@@ -12,7 +12,7 @@ what came before (the probabilities as they are, below 0.75), how many masks fai
 share of all is marked, the means of the expected and of the real Jaccard index, and the area under the ROC curve of
 finding failures by the expected one.
 
-`--fit` prints the weights of `lesionseg.prediction.expected_jaccard` (CONSTANT, STATED, AGREEMENT) as the named
+`--fit` prints the weights of `lesionseg.prediction.prediction` (CONSTANT, STATED, AGREEMENT) as the named
 cameras, left out, would have them: logistic regression with the real Jaccard index as its target, weights not below 0.
 Trainings that are in the folder already are not done again; predictions are.
 """
@@ -37,7 +37,7 @@ from sklearn.metrics import roc_auc_score
 from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.data.image_file import read_photograph, resize_image
 from lesionseg.postprocessing.temperature import softened
-from lesionseg.prediction.expected_jaccard import SUREST, jaccard, stated_jaccard
+from lesionseg.prediction.prediction import SUREST, jaccard, stated_jaccard
 
 Floats = NDArray[np.float64]
 

@@ -22,12 +22,9 @@ def predict(cfg: DictConfig) -> Outcome:
 
     What the same model has done already is skipped, so an interrupted run goes on where it stopped.
 
-    Returns:
-        What became of the images.
-
     Raises:
-        InputError: A setting or the model's file is wrong, there are no images, a file would be overwritten, or the
-            disk is full.
+        InputError: A setting or the model's file is wrong, there are no images, a file would be overwritten, another
+            process writes to the same folder, or the disk is full.
     """
     # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
     from lesionseg.prediction.folder_prediction import predict_folder

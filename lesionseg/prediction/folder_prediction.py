@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from rich.text import Text
 from lesionseg.errors import LONGEST_LIST, InputError
 from lesionseg.exporting.opening import open_engine
 from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, Engine
-from lesionseg.prediction.jobs import Job, Journal, OutputFolder, Outputs, jobs_of, unfinished
+from lesionseg.prediction.jobs import Job, OutputFolder, Outputs
+from lesionseg.prediction.journal import predictions_csv, review_reason
 from lesionseg.prediction.listing import Listed, list_pictures
-from lesionseg.prediction.table import predictions_csv, review_reason
 from lesionseg.prediction.worker import MemoryBudget, Worker
 from lesionseg.system.machine import usable_cores, usable_memory
 
@@ -48,47 +48,40 @@ class Outcome:
 
 
 def predict_folder(cfg: DictConfig) -> Outcome:
-    """Predicts what `cfg.input` names; see `conf/predict.yaml`.
-
-    Raises:
-        InputError: A setting or the model's file is wrong, there are no images, a file would be overwritten, another
-            process writes to the same folder, or the disk is full.
-    """
+    """Predicts what `cfg.input` names; see `lesionseg.predict.predict`."""
     if not 0 <= cfg.review_below <= 1:
         raise InputError(f"review_below is {cfg.review_below}; allowed: 0 (never) to 1")
     if cfg.review not in REVIEW:
         raise InputError(f"review is {cfg.review}; allowed: {', '.join(REVIEW)}")
-    masks = Path(cfg.output)
-    folders = [masks, *(Path(folder) for folder in (cfg.probabilities, cfg.overlays) if folder is not None)]
-    for folder in folders:
+    roots = [Path(folder) for folder in (cfg.output, cfg.probabilities, cfg.overlays) if folder is not None]
+    for root in roots:
         # A second run would take the first one's masks for photographs.
-        if Path(cfg.input).is_dir() and Path(cfg.input).resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"{folder} holds the photographs; give results a folder of their own, for example masks")
-    listed = list_pictures(cfg.input, leave_out=folders)
+        if Path(cfg.input).is_dir() and Path(cfg.input).resolve().is_relative_to(root.resolve()):
+            raise InputError(f"{root} holds the photographs; give results a folder of their own, for example masks")
+    listed = list_pictures(cfg.input, leave_out=roots)
     # One thread each, because every core predicts images of its own, see `_work`.
     engine = open_engine(Path(cfg.checkpoint), device=cfg.device, precision=cfg.precision, threads=1)
-    outputs = Outputs(
-        masks=OutputFolder(masks),
-        probabilities=OutputFolder(Path(cfg.probabilities)) if cfg.probabilities is not None else None,
-        overlays=OutputFolder(Path(cfg.overlays)) if cfg.overlays is not None else None,
+    masks = OutputFolder(Path(cfg.output))
+    probabilities, overlays = (
+        None if folder is None else OutputFolder(Path(folder)) for folder in (cfg.probabilities, cfg.overlays)
     )
     try:
-        with FileLock(outputs.masks.hidden / "lock", timeout=0):
-            return _predict(cfg, listed, outputs, engine)
+        with FileLock(masks.hidden / "lock", timeout=0):
+            return _predict(cfg, listed, Outputs(masks, probabilities, overlays), engine)
     except Timeout as error:
-        raise InputError(f"output={masks}: another process is writing there; wait for it, or give another") from error
+        raise InputError(
+            f"output={cfg.output}: another process is writing there; wait for it, or give another"
+        ) from error
 
 
 def _predict(cfg: DictConfig, listed: Listed, outputs: Outputs, engine: Engine) -> Outcome:
     """Predicts what is left to do, and writes the table even if interrupted."""
-    jobs = jobs_of(listed.pictures, suffix=cfg.suffix)
-    journal = Journal(outputs.masks.hidden / "journal.jsonl")
+    jobs = [Job(picture, cfg.suffix) for picture in listed.pictures]
     looks_twice = cfg.review == "views" and _can_look_twice(engine)
-    model = engine.facts.sha256
-    left = unfinished(jobs, outputs, journal, model=model, overwrite=cfg.overwrite, looks_twice=looks_twice)
+    left = outputs.unfinished(jobs, model=engine.facts.sha256, overwrite=cfg.overwrite, looks_twice=looks_twice)
     for folder in outputs.folders():
         folder.sweep()
-    worker = Worker(engine, outputs, journal, MemoryBudget(int(usable_memory() * SHARE_OF_MEMORY)), looks_twice)
+    worker = Worker(engine, outputs, MemoryBudget(int(usable_memory() * SHARE_OF_MEMORY)), looks_twice)
     outcome = Outcome(skipped=len(jobs) - len(left), unreadable=dict(listed.unsupported))
     print(f"{len(jobs)} images on {engine.device}" + (f"; {outcome.skipped} are done already" * bool(outcome.skipped)))
     if engine.facts.is_of_drawn_images:
@@ -99,7 +92,7 @@ def _predict(cfg: DictConfig, listed: Listed, outputs: Outputs, engine: Engine) 
     try:
         _work(worker, left, outcome)
     finally:
-        _finish(outputs, journal, outcome, cfg.review_below)
+        _finish(outputs, outcome, cfg.review_below)
     _report(outcome, masks=cfg.output, seconds=time.perf_counter() - start)
     return outcome
 
@@ -118,8 +111,9 @@ def _work(worker: Worker, jobs: Sequence[Job], outcome: Outcome) -> None:
     """
     cores = usable_cores()
     chunks = _chunks(jobs, cores, most=max(1, PIXELS_TOGETHER // worker.engine.facts.image_size**2))
-    with _threads_of_one(cores) as pool, _image_bar("predicting", total=len(jobs)) as advance:
-        running: dict[Future[dict[str, str]], int] = {}
+    running: dict[Future[dict[str, str]], int] = {}
+    with _threads_of_one(cores) as pool, _progress() as progress:
+        bar = progress.add_task("predicting", total=len(jobs))
         try:
             while True:
                 while len(running) < cores and (chunk := next(chunks, None)) is not None:
@@ -130,7 +124,7 @@ def _work(worker: Worker, jobs: Sequence[Job], outcome: Outcome) -> None:
                     unreadable, count = future.result(), running.pop(future)
                     outcome.unreadable |= unreadable
                     outcome.predicted += count - len(unreadable)
-                    advance(count)
+                    progress.advance(bar, count)
         finally:
             for future in running:
                 future.cancel()
@@ -156,9 +150,9 @@ def _chunks(jobs: Sequence[Job], cores: int, *, most: int) -> Iterator[Sequence[
         start += size
 
 
-def _finish(outputs: Outputs, journal: Journal, outcome: Outcome, review_below: float) -> None:
+def _finish(outputs: Outputs, outcome: Outcome, review_below: float) -> None:
     """Writes the table of all masks in the folder, also of earlier runs, and removes temporary files."""
-    entries = [entry for entry in journal.entries.values() if outputs.masks.path(PurePosixPath(entry.mask)).is_file()]
+    entries = [entry for entry in outputs.journal.entries.values() if (outputs.masks.root / entry.mask).is_file()]
     outcome.review = sum(bool(review_reason(entry.measures, review_below)) for entry in entries)
     outputs.masks.write(TABLE, predictions_csv(entries, outcome.unreadable, review_below=review_below))
     for folder in outputs.folders():
@@ -180,21 +174,14 @@ def _report(outcome: Outcome, *, masks: str, seconds: float) -> None:
 
 
 class _ImagesPerSecond(ProgressColumn):
-    """Shows the speed of the last half minute."""
+    """Shows the speed of the last half minute; nothing before the first images are done."""
 
     def render(self, task: Task) -> Text:
-        """Returns the speed in words, empty before the first images are done."""
+        """Returns the speed in words."""
         return Text(f"{task.speed:.1f} images/s" if task.speed else "")
 
 
-@contextmanager
-def _image_bar(title: str, *, total: int) -> Iterator[Callable[[int], None]]:
-    """Shows a progress bar while the block runs, on a terminal only.
-
-    Yields:
-        Function to call with the number of images that have just been done.
-    """
+def _progress() -> Progress:
+    """Makes a progress bar that is shown on a terminal only."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _ImagesPerSecond())
-    with Progress(*columns, TimeRemainingColumn(), transient=True, disable=not sys.stdout.isatty()) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda count: progress.advance(task, count)
+    return Progress(*columns, TimeRemainingColumn(), transient=True, disable=not sys.stdout.isatty())

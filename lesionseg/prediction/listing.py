@@ -18,7 +18,7 @@ from lesionseg.errors import InputError, raise_all
 
 WILDCARDS = re.compile(r"[*?\[]")
 ANY_FOLDERS = "**"
-"""Part of a pattern that stands for any number of nested folders, or none."""
+"""Section of a pattern that stands for any number of nested folders, or none."""
 
 Identity = tuple[int, int]
 """Device and number of a folder, whatever links it was reached by."""
@@ -64,11 +64,12 @@ def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> Listed:
     named = os.path.expanduser(input_)
     if os.path.isfile(named):
         return Listed([_single(Path(named))], {}, {})
-    top, parts = _split(Path(named)) if named and not os.path.isdir(named) else (Path(named), (ANY_FOLDERS, "*"))
+    is_folder = os.path.isdir(named)
+    top, sections = (Path(named), (ANY_FOLDERS, "*")) if is_folder or not named else _split(Path(named))
     results = frozenset(os.path.realpath(folder) for folder in leave_out)
-    _check_folder(input_, top, is_folder=os.path.isdir(named), results=results)
-    files = files_matching(top, parts, leave_out=results)
-    pictures = [Picture(top / file, PurePosixPath(file).with_suffix("")) for file in sorted(files) if _is_picture(file)]
+    _check_folder(input_, top, is_folder=is_folder, results=results)
+    files = sorted(_Walk(sections, results).files(str(top)))
+    pictures = [Picture(top / file, PurePosixPath(file).with_suffix("")) for file in files if _is_picture(file)]
     unsupported, passed_over = _others(files, {picture.name for picture in pictures})
     if not pictures:
         raise_all(f"input={input_}: has no picture that can be read:", list(unsupported.values()))
@@ -77,23 +78,6 @@ def list_pictures(input_: str, *, leave_out: Sequence[Path]) -> Listed:
         )
     _refuse_shared_names(pictures)
     return Listed(pictures, unsupported, passed_over)
-
-
-def _others(files: Sequence[str], readable: Set[PurePosixPath]) -> tuple[dict[str, str], Counter[str]]:
-    """Tells pictures that cannot be read and have no `readable` copy from files to pass over."""
-    unsupported: dict[str, str] = {}
-    passed_over: Counter[str] = Counter()
-    for file in sorted(files):
-        suffix = PurePosixPath(file).suffix.lower()
-        if is_readable(file):
-            passed_over["superpixels"] += not _is_picture(file)
-        elif not is_unsupported(file):
-            passed_over[suffix or "no suffix"] += 1
-        elif PurePosixPath(file).with_suffix("") in readable:
-            passed_over[f"{suffix} beside a readable picture of the same name"] += 1
-        else:
-            unsupported[file] = unsupported_text(file)
-    return unsupported, +passed_over
 
 
 def _single(path: Path) -> Picture:
@@ -105,22 +89,19 @@ def _single(path: Path) -> Picture:
 
 
 def _split(pattern: Path) -> tuple[Path, Sequence[str]]:
-    """Splits a pattern into the folder before its first wildcard and the parts from there on."""
+    """Splits a pattern into the folder before its first wildcard and the sections from there on."""
     parts = pattern.parts
     fixed = 0
-    while fixed < len(parts) - 1 and _is_plain(Path(*parts[: fixed + 1])):
+    while fixed < len(parts) - 1 and (not WILDCARDS.search(parts[fixed]) or Path(*parts[: fixed + 1]).is_dir()):
         fixed += 1
     return Path(*parts[:fixed]), parts[fixed:]
 
 
-def _is_plain(folder: Path) -> bool:
-    return not WILDCARDS.search(folder.name) or folder.is_dir()
-
-
-def _check_folder(input_: str, top: Path, *, is_folder: bool, results: frozenset[str]) -> None:
+def _check_folder(input_: str, top: Path, *, is_folder: bool, results: Set[str]) -> None:
     if not input_ or not top.is_dir() or not (is_folder or WILDCARDS.search(input_)):
+        missing = "" if top.is_dir() else f" (looked for {top.absolute()})"
         raise InputError(
-            f"input={input_}: there is no such file or folder{_missing(top)}; "
+            f"input={input_}: there is no such file or folder{missing}; "
             "allowed: an image, a folder of images, or a pattern such as 'photos/**/*.jpg'"
         )
     if is_folder and os.path.realpath(top) in results:
@@ -130,12 +111,25 @@ def _check_folder(input_: str, top: Path, *, is_folder: bool, results: frozenset
         )
 
 
-def _missing(top: Path) -> str:
-    return "" if top.is_dir() else f" (looked for {top.absolute()})"
-
-
 def _is_picture(file: str) -> bool:
     return is_readable(file) and not os.path.splitext(file)[0].endswith(SUPERPIXELS)
+
+
+def _others(files: Sequence[str], readable: Set[PurePosixPath]) -> tuple[dict[str, str], Counter[str]]:
+    """Tells pictures that cannot be read and have no `readable` copy from files to pass over."""
+    unsupported: dict[str, str] = {}
+    passed_over: Counter[str] = Counter()
+    for file in files:
+        suffix = PurePosixPath(file).suffix.lower()
+        if is_readable(file):
+            passed_over["superpixels"] += not _is_picture(file)
+        elif not is_unsupported(file):
+            passed_over[suffix or "no suffix"] += 1
+        elif PurePosixPath(file).with_suffix("") in readable:
+            passed_over[f"{suffix} beside a readable picture of the same name"] += 1
+        else:
+            unsupported[file] = unsupported_text(file)
+    return unsupported, +passed_over
 
 
 def _refuse_shared_names(pictures: Sequence[Picture]) -> None:
@@ -150,51 +144,61 @@ def _refuse_shared_names(pictures: Sequence[Picture]) -> None:
     )
 
 
-def files_matching(top: Path, parts: Sequence[str], *, leave_out: Set[str]) -> list[str]:
-    """Lists the files whose path below a folder fits a pattern.
+class _Walk:
+    """Searches folders for the files whose path below the top fits a pattern.
 
     Args:
-        top: Folder.
-        parts: Patterns for each folder on the way and, last, for the file, for example `("**", "*.jpg")`; see
-            `fnmatch`. Hidden names (`.name`) fit only a part that begins with a dot.
-        leave_out: Real paths of folders below `top` that are not entered.
-
-    Returns:
-        Paths below `top`, with `/` on any system, in no order.
-
-    Raises:
-        InputError: A folder that may have such files cannot be read.
+        sections: Patterns for each folder on the way and, last, for the file, for example `("**", "*.jpg")`; see
+            `fnmatch`. Hidden names (`.name`) fit only a section that begins with a dot.
+        leave_out: Real paths of folders that are not entered.
     """
-    parts = [*parts, "*"] if parts[-1] == ANY_FOLDERS else list(parts)
-    return list(_Walk(parts, leave_out).files(str(top), "", _with_skips({0}, parts), frozenset()))
 
+    def __init__(self, sections: Sequence[str], leave_out: Set[str]) -> None:
+        self._sections = [*sections, "*"] if sections[-1] == ANY_FOLDERS else list(sections)
+        self._leave_out = leave_out
 
-@dataclass(frozen=True)
-class _Walk:
-    parts: Sequence[str]
-    leave_out: Set[str]
-
-    def files(self, folder: str, prefix: str, positions: Set[int], around: Set[Identity]) -> Iterator[str]:
-        """Walks a folder that was reached through the folders `around`.
+    def files(
+        self, folder: str, prefix: str = "", positions: Set[int] = frozenset({0}), around: Set[Identity] = frozenset()
+    ) -> Iterator[str]:
+        """Lists paths below the top, with `/` on any system, in no order.
 
         Args:
-            folder: Path of the folder.
-            prefix: Its path below the top, followed by `/`; empty for the top.
-            positions: Indices of the parts that may come next, as the folders so far can fit in more than one way.
-            around: Identities that would make a link a circle.
+            folder: Folder to search.
+            prefix: Path below the top, followed by `/`.
+            positions: Indices of the sections that may come next, as the folders so far can fit in more than one way.
+            around: Folders that a link in a circle would lead back to.
+
+        Raises:
+            InputError: A folder that may have such files cannot be read.
         """
         entries, identity = _entries(folder)
         if identity in around:
             return
+        positions = self._with_skips(positions)
         for entry in entries:
-            if _is_file(entry):
-                if len(self.parts) - 1 in positions and _fits(entry.name, self.parts[-1]):
+            # A link that leads nowhere is neither file nor folder.
+            if os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file():
+                if len(self._sections) - 1 in positions and _fits(entry.name, self._sections[-1]):
                     yield prefix + entry.name
-            elif (after := _after(entry.name, positions, self.parts)) and self._is_entered(entry):
+            elif (after := self._after(entry.name, positions)) and self._is_entered(entry):
                 yield from self.files(entry.path, f"{prefix}{entry.name}/", after, around | {identity})
 
+    def _with_skips(self, positions: Set[int]) -> Set[int]:
+        """Adds the sections that come next if `**` stands for no folder."""
+        reached = set(positions)
+        for position, section in enumerate(self._sections):
+            if section == ANY_FOLDERS and position in reached:
+                reached.add(position + 1)
+        return reached
+
+    def _after(self, name: str, positions: Set[int]) -> Set[int]:
+        """Returns the sections that may come next within a folder of this name; none if nothing below it can fit."""
+        stays = {position for position in positions if self._sections[position] == ANY_FOLDERS and _fits(name, "*")}
+        moves = {position + 1 for position in positions if _fits(name, self._sections[position])}
+        return stays | (moves - {len(self._sections)})
+
     def _is_entered(self, entry: os.DirEntry[str]) -> bool:
-        return os.path.isdir(entry.path) and os.path.realpath(entry.path) not in self.leave_out
+        return os.path.isdir(entry.path) and os.path.realpath(entry.path) not in self._leave_out
 
 
 def _entries(folder: str) -> tuple[list[os.DirEntry[str]], Identity]:
@@ -207,26 +211,5 @@ def _entries(folder: str) -> tuple[list[os.DirEntry[str]], Identity]:
     return listed, (facts.st_dev, facts.st_ino)
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Tells files and links to files from all else; a link that leads nowhere is neither file nor folder."""
-    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()
-
-
-def _after(name: str, positions: Set[int], parts: Sequence[str]) -> Set[int]:
-    """Returns the parts that may come next within a folder of this name; none if nothing below it can fit."""
-    stays = {position for position in positions if parts[position] == ANY_FOLDERS and _fits(name, "*")}
-    moves = {position + 1 for position in positions if position + 1 < len(parts) and _fits(name, parts[position])}
-    return _with_skips(stays | moves, parts)
-
-
-def _with_skips(positions: Set[int], parts: Sequence[str]) -> Set[int]:
-    """Adds the parts that come next if `**` stands for no folder."""
-    reached = set(positions)
-    for position, part in enumerate(parts):
-        if part == ANY_FOLDERS and position in reached:
-            reached.add(position + 1)
-    return reached
-
-
-def _fits(name: str, part: str) -> bool:
-    return fnmatch(name, part) and (part.startswith(".") or not name.startswith("."))
+def _fits(name: str, section: str) -> bool:
+    return fnmatch(name, section) and (section.startswith(".") or not name.startswith("."))

@@ -54,13 +54,9 @@ class Predictor:
         return self._engine.device
 
     def predict(self, image: Picture) -> NDArray[np.bool_]:
-        """Outlines the lesion.
+        """Returns a mask (H, W) of bool, true where the lesion is, for the image's pixels as they are stored.
 
-        Args:
-            image: Image of any size. The network sees it upright, by the EXIF orientation of a file or Pillow's image.
-
-        Returns:
-            (H, W) bool, true where the lesion is, for the image's pixels as they are stored.
+        The network sees an image upright, by the EXIF orientation of a file or Pillow's image.
 
         Raises:
             InputError: The file cannot be read, or the array is no image.

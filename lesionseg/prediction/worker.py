@@ -13,19 +13,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionseg.data.colours import WHITE
-from lesionseg.data.image_file import decoded_bytes, file_stamp, read_photograph, resize_image
-from lesionseg.data.masks import encode_grey_png
+from lesionseg.data.image_file import Photograph, decoded_bytes, file_stamp, read_photograph, resize_image
+from lesionseg.data.masks import PREDICTION, draw_outline, encode_grey_png
 from lesionseg.errors import InputError
 from lesionseg.model.engine import Engine
-from lesionseg.prediction.jobs import Entry, Job, Journal, Outputs, crc32
-from lesionseg.prediction.overlay import draw_overlay
+from lesionseg.prediction.jobs import Job, Outputs
+from lesionseg.prediction.journal import Entry, crc32
 from lesionseg.prediction.prediction import Prediction
 
 OVERLAY_SIZE = 1024
 """Pixels of an overlay's longer side at most, enough to judge an outline on a screen."""
 OVERLAY_QUALITY = 90
+EDGE = (60, 0, 45)
+"""RGB of the rim of an overlay's line, a dark pink, so that one of the two stands out from any skin."""
+LINES_ACROSS = 250
+"""Ratio of an overlay's shorter side to the line's thickness."""
 COPIES = 6
 """Bytes per pixel while files are made: a mask or map in grey, its rows in a PNG, and the map in float32."""
+
+Array = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 class MemoryBudget:
@@ -56,17 +63,14 @@ class MemoryBudget:
 
 
 @dataclass(frozen=True)
-class Read:
+class _Read:
     """A photograph that has been read."""
 
     job: Job
-    image: NDArray[np.uint8]
-    """(image_size, image_size, 3) RGB, upright."""
-    shape: tuple[int, int]
-    """(H, W) of the photograph, upright."""
-    orientation: int
     stamp: tuple[int, ...]
     """`file_stamp` of the file."""
+    photograph: Photograph
+    """Photograph whose pixels are resized to the network's size."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,6 @@ class Worker:
 
     engine: Engine
     outputs: Outputs
-    journal: Journal
     budget: MemoryBudget
     looks_twice: bool
     """Whether the network also looks at each image in another way, if it can."""
@@ -90,32 +93,29 @@ class Worker:
             InputError: A result cannot be written.
         """
         unreadable: dict[str, str] = {}
-        read: list[Read] = []
+        read: list[_Read] = []
         for job in jobs:
             try:
                 read.append(self._read(job))
             except InputError as error:
                 unreadable[job.image] = str(error)
         if read:
-            images = np.stack([photograph.image for photograph in read])
+            images = np.stack([each.photograph.pixels for each in read])
             probabilities = self.engine.probability(images)
             second_looks = self.engine.second_look(images) if self.looks_twice else None
-            for number, (photograph, probability) in enumerate(zip(read, probabilities, strict=True)):
+            for number, each in enumerate(read):
                 second_look = None if second_looks is None else second_looks[number]
-                self._write(photograph, self._prediction(photograph, probability, second_look))
+                self._write(each, self._prediction(each.photograph, probabilities[number], second_look))
         return unreadable
 
-    def _read(self, job: Job) -> Read:
+    def _read(self, job: Job) -> _Read:
         path, size = job.picture.path, self.engine.facts.image_size
         stamp = file_stamp(path)  # before reading: a file that changes meanwhile is predicted anew next time
         with self.budget.taken(decoded_bytes(path, size)):
             photograph = read_photograph(path, for_size=size)
-            image = resize_image(photograph.pixels, size)
-        return Read(job, image, photograph.shape, photograph.orientation, stamp)
+            return _Read(job, stamp, photograph._replace(pixels=resize_image(photograph.pixels, size)))
 
-    def _prediction(
-        self, photograph: Read, probability: NDArray[np.float32], second_look: NDArray[np.float32] | None
-    ) -> Prediction:
+    def _prediction(self, photograph: Photograph, probability: Floats, second_look: Floats | None) -> Prediction:
         return Prediction(
             upright=probability,
             shape=photograph.shape,
@@ -125,9 +125,9 @@ class Worker:
             temperature=self.engine.facts.temperature,
         )
 
-    def _write(self, photograph: Read, prediction: Prediction) -> None:
+    def _write(self, read: _Read, prediction: Prediction) -> None:
         """Writes an image's files, the mask last, so that where it is, everything is."""
-        job, mask = photograph.job, prediction.mask()
+        job, mask = read.job, prediction.mask()
         height, width = mask.shape
         memory = COPIES * height * width
         if self.outputs.overlays:
@@ -142,13 +142,13 @@ class Worker:
             image=job.image,
             mask=job.mask.as_posix(),
             model=self.engine.facts.sha256,
-            image_stamp=photograph.stamp,
+            image_stamp=read.stamp,
             mask_crc32=crc32(content),
             has_probability=self.outputs.probabilities is not None,
             has_overlay=self.outputs.overlays is not None,
             measures=prediction.measures(mask),
         )
-        self.journal.add(entry)
+        self.outputs.journal.add(entry)
         self.outputs.masks.write(job.mask, content)
 
 
@@ -167,9 +167,22 @@ def _overlay_jpeg(path: Path, prediction: Prediction) -> bytes:
     return file.getvalue()
 
 
-def _at_most(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def _at_most(pixels: Array, side: int) -> Array:
     """Reduces (h, w, 3) until the longer side has `side` pixels; smaller ones stay as they are."""
     scale = side / max(pixels.shape[:2])
     if scale >= 1:
         return pixels
     return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def draw_overlay(pixels: Array, mask: Array) -> Array:
+    """Draws the outline of a predicted mask (h, w), 0 outside, on a copy of its photograph (h, w, 3) in RGB.
+
+    The line's thickness is proportional to the picture's size, so that a reduced picture looks like a large one.
+    """
+    thickness = max(2, round(min(mask.shape) / LINES_ACROSS))  # a smoothed line of 1 is but a shade
+    rim = max(2, 2 * round(thickness / 3))
+    drawn = pixels.copy()
+    draw_outline(drawn, mask, EDGE, thickness=thickness + rim)
+    draw_outline(drawn, mask, PREDICTION, thickness=thickness)
+    return drawn

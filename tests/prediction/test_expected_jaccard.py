@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesionseg.prediction.expected_jaccard import (
+from lesionseg.prediction.prediction import (
     expected_jaccard,
     expected_of,
     jaccard,

@@ -6,7 +6,8 @@ import pytest
 
 from lesionseg.errors import InputError
 from lesionseg.postprocessing.run_length import Box
-from lesionseg.prediction.jobs import Entry, Journal, OutputFolder
+from lesionseg.prediction.jobs import OutputFolder
+from lesionseg.prediction.journal import Entry, Journal
 from lesionseg.prediction.prediction import Measures
 
 MEASURES = Measures(

