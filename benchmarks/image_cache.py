@@ -10,19 +10,21 @@ pair, the ratio of the times for each core used, and how far the pixels are apar
 import argparse
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionseg.benchmarking.timing import Row, Work, measure
 from lesionseg.data.cache import DiskCache
 from lesionseg.data.pairing import pair_folders
 from lesionseg.data.source import FilePair
 from lesionseg.system.machine import usable_cores
 
 Array = NDArray[np.uint8]
+ONCE = 1e-9
+"""Seconds of a round that reading all pairs always exceeds."""
 
 
 def plain(pair: FilePair, size: int) -> tuple[Array, Array]:
@@ -33,20 +35,10 @@ def plain(pair: FilePair, size: int) -> tuple[Array, Array]:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), mask.astype(np.uint8)
 
 
-def plain_seconds(pairs: list[FilePair], size: int) -> float:
-    """Core-seconds of the plain loop."""
-    start = time.perf_counter()
-    for pair in pairs:
-        plain(pair, size)
-    return time.perf_counter() - start
-
-
-def cache_seconds(pairs: list[FilePair], size: int) -> float:
-    """Core-seconds of filling a new cache: time on the clock times the cores it may use."""
+def fill_cache(pairs: list[FilePair], size: int) -> None:
+    """Fills a new cache on all usable cores."""
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
         DiskCache(pairs, size, Path(folder)).prepare(range(len(pairs)))
-        return (time.perf_counter() - start) * usable_cores()
 
 
 def differences(pairs: list[FilePair], size: int) -> tuple[list[float], list[float]]:
@@ -74,13 +66,16 @@ def main() -> None:
         pair_folders([options.root / "images"], [options.root / "masks"], mask_suffix=options.mask_suffix).pairs
     )
     cv2.setNumThreads(1)
-    plain_seconds(pairs, options.size)  # the files are in the system's memory from here on
-    ratios = []
-    for number in range(1, options.rounds + 1):
-        seconds = plain_seconds(pairs, options.size), cache_seconds(pairs, options.size)
-        ratios.append(seconds[0] / seconds[1])
-        each = [1000 * value / len(pairs) for value in seconds]
-        print(f"round {number}: plain {each[0]:.1f} ms, cache {each[1]:.1f} ms a pair and core, ratio {ratios[-1]:.2f}")
+    calls = {
+        "plain": lambda: [plain(pair, options.size) for pair in pairs],
+        "cache": lambda: fill_cache(pairs, options.size),
+    }
+    works = [Work(Row("loader", way, "pairs", ""), len(pairs), call) for way, call in calls.items()]
+    loop, cache = measure(works, rounds=options.rounds, seconds=ONCE)
+    ratios = [filled / read / usable_cores() for read, filled in zip(loop.rates, cache.rates, strict=True)]
+    for number, (rate, ratio) in enumerate(zip(loop.rates, ratios, strict=True), 1):
+        each = 1000 / rate
+        print(f"round {number}: plain {each:.1f} ms, cache {each / ratio:.1f} ms a pair and core, ratio {ratio:.2f}")
     print(f"median ratio {statistics.median(ratios):.2f} (smallest {min(ratios):.2f}, largest {max(ratios):.2f})")
     images, masks = differences(pairs, options.size)
     print(f"images differ by {np.mean(images):.2f} grey levels on average (at most {max(images):.2f} for one image)")

@@ -8,9 +8,7 @@ rounds' ratios, and the share of mask pixels that differ over all photographs.
 """
 
 import argparse
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lesionseg.benchmarking.timing import Row, Work, measure, paired_ratio
 from lesionseg.checkpoint.engine import CheckpointEngine
 from lesionseg.checkpoint.reading import read
 from lesionseg.data.image_file import read_photograph, resize_image
@@ -28,6 +27,8 @@ from lesionseg.exporting.onnx_writing import write_onnx
 
 Batch = NDArray[np.uint8]
 Predict = Callable[[Batch], NDArray[np.float32]]
+ONCE = 1e-9
+"""Seconds of a round that one pass over all batches always exceeds."""
 
 
 def open_both(checkpoint: Path, threads: int) -> tuple[CheckpointEngine, OnnxEngine]:
@@ -55,12 +56,9 @@ def read_batches(folder: Path, image_size: int, batch: int) -> list[Batch]:
     return [np.stack(images[start : start + batch]) for start in range(0, len(images), batch)]
 
 
-def milliseconds(predict: Predict, batches: list[Batch]) -> float:
-    """Times one pass over all batches, per image."""
-    start = time.perf_counter()
-    for batch in batches:
-        predict(batch)
-    return 1000 * (time.perf_counter() - start) / sum(map(len, batches))
+def work(way: str, predict: Predict, batches: list[Batch]) -> Work:
+    """Describes one pass over all batches."""
+    return Work(Row("inference", way, "checkpoint", ""), sum(map(len, batches)), lambda: list(map(predict, batches)))
 
 
 def differing_share(first: Predict, second: Predict, batches: list[Batch], threshold: float) -> float:
@@ -80,17 +78,16 @@ def main() -> None:
     options = parser.parse_args()
     eager, onnx = open_both(options.checkpoint, options.threads)
     batches = read_batches(options.images, eager.facts.image_size, options.batch)
-    ratios = []
-    for number in range(options.rounds + 1):
-        pair = milliseconds(eager.probability, batches), milliseconds(onnx.probability, batches)
-        if number == 0:  # both prepare themselves in their first round
-            continue
-        ratios.append(pair[0] / pair[1])
+    works = [work("PyTorch", eager.probability, batches), work("ONNX Runtime", onnx.probability, batches)]
+    torch_speed, onnx_speed = measure(works, rounds=options.rounds, seconds=ONCE)
+    for number, pair in enumerate(zip(torch_speed.rates, onnx_speed.rates, strict=True), 1):
+        first, second = (1000 / rate for rate in pair)
         print(
-            f"round {number}: PyTorch {pair[0]:.2f} ms an image, ONNX Runtime {pair[1]:.2f} ms, {ratios[-1]:.2f} times"
+            f"round {number}: PyTorch {first:.2f} ms an image, ONNX Runtime {second:.2f} ms, {first / second:.2f} times"
         )
     size, threads = eager.facts.image_size, options.threads
-    print(f"median {statistics.median(ratios):.2f} times as fast at {size} x {size} pixels with {threads} threads")
+    ratio = paired_ratio(onnx_speed.rates, torch_speed.rates)
+    print(f"median {ratio:.2f} times as fast at {size} x {size} pixels with {threads} threads")
     share = differing_share(eager.probability, onnx.probability, batches, eager.facts.threshold)
     print(f"{share:.4%} of mask pixels differ, over {sum(map(len, batches))} photographs")
 

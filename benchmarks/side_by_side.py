@@ -45,7 +45,9 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from lesionseg.benchmarking.subject import Subject, SubjectSettings, build_subject
+from lesionseg.benchmarking.inference import network_alone
+from lesionseg.benchmarking.subject import SubjectSettings, build_subject
+from lesionseg.benchmarking.timing import measure
 from lesionseg.benchmarking.training import TrainingSettings, peak_memory
 from lesionseg.config.build import TrainingLength, build
 from lesionseg.config.schema import CONF, register_schemas
@@ -57,7 +59,7 @@ from lesionseg.metrics.image_scores import count
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.system.device import describe_device, fastest_precision, limit_threads
 from lesionseg.training.ema import Ema
-from lesionseg.training.optimizer import parameter_groups
+from lesionseg.training.optimizer import parameter_groups, random_batch
 from lesionseg.training.progressive_size import shrink
 
 OWN = "isic2017_fast"
@@ -303,13 +305,13 @@ def compare_speed(options: argparse.Namespace) -> dict[str, Any]:
     classic_network = OmegaConf.to_container(classic_node(), resolve=True)
     classic = settings("classic U-Net 32, plain", classic_network, "fp32", channels_last=False)
     engine = settings("classic U-Net 32, this engine", classic_network, fast_precision, channels_last=True)
-    seconds = times([own, classic, engine], size=cfg.image_size, rounds=options.rounds)
+    found = rates([own, classic, engine], size=cfg.image_size, rounds=options.rounds)
     memory = {subject.name: step_memory(subject, cfg) for subject in (own, classic, engine)}
     return {
         "image_size": cfg.image_size,
         "machine": describe_device(CPU, fastest_precision("cpu")),
-        "images_per_second": {name: 8 / statistics.median(values) for name, values in seconds.items()},
-        "times_as_fast_as_plain": ratios(seconds[classic.name], seconds[own.name]),
+        "images_per_second": {name: statistics.median(values) for name, values in found.items()},
+        "times_as_fast_as_plain": ratios(found[own.name], found[classic.name]),
         "step_memory_mb": memory,
         "share_of_plain_memory": memory[own.name] / memory[classic.name],
     }
@@ -329,32 +331,15 @@ def settings(name: str, network: Any, precision: str, *, channels_last: bool) ->
     )
 
 
-@torch.inference_mode()
-def times(subjects: Sequence[SubjectSettings], *, size: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds that each network alone takes for a batch of 8, in turns once a round; the first round is dropped."""
-    built = [build_subject(subject) for subject in subjects]
-    found: dict[str, list[float]] = {subject.name: [] for subject in subjects}
-    for _ in range(rounds + 1):
-        for subject in built:
-            image = subject.laid_out(torch.randn(8, 3, size, size))
-            found[subject.name].append(seconds_a_batch(subject, image))
-    return {name: values[1:] for name, values in found.items()}
+def rates(subjects: Sequence[SubjectSettings], *, size: int, rounds: int) -> dict[str, Sequence[float]]:
+    """Images a second of each network alone in each round, for a batch of 8."""
+    works = [network_alone(build_subject(subject), random_batch(8, size)[0]) for subject in subjects]
+    return {speed.row.subject: speed.rates for speed in measure(works, rounds=rounds, seconds=0.5)}
 
 
-def seconds_a_batch(subject: Subject, image: Tensor) -> float:
-    """Median of as many passes as half a second holds, at least one."""
-    passes: list[float] = []
-    while sum(passes) < 0.5:
-        start = time.perf_counter()
-        with subject.autocast():
-            subject.segmenter.network(image)
-        passes.append(time.perf_counter() - start)
-    return statistics.median(passes)
-
-
-def ratios(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
+def ratios(fast: Sequence[float], slow: Sequence[float]) -> dict[str, float]:
     """Median and extremes of the rounds' ratios."""
-    values = [first / second for first, second in zip(slow, fast, strict=True)]
+    values = [first / second for first, second in zip(fast, slow, strict=True)]
     return {"median": statistics.median(values), "smallest": min(values), "largest": max(values)}
 
 

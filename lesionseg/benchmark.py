@@ -1,4 +1,4 @@
-"""`python -m lesionseg.benchmark`: how fast everything is, beside its limits and beside other networks."""
+"""`python -m lesionseg.benchmark`: measures the speed of every stage, of its limits and of other networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def benchmark(cfg: DictConfig) -> dict[str, float]:
-    """Measures what `cfg` asks for, see `conf/benchmark.yaml`; prints tables and writes them, data and a picture.
+    """Measures what `cfg` asks for, see `conf/benchmark.yaml`; prints tables and writes them, data and a chart.
 
     Returns:
         Median images a second by `<stage>/<way>/<subject>`, of what could be measured.
@@ -20,7 +20,7 @@ def benchmark(cfg: DictConfig) -> dict[str, float]:
     Raises:
         InputError: A setting, the checkpoint, the data or another network is wrong.
     """
-    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    # Imported here, because --help and a mistyped key should be answered at once.
     from lesionseg.benchmarking.benchmarking import run_benchmark
 
     if cfg.checkpoint is not None:

@@ -17,18 +17,21 @@ TAKES_A_WORD_OR_NONE = ("--info", "-i")
 
 
 def compare(cfg: DictConfig) -> dict[str, float]:
-    """Compares evaluations as `cfg` says, see `conf/compare.yaml`; writes a leaderboard, tables and a picture.
+    """Compares evaluations, see `conf/compare.yaml`; prints a leaderboard and writes it, tables and a chart.
 
     Returns:
-        The mean of `cfg.metric` by the method's label, the best first.
+        Mean of `cfg.metric` by the method's label, the best first.
 
     Raises:
-        InputError: A setting or a run is wrong, or the runs cannot be compared; then nothing is written.
+        InputError: A setting or a run is wrong, or the runs cannot be compared; nothing is written.
     """
-    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
-    from lesionseg.study.comparing import compare_runs
+    # Imported here, because --help and a mistyped key should be answered at once.
+    from lesionseg.study.comparison import compared_runs
+    from lesionseg.study.comparison_report import report_comparison
 
-    return compare_runs(cfg)
+    comparison = compared_runs(cfg)
+    report_comparison(comparison, Path(cfg.run_dir))
+    return {standing.label: standing.scores[cfg.metric].value for standing in comparison.standings}
 
 
 def main() -> None:
@@ -38,26 +41,17 @@ def main() -> None:
 
 
 def with_runs(words: Sequence[str]) -> list[str]:
-    """Turns a command line's plain words into one override of `runs`, which replaces any other; keeps the rest.
-
-    A word is plain if it is an existing path, or if it is neither an override (`key=value`, `~key`) nor an option or
-    an option's value.
-    """
-    plain: list[str] = []
-    rest: list[str] = []
-    before = ""
-    for word in words:
-        (plain if _is_run(word, before) else rest).append(word)
-        before = word
+    """Turns existing paths and words that are no override, option or option's value into one override of `runs`."""
+    pairs = list(zip(["", *words], words, strict=False))
+    plain = [word for before, word in pairs if _is_run(word, before)]
+    rest = [word for before, word in pairs if not _is_run(word, before)]
     return [*rest, f"runs=[{','.join(map(quoted, plain))}]"] if plain else rest
 
 
 def _is_run(word: str, before: str) -> bool:
     if before in TAKES_A_WORD or word.startswith("-"):
         return False
-    if Path(word).exists():
-        return True
-    return "=" not in word and not word.startswith("~") and before not in TAKES_A_WORD_OR_NONE
+    return Path(word).exists() or not ("=" in word or word.startswith("~") or before in TAKES_A_WORD_OR_NONE)
 
 
 if __name__ == "__main__":

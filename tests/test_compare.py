@@ -91,7 +91,7 @@ def test_comparing_needs_no_torch(tmp_path: Path) -> None:
         "from lesionseg.compare import main\n"
         "try:\n    main()\nfinally:\n"
         "    assert not {'torch', 'scipy', 'matplotlib'} & set(sys.modules)\n"
-        "    import lesionseg.study.comparing\n"
+        "    import lesionseg.study.comparison_report\n"
         "    assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

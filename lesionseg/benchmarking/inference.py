@@ -29,7 +29,7 @@ def inference_works(
 ) -> list[Work | Speed]:
     """Prepares inference in each runtime, a key of `WAYS`, and the network alone."""
     image = subject.laid_out(random_batch(batch_size, image_size)[0])
-    return [*(_prepared(subject, runtime, image) for runtime in runtimes), _network_alone(subject, image)]
+    return [*(_prepared(subject, runtime, image) for runtime in runtimes), network_alone(subject, image)]
 
 
 @torch.inference_mode()
@@ -83,6 +83,18 @@ def onnx_inference(subject: Subject, image: Tensor) -> tuple[Callable[[], object
     return lambda: session.run(list(OUTPUTS), {INPUT: pixels}), place
 
 
+def network_alone(subject: Subject, image: Tensor) -> Work:
+    """Prepares the network without normalisation, sigmoid and copies between devices."""
+    pixels = subject.laid_out(image.to(subject.device).float() / 255)
+
+    @torch.inference_mode()
+    def call() -> None:
+        with subject.autocast():
+            subject.segmenter.network(pixels)
+
+    return _work(subject, NETWORK_ALONE, call, image, is_limit=True)
+
+
 def _prepared(subject: Subject, runtime: str, image: Tensor) -> Work | Speed:
     way = WAYS[runtime]
     try:
@@ -94,18 +106,6 @@ def _prepared(subject: Subject, runtime: str, image: Tensor) -> Work | Speed:
         return _work(subject, way, partial(eager, subject, image), image)
     except NotMeasurableError as error:
         return Speed(Row("inference", way, subject.name, ""), [], str(error))
-
-
-def _network_alone(subject: Subject, image: Tensor) -> Work:
-    """Prepares the network without normalisation, sigmoid and copies between devices."""
-    pixels = subject.laid_out(image.to(subject.device).float() / 255)
-
-    @torch.inference_mode()
-    def call() -> None:
-        with subject.autocast():
-            subject.segmenter.network(pixels)
-
-    return _work(subject, NETWORK_ALONE, call, image, is_limit=True)
 
 
 def _work(subject: Subject, way: str, call: Callable[[], object], image: Tensor, *, is_limit: bool = False) -> Work:

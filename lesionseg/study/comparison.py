@@ -1,16 +1,24 @@
-"""Ranking of methods, and significance of their differences."""
+"""Comparison of evaluated runs: agreement, ranking, and significance of differences."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from lesionseg.evaluation.statistics import HOW, Difference, holm, mean_intervals, paired_differences, signed_rank_p
-from lesionseg.metrics.definitions import recorded_definitions, scale_ends
-from lesionseg.metrics.formula import Definition
-from lesionseg.study.method import Method
-from lesionseg.study.scored_run import mean_diagonal
+from omegaconf import DictConfig
 
+from lesionseg.config.nested import flat
+from lesionseg.config.value_checks import range_faults
+from lesionseg.errors import raise_all
+from lesionseg.evaluation.statistics import HOW, Difference, holm, paired_differences, signed_rank_p
+from lesionseg.metrics.definitions import own_names, recorded_definitions
+from lesionseg.metrics.formula import Definition
+from lesionseg.study.method import Method, labels_of, methods_of
+from lesionseg.study.scored_run import Run, estimates, metric_faults, read_runs, shared_metrics
+
+NAMED = 3
+"""Largest number of runs, keys or images that a line names."""
 NOTE = (
     f"{HOW}. Scores are averaged over seeds first. How far seeds lie apart is no part of the intervals and is shown as "
     "SD over seeds. Differences are paired by image; p is Wilcoxon's two-sided signed-rank test, adjusted by Holm for "
@@ -37,16 +45,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Standing:
-    """One method in the leaderboard.
-
-    Attributes:
-        rank: Rank from 1.
-        label: Unique label.
-        folders: Folders of the runs.
-        seeds: Number of trainings on the same split.
-        folds: Number of folds; 1 without cross-validation.
-        scores: Score by metric.
-    """
+    """One method in the leaderboard, with its number of trainings on the same split and its score by metric."""
 
     rank: int
     label: str
@@ -58,15 +57,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Pair:
-    """Difference of two methods.
-
-    Attributes:
-        first: Label of the method that ranks higher.
-        second: Label of the other method.
-        difference: First minus second in the main metric, paired by image.
-        p: p-value of Wilcoxon's signed-rank test.
-        adjusted_p: p-value adjusted by Holm's method for all pairs.
-    """
+    """Difference of two methods in the main metric, first minus second, of which the first ranks higher."""
 
     first: str
     second: str
@@ -105,24 +96,52 @@ class Comparison:
         return recorded_definitions(self.definitions)
 
 
+def compared_runs(cfg: DictConfig) -> Comparison:
+    """Reads and compares the evaluations `cfg.runs`.
+
+    Raises:
+        InputError: A setting or a run is wrong, or the runs cannot be compared.
+    """
+    runs = shared_metrics(read_runs(cfg.runs))
+    measured = list(runs[0].metrics)
+    faults = [*metric_faults(cfg, "metrics", measured), *range_faults({"resamples": cfg.resamples, "seed": cfg.seed})]
+    raise_all("The configuration has faults:", faults)
+    methods = methods_of(runs)
+    check_agreement(methods)
+    metrics = [*cfg.metrics, *own_names(measured)]
+    return compare_methods(methods, metric=cfg.metric, metrics=metrics, resamples=cfg.resamples, seed=cfg.seed)
+
+
+def check_agreement(methods: Sequence[Method]) -> None:
+    """Checks that all methods were scored on the same images with the same definitions.
+
+    Raises:
+        InputError: They were not; lists every disagreement.
+    """
+    runs = [run for method in methods for run in method.runs]
+    faults = [*_definition_faults(runs), *_image_faults(methods)]
+    if not faults and all(method.folds == 1 for method in methods):
+        faults = _fingerprint_faults(runs)
+    raise_all("The runs cannot be compared:", faults)
+
+
 def compare_methods(
-    methods: Sequence[Method], labels: Sequence[str], *, metric: str, metrics: Sequence[str], resamples: int, seed: int
+    methods: Sequence[Method], *, metric: str, metrics: Sequence[str], resamples: int, seed: int
 ) -> Comparison:
     """Ranks methods by the main metric and compares every two of them in it.
 
     Args:
-        methods: One method or more, all scored on the same images.
-        labels: Label of each method.
-        metric: Metric of the ranking; equal methods keep their order.
+        methods: One method or more, all scored on the same images; equal ones keep their order.
+        metric: Main metric.
         metrics: Further metrics of the tables.
         resamples: Number of resamples of each interval.
         seed: Seed of the resamples.
     """
     definitions = methods[0].runs[0].metrics
     row = list(definitions).index(metric)
-    sign = -1 if definitions[metric].higher_is_better else 1
-    order = sorted(range(len(methods)), key=lambda number: sign * methods[number].scores[row].mean())
-    ranked = [(labels[number], methods[number]) for number in order]
+    labelled = zip(labels_of(methods), methods, strict=True)
+    is_better = definitions[metric].higher_is_better
+    ranked = sorted(labelled, key=lambda one: -one[1].scores[row].mean() if is_better else one[1].scores[row].mean())
     return Comparison(
         metric=metric,
         metrics=list(dict.fromkeys(metrics if metric in metrics else [metric, *metrics])),
@@ -135,19 +154,66 @@ def compare_methods(
     )
 
 
+def _definition_faults(runs: Sequence[Run]) -> list[str]:
+    """Lists the definitions in which each run differs from the first."""
+    first = runs[0]
+    faults = []
+    for run in runs[1:]:
+        mine, theirs = (flat(_comparable(one)) for one in (first, run))
+        keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
+        values = [f"{key} is {mine.get(key)!r} and {theirs.get(key)!r}" for key in keys[:NAMED]]
+        if keys:
+            faults.append(f"{first.folder} and {run.folder} measured differently: {_listed(values, len(keys))}")
+    return faults
+
+
+def _comparable(run: Run) -> dict[str, Any]:
+    """Returns the definitions that scores depend on; titles may change between versions."""
+    metrics = {name: {"unit": one.unit, "meaning": one.meaning} for name, one in run.metrics.items()}
+    return {**run.definitions, "metrics": metrics}
+
+
+def _image_faults(methods: Sequence[Method]) -> list[str]:
+    groups: dict[str, list[Method]] = {}
+    for method in methods:
+        groups.setdefault(json.dumps(sorted(method.targets.items())), []).append(method)
+    return [_image_fault(group, methods[0].targets) for group in groups.values()] if len(groups) > 1 else []
+
+
+def _image_fault(group: Sequence[Method], reference: Mapping[str, str]) -> str:
+    targets = group[0].targets
+    lacking, added = sorted(reference.keys() - targets.keys()), sorted(targets.keys() - reference.keys())
+    changed = sorted(id_ for id_ in targets.keys() & reference.keys() if targets[id_] != reference[id_])
+    kinds = {"it lacks": lacking, "only it has": added, "another ground truth for": changed}
+    words = [f"{kind} {_listed(ids[:NAMED], len(ids))}" for kind, ids in kinds.items() if ids]
+    runs = [run for method in group for run in method.runs]
+    compared = f"; against the first, {'; '.join(words)}" if words else ""
+    names = _listed([str(run.folder) for run in runs[:NAMED]], len(runs))
+    return f"{names}: {len(targets)} images (test set {runs[0].test_set_sha256[:8]}){compared}"
+
+
+def _fingerprint_faults(runs: Sequence[Run]) -> list[str]:
+    """Compares the summaries' fingerprints, which reveals a summary and a table from different evaluations."""
+    groups: dict[str, list[str]] = {}
+    for run in runs:
+        groups.setdefault(run.test_set_sha256, []).append(str(run.folder))
+    if len(groups) == 1:
+        return []
+    return [f"{_listed(folders[:NAMED], len(folders))}: test set {key[:8]}" for key, folders in groups.items()]
+
+
+def _listed(words: Sequence[str], count: int) -> str:
+    more = f" and {count - len(words)} more" if count > len(words) else ""
+    return ", ".join(words) + more
+
+
 def _standing(rank: int, label: str, method: Method, resamples: int, seed: int) -> Standing:
-    definitions = method.runs[0].metrics
-    ends = scale_ends(definitions, mean_diagonal(method.runs))
-    intervals = mean_intervals(method.scores, ends=ends, resamples=resamples, seed=seed)
-    means = method.scores.mean(axis=1)
-    bounds = [interval or (None, None) for interval in intervals]
-    deviations: list[float | None] = [None] * len(definitions)
+    found = estimates(method.scores, method.runs, resamples=resamples, seed=seed)
+    deviations: list[float | None] = [None] * len(found)
     if method.repetitions > 1:
-        deviations = [float(value) for value in method.repetition_means.std(axis=0, ddof=1)]
-    scores = {
-        name: Score(float(mean), low, high, deviation)
-        for name, mean, (low, high), deviation in zip(definitions, means, bounds, deviations, strict=True)
-    }
+        deviations = method.repetition_means.std(axis=0, ddof=1).tolist()
+    pairs = zip(found.items(), deviations, strict=True)
+    scores = {name: Score(one.value, one.low, one.high, deviation) for (name, one), deviation in pairs}
     folders = [str(run.folder) for run in method.runs]
     return Standing(rank, label, folders, method.repetitions, method.folds, scores)
 

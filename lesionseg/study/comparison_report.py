@@ -1,7 +1,6 @@
 """Tables, files and chart of a comparison."""
 
 import csv
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,14 +27,14 @@ def report_comparison(comparison: Comparison, folder: Path) -> None:
 
     None of the files appears until all are written.
     """
-    words = tables(comparison)
+    found = tables(comparison)
     with whole_folder(folder) as draft:
         write_csv(comparison, draft / "leaderboard.csv")
-        write_whole(draft / "comparison.md", "\n".join([*(table.markdown() for table in words), _runs(comparison)]))
-        write_whole(draft / "comparison.tex", "\n".join(replace(one, notes=words[-1].notes).latex() for one in words))
+        write_whole(draft / "comparison.md", "\n".join([*(table.markdown() for table in found), _runs(comparison)]))
+        write_whole(draft / "comparison.tex", "\n".join(replace(one, notes=found[-1].notes).latex() for one in found))
         write_json(draft / "comparison.json", {"note": NOTE} | asdict(comparison))
         save(draw_comparison(comparison), draft / "comparison.png", draft / "comparison.pdf")
-    print_tables(*words)
+    print_tables(*found)
     print_lines({"tables and pictures": str(folder)})
 
 
@@ -55,10 +54,18 @@ def write_csv(comparison: Comparison, path: Path) -> None:
 
 def tables(comparison: Comparison) -> list[Table]:
     """Returns the leaderboard and, for two methods or more, their differences; notes are below the last table."""
+    heading = comparison.titles[comparison.metric].heading
     notes = [note for note in (_direction_note(comparison), NOTE, _few_images_note(comparison)) if note]
+    has_seeds = any(standing.seeds > 1 for standing in comparison.standings)
+    rows = [_standing_row(standing, comparison, has_seeds) for standing in comparison.standings]
+    title = f"Leaderboard by {heading}, {comparison.images} images"
+    leaderboard = Table(title, _headings(comparison, has_seeds), rows, notes)
     if not comparison.pairs:
-        return [_leaderboard(comparison, notes)]
-    return [_leaderboard(comparison, []), _differences(comparison, notes)]
+        return [leaderboard]
+    headings = ["better", "other", "difference", "95 % interval", "Wilcoxon p", "Holm-adjusted p"]
+    differences = [_pair_row(pair, comparison.titles[comparison.metric]) for pair in comparison.pairs]
+    title = f"Differences in {heading}, paired by image"
+    return [replace(leaderboard, notes=[]), Table(title, headings, differences, notes)]
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
@@ -88,17 +95,14 @@ def _runs(comparison: Comparison) -> str:
     return "\n".join(["Runs:", "", *lines, ""])
 
 
-def _leaderboard(comparison: Comparison, notes: Sequence[str]) -> Table:
-    """Lists means; the main metric has its interval and, for several seeds, their standard deviation."""
-    has_seeds = any(standing.seeds > 1 for standing in comparison.standings)
+def _headings(comparison: Comparison, has_seeds: bool) -> list[str]:
+    """Heads the leaderboard; the main metric has its interval and, for several seeds, their standard deviation."""
     headings = ["rank", "method", "runs"]
     for name in comparison.metrics:
         headings.append(comparison.titles[name].heading)
         if name == comparison.metric:
             headings += ["95 % interval", *(["SD over seeds"] if has_seeds else [])]
-    rows = [_standing_row(standing, comparison, has_seeds) for standing in comparison.standings]
-    title = f"Leaderboard by {comparison.titles[comparison.metric].heading}, {comparison.images} images"
-    return Table(title, headings, rows, notes)
+    return headings
 
 
 def _standing_row(standing: Standing, comparison: Comparison, has_seeds: bool) -> list[str]:
@@ -113,13 +117,6 @@ def _standing_row(standing: Standing, comparison: Comparison, has_seeds: bool) -
             row.append(definition.interval(score.low, score.high))
             row += ["-" if deviation is None else definition.text(deviation)] if has_seeds else []
     return row
-
-
-def _differences(comparison: Comparison, notes: Sequence[str]) -> Table:
-    headings = ["better", "other", "difference", "95 % interval", "Wilcoxon p", "Holm-adjusted p"]
-    definition = comparison.titles[comparison.metric]
-    rows = [_pair_row(pair, definition) for pair in comparison.pairs]
-    return Table(f"Differences in {definition.heading}, paired by image", headings, rows, notes)
 
 
 def _pair_row(pair: Pair, definition: Definition) -> list[str]:
@@ -146,24 +143,24 @@ def _few_images_note(comparison: Comparison) -> str:
 
 
 def _draw_means(axes: Axes, comparison: Comparison) -> None:
+    label: str | None = "mean ± SD over seeds"
     for row, standing in enumerate(comparison.standings):
         score = standing.scores[comparison.metric]
         _draw_estimate(axes, row, score.value, score.low, score.high, BLUE)
         if score.seed_deviation is not None:
             ends = [score.value - score.seed_deviation, score.value + score.seed_deviation]
-            label = None if axes.get_legend_handles_labels()[1] else "mean ± SD over seeds"
             axes.plot(ends, [row + 0.2] * 2, color=QUIET, linewidth=3, solid_capstyle="butt", label=label)
-    if axes.get_legend_handles_labels()[1]:
+            label = None
+    if label is None:
         axes.legend(frameon=False, fontsize=8)
 
 
 def _draw_differences(axes: Axes, comparison: Comparison) -> None:
-    """Draws the others minus the best; the best itself is the line at 0."""
+    """Draws the other methods minus the best, which is the line at 0."""
     axes.axvline(0, color="0.6", linewidth=1, linestyle="--", zorder=0)
-    best = comparison.standings[0].label
     rows = {standing.label: row for row, standing in enumerate(comparison.standings)}
     for pair in comparison.pairs:
-        if pair.first == best:
+        if rows[pair.first] == 0:
             mean, low, high = pair.difference.mean, pair.difference.low, pair.difference.high
             mirrored = None if high is None else -high, None if low is None else -low
             _draw_estimate(axes, rows[pair.second], -mean, *mirrored, ORANGE)

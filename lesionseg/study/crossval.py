@@ -19,13 +19,13 @@ from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.config.old_names import rename_targets
 from lesionseg.errors import FaultError, InputError, InterruptionError, raise_all
 from lesionseg.metrics.definitions import definitions_of, measured_formulas
-from lesionseg.study.crossval_plan import FILE, Training, metric_faults, note_command
+from lesionseg.study.crossval_plan import FILE, Training, note_command
 from lesionseg.study.crossval_report import draw_crossval, report_crossval, shown_columns
-from lesionseg.study.crossval_results import CrossvalResults, Scored, estimates, fitted_scores, subset_results
+from lesionseg.study.crossval_results import CrossvalResults, Scored, fitted_scores, subset_results
 from lesionseg.study.crossval_scoring import ENSEMBLE, is_newer, score_out_of_fold, score_test, tested, write_masks
 from lesionseg.study.crossval_training import Trainings, shares_of_machine
 from lesionseg.study.ensembling import IN_WORDS, write_ensemble
-from lesionseg.study.scored_run import Run
+from lesionseg.study.scored_run import Run, estimates, metric_faults
 from lesionseg.system.processes import requeue
 from lesionseg.system.run_folder import read_record
 from lesionseg.training.experiment import configured
@@ -54,7 +54,11 @@ def cross_validate(cfg: DictConfig, trainings: Sequence[Training], words: Sequen
     if words:
         note_command(Path(cfg.run_dir), words)
     _train(cfg, trainings, composed)
-    return _sum_up(cfg, trainings, composed)
+    results = _sum_up(cfg, trainings, composed)
+    print(f"\ntables, picture, every image  {cfg.run_dir}", flush=True)  # a path that rich wraps cannot be copied
+    if cfg.ensemble:
+        _print_ensemble(Path(cfg.run_dir) / CHECKPOINT, len(trainings))
+    return _numbers(results)
 
 
 def ensemble_of(cfg: DictConfig) -> dict[str, float]:
@@ -84,7 +88,7 @@ def _composed(cfg: DictConfig, training: Training) -> DictConfig:
         raise InputError(f"data.split={composed.data.split} says who validates; folds need a rule, such as auto")
     check(composed)
     measured = definitions_of(measured_formulas(configured(composed.metrics, "metrics")))
-    raise_all("The settings have faults:", metric_faults(cfg, list(measured)))
+    raise_all("The settings have faults:", metric_faults(cfg, "columns", list(measured)))
     return composed
 
 
@@ -126,12 +130,21 @@ def _how_to_resume(cfg: DictConfig) -> str:
     return f"\nGo on with it: python -m lesionseg.crossval resume={shlex.quote(str(folder))}"
 
 
-def _sum_up(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig) -> dict[str, float]:
-    """Scores the trainings, and writes and prints the results."""
+def _sum_up(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig) -> CrossvalResults:
+    """Scores the trainings and the ensemble, and reports the results."""
     out_of_fold = [_out_of_fold(cfg, training, composed) for training in trainings]
     test = _test(trainings)
     ensemble = _ensemble(cfg, trainings, composed, has_test=bool(test))
-    results = _results(trainings, out_of_fold, test, ensemble, composed)
+    settings = {"resamples": composed.evaluation.resamples, "seed": composed.evaluation.seed}
+    results = CrossvalResults(
+        name=composed.name,
+        is_cross_validation=trainings[0].fold is not None,
+        out_of_fold=subset_results(out_of_fold, **settings),
+        test=subset_results(test, **settings) if test else None,
+        ensemble=None if ensemble is None else estimates(ensemble.scores, [ensemble], **settings),
+        fitted=fitted_scores(trainings),
+        definitions=out_of_fold[0][1].definitions,
+    )
     report_crossval(
         results,
         out_of_fold,
@@ -141,10 +154,7 @@ def _sum_up(cfg: DictConfig, trainings: Sequence[Training], composed: DictConfig
         monitor=composed.monitor,
         facts=_facts(cfg, trainings),
     )
-    print(f"\ntables, picture, every image  {cfg.run_dir}", flush=True)  # a path that rich wraps cannot be copied
-    if cfg.ensemble:
-        _print_ensemble(Path(cfg.run_dir) / CHECKPOINT, len(trainings))
-    return _numbers(results)
+    return results
 
 
 def _out_of_fold(cfg: DictConfig, training: Training, composed: DictConfig) -> Scored:
@@ -159,8 +169,7 @@ def _out_of_fold(cfg: DictConfig, training: Training, composed: DictConfig) -> S
 
 def _test(trainings: Sequence[Training]) -> list[Scored]:
     """Reads the trainings' own tests; empty unless all have been tested."""
-    runs = [tested(training) for training in trainings]
-    found = [(training, run) for training, run in zip(trainings, runs, strict=True) if run is not None]
+    found = [(training, run) for training in trainings if (run := tested(training)) is not None]
     return found if len(found) == len(trainings) else []
 
 
@@ -175,27 +184,6 @@ def _ensemble(cfg: DictConfig, trainings: Sequence[Training], composed: DictConf
     if not has_test or not read(path)["lesionseg"]["split"]["parts"]["test"]:
         return None
     return score_test(path, Path(cfg.run_dir) / ENSEMBLE, composed)
-
-
-def _results(
-    trainings: Sequence[Training],
-    out_of_fold: Sequence[Scored],
-    test: Sequence[Scored],
-    ensemble: Run | None,
-    composed: DictConfig,
-) -> CrossvalResults:
-    resamples, seed = composed.evaluation.resamples, composed.evaluation.seed
-    return CrossvalResults(
-        name=composed.name,
-        is_cross_validation=trainings[0].fold is not None,
-        out_of_fold=subset_results(out_of_fold, resamples=resamples, seed=seed),
-        test=subset_results(test, resamples=resamples, seed=seed) if test else None,
-        ensemble=None
-        if ensemble is None
-        else estimates(ensemble.scores, ensemble.metrics, ensemble.diagonal, resamples=resamples, seed=seed),
-        fitted=fitted_scores(trainings),
-        definitions=out_of_fold[0][1].definitions,
-    )
 
 
 def _facts(cfg: DictConfig, trainings: Sequence[Training]) -> dict[str, Any]:
@@ -215,7 +203,7 @@ def _print_ensemble(path: Path, members: int) -> None:
 
 
 def _numbers(results: CrossvalResults) -> dict[str, float]:
-    parts = {"out_of_fold": results.out_of_fold.overall}
-    parts |= {} if results.test is None else {"test": results.test.overall}
-    parts |= {} if results.ensemble is None else {"ensemble": results.ensemble}
-    return {f"{part}/{name}": one.value for part, found in parts.items() for name, one in found.items()}
+    subsets = {"out_of_fold": results.out_of_fold.overall}
+    subsets |= {} if results.test is None else {"test": results.test.overall}
+    subsets |= {} if results.ensemble is None else {"ensemble": results.ensemble}
+    return {f"{subset}/{name}": one.value for subset, found in subsets.items() for name, one in found.items()}

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from lesionseg.config.command_line import TAKES_A_WORD, quoted, value_of
 from lesionseg.config.help_page import for_example
 from lesionseg.config.old_names import current_words
+from lesionseg.config.schema import CrossvalConfig
 from lesionseg.config.value_checks import range_faults
 from lesionseg.errors import InputError, raise_all
 from lesionseg.system.files import write_json
@@ -18,19 +19,7 @@ from lesionseg.system.files import write_json
 BEST, LAST = "best.ckpt", "last.ckpt"
 FILE = "command.json"
 """File in a cross-validation's folder with its command line and working folder."""
-OWN = (
-    "folds",
-    "seeds",
-    "checkpoints",
-    "training",
-    "jobs",
-    "metric",
-    "columns",
-    "masks",
-    "ensemble",
-    "run_dir",
-    "resume",
-)
+OWN = tuple(field.name for field in fields(CrossvalConfig))
 """Keys that are not passed on to the trainings."""
 FIXED = ("folds", "seeds", "checkpoints", "training")
 """Keys that cannot change when a cross-validation is resumed."""
@@ -78,10 +67,11 @@ def plan(cfg: DictConfig, run_dir: Path) -> list[Training]:
         raise InputError(
             f"neither folds nor seeds is given; give folds=5, seeds=[0,1,2], or both\n{for_example('crossval')}"
         )
-    raise_all("The settings have faults:", [*_faults(cfg), *_conflicts(cfg)])
+    words = current_words("train", list(cfg.training))
+    raise_all("The settings have faults:", [*_faults(cfg), *_conflicts(cfg, words)])
     folds: list[int | None] = [None] if cfg.folds is None else list(range(cfg.folds))
     seeds: list[int | None] = [None] if cfg.seeds is None else list(cfg.seeds)
-    return [_training(cfg, run_dir, fold, seed) for fold in folds for seed in seeds]
+    return [_training(words, cfg.folds, run_dir, fold, seed) for fold in folds for seed in seeds]
 
 
 def with_training(words: Sequence[str]) -> list[str]:
@@ -97,12 +87,9 @@ def with_training(words: Sequence[str]) -> list[str]:
     """
     if any(word in ("-m", "--multirun") for word in words):
         raise InputError("lesionseg.crossval trains several times as it is; run it once for each setting, without -m")
-    own: list[str] = []
-    trainings: list[str] = []
-    before = ""
-    for word in words:
-        (trainings if _is_trainings(word, before) else own).append(word)
-        before = word
+    pairs = list(zip(["", *words], words, strict=False))
+    own = [word for before, word in pairs if not _is_trainings(word, before)]
+    trainings = [word for before, word in pairs if _is_trainings(word, before)]
     resumed = [value_of(word) for word in own if word.startswith("resume=")]
     if resumed and resumed[-1] not in ("auto", None, ""):
         return _recorded(own, trainings, Path(resumed[-1]))
@@ -115,37 +102,28 @@ def note_command(folder: Path, words: Sequence[str]) -> None:
         write_json(folder / FILE, {"arguments": list(words), "folder": os.getcwd()})
 
 
-def metric_faults(cfg: DictConfig, measured: Sequence[str]) -> list[str]:
-    """Lists metrics in the settings that the trainings do not measure."""
-    chosen = [("metric", cfg.metric), *(("columns", name) for name in cfg.columns)]
-    return [f"{key} is {name}; allowed: {', '.join(measured)}" for key, name in chosen if name not in measured]
-
-
-def _training(cfg: DictConfig, run_dir: Path, fold: int | None, seed: int | None) -> Training:
-    words, names = current_words("train", list(cfg.training)), []
+def _training(words: Sequence[str], folds: int | None, run_dir: Path, fold: int | None, seed: int | None) -> Training:
+    own, names = [], []
     if fold is not None:
-        words += [f"data.folds={cfg.folds}", f"data.fold={fold}"]
+        own += [f"data.folds={folds}", f"data.fold={fold}"]
         names.append(f"fold_{fold}")
     if seed is not None:
-        words.append(f"seed={seed}")
+        own.append(f"seed={seed}")
         names.append(f"seed_{seed}")
-    return Training(run_dir / "_".join(names), fold, seed, [*words, "resume=auto"])
+    return Training(run_dir / "_".join(names), fold, seed, [*words, *own, "resume=auto"])
 
 
 def _faults(cfg: DictConfig) -> Iterator[str]:
     yield from range_faults({"folds": cfg.folds, "seeds": list(cfg.seeds or []), "jobs": cfg.jobs})
     if cfg.seeds is not None:
-        yield from _seed_faults(list(cfg.seeds), fewest=2 if cfg.folds is None else 1)
+        seeds, fewest = list(cfg.seeds), 2 if cfg.folds is None else 1
+        if len(seeds) < fewest or len(set(seeds)) < len(seeds):
+            yield f"seeds is {seeds}; allowed: at least {fewest}, each only once"
 
 
-def _seed_faults(seeds: Sequence[int], *, fewest: int) -> Iterator[str]:
-    if len(seeds) < fewest or len(set(seeds)) < len(seeds):
-        yield f"seeds is {seeds}; allowed: at least {fewest}, each only once"
-
-
-def _conflicts(cfg: DictConfig) -> Iterator[str]:
+def _conflicts(cfg: DictConfig, words: Sequence[str]) -> Iterator[str]:
     """Finds words for the trainings that the cross-validation sets itself."""
-    keys = [str(word).partition("=")[0].lstrip("+~") for word in cfg.training]
+    keys = list(map(_key, words))
     for key in ("data.fold", "data.folds"):
         if cfg.folds is not None and key in keys:
             yield f"{key} is what folds={cfg.folds} says to each training; take it out"
@@ -157,8 +135,7 @@ def _is_trainings(word: str, before: str) -> bool:
     """Tells overrides of `lesionseg.train` from the cross-validation's own, from Hydra's and from options."""
     if before in TAKES_A_WORD or word.startswith("-") or not ("=" in word or word.startswith("~")):
         return False
-    key = _key(word)
-    return key not in OWN and not key.startswith(("hydra.", "hydra/"))
+    return _key(word) not in OWN and not _key(word).startswith(("hydra.", "hydra/"))
 
 
 def _key(word: str) -> str:

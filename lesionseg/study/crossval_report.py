@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from lesionseg.evaluation.statistics import HOW
 from lesionseg.evaluation.summary import Estimate
@@ -19,8 +18,8 @@ from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.report.chart import BLUE, ORANGE, SKY_BLUE, keep_apart, save, style
 from lesionseg.report.table import Table, markdown_text
 from lesionseg.report.terminal import print_notes, print_tables
-from lesionseg.study.crossval_results import CrossvalResults, Scored, Spread, SubsetResults
-from lesionseg.study.scored_run import PER_IMAGE, Run
+from lesionseg.study.crossval_results import CrossvalResults, FittedScore, Scored, Spread, SubsetResults
+from lesionseg.study.scored_run import PER_IMAGE, Array, Run
 from lesionseg.system.files import whole_folder, write_json, write_whole
 
 OUT_OF_FOLD = "out_of_fold.csv"
@@ -28,7 +27,6 @@ LEGEND = "Points: images; boxes: quartiles;\ndiamonds: means; line and band: mea
 JITTER = 0.3
 """Largest distance of a point from the middle of its box, whose neighbours are at a distance of 1."""
 
-Array = NDArray[np.float64]
 Columns = Mapping[str, Definition]
 
 
@@ -55,13 +53,13 @@ def report_crossval(
         monitor: Value by which each training's best epoch was chosen.
         facts: Plain values that describe what was done.
     """
-    words, sentences = tables(results, columns), notes(results, monitor)
+    found, sentences = tables(results, columns), notes(results, monitor)
     with whole_folder(folder) as draft:
         write_json(draft / "crossval.json", {"facts": facts, "notes": sentences, **asdict(results)})
-        write_whole(draft / "crossval.md", _markdown(results.name, words, sentences))
+        write_whole(draft / "crossval.md", _markdown(results.name, found, sentences))
         write_images(out_of_fold, draft / OUT_OF_FOLD)
         save(figure, draft / "crossval.png")
-    print_tables(*words)
+    print_tables(*found)
     print_notes(sentences)
 
 
@@ -128,15 +126,7 @@ def draw_crossval(
     *,
     metric: str,
 ) -> Figure:
-    """Draws a box with all images for each training: out of fold on the left, on the test subset on the right.
-
-    Args:
-        results: Results of the cross-validation.
-        out_of_fold: Evaluations out of fold.
-        test: Evaluations on the test subset; empty without one.
-        ensemble: Evaluation of the ensemble on the test subset; None without one.
-        metric: Metric to draw.
-    """
+    """Draws a box with all images for each training: out of fold on the left, on the test subset on the right."""
     panels = 2 if test else 1
     figure = Figure(figsize=(panels * (2.4 + 0.5 * len(out_of_fold)) + 0.6, 4.4), layout="constrained")
     axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
@@ -153,11 +143,11 @@ def draw_crossval(
     return figure
 
 
-def _markdown(title: str, words: Sequence[Table], sentences: Sequence[str]) -> str:
+def _markdown(title: str, found: Sequence[Table], sentences: Sequence[str]) -> str:
     listed = "\n".join(f"- {markdown_text(sentence)}" for sentence in sentences)
     chart = "![Scores of all images](crossval.png)"
     heading = f"# {markdown_text(title)}\n"
-    return "\n".join([heading, *(table.markdown() for table in words), listed, "", chart, ""])
+    return "\n".join([heading, *(table.markdown() for table in found), listed, "", chart, ""])
 
 
 def _subset_notes(results: CrossvalResults) -> Iterator[str]:
@@ -181,15 +171,12 @@ def _fitted(results: CrossvalResults) -> Table:
     images = sum(one.images for one in results.fitted)
     configured = sum(one.images * one.configured for one in results.fitted) / images
     fitted = sum(one.images * one.fitted for one in results.fitted) / images
-    rows = [(one.name, one.images, one.configured, one.fitted) for one in results.fitted]
+    every = [*results.fitted, FittedScore("all images", images, configured, fitted)]
     text = Jaccard().definition.text
     return Table(
         "Jaccard index with decisions fitted on the same images: better than it is on others",
         ["training", "images", "as configured", "as fitted"],
-        [
-            [name, str(count), text(before), text(after)]
-            for name, count, before, after in [*rows, ("all images", images, configured, fitted)]
-        ],
+        [[one.name, str(one.images), text(one.configured), text(one.fitted)] for one in every],
     )
 
 

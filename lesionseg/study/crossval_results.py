@@ -6,31 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lesionseg.evaluation.statistics import mean_intervals
 from lesionseg.evaluation.summary import Estimate
-from lesionseg.metrics.definitions import recorded_definitions, scale_ends
+from lesionseg.metrics.definitions import recorded_definitions
 from lesionseg.metrics.formula import Definition
 from lesionseg.study.crossval_plan import Training
-from lesionseg.study.scored_run import Run, mean_diagonal
+from lesionseg.study.scored_run import Array, Run, estimates
 
-Array = NDArray[np.float64]
 Scored = tuple[Training, Run]
 """A training and its evaluation."""
 
 
 @dataclass(frozen=True)
 class TrainingScores:
-    """Scores of one training.
-
-    Attributes:
-        name: Name of the training.
-        fold: Fold that it validates on; None without folds.
-        seed: Seed; None for the configured one.
-        images: Number of images that it was scored on.
-        means: Mean over these images by metric.
-    """
+    """Mean of each metric over the images that a training was scored on."""
 
     name: str
     fold: int | None
@@ -41,14 +30,7 @@ class TrainingScores:
 
 @dataclass(frozen=True)
 class Spread:
-    """Spread of several means.
-
-    Attributes:
-        mean: Mean of the means.
-        deviation: Sample standard deviation of the means.
-        lowest: Lowest mean.
-        highest: Highest mean.
-    """
+    """Mean, sample standard deviation and range of several means."""
 
     mean: float
     deviation: float
@@ -115,58 +97,32 @@ class CrossvalResults:
 
 def subset_results(scored: Sequence[Scored], *, resamples: int, seed: int) -> SubsetResults:
     """Averages the scores of one training or more on a subset."""
-    values = _per_image(run for _, run in scored)
-    definitions, diagonal = scored[0][1].metrics, mean_diagonal([run for _, run in scored])
+    runs = [run for _, run in scored]
+    scores = _per_image(runs)
     return SubsetResults(
         trainings=[_training_scores(training, run) for training, run in scored],
-        images=values.shape[1],
-        overall=estimates(values, definitions, diagonal, resamples=resamples, seed=seed),
+        images=scores.shape[1],
+        overall=estimates(scores, runs, resamples=resamples, seed=seed),
         over_folds=_spread([(training.fold, run) for training, run in scored]),
         over_seeds=_spread([(training.seed, run) for training, run in scored]),
     )
 
 
-def estimates(
-    values: Array, definitions: Mapping[str, Definition], diagonal: float, *, resamples: int, seed: int
-) -> dict[str, Estimate]:
-    """Computes means over images with their intervals.
-
-    Args:
-        values: Scores (metrics, images) in the order of the definitions.
-        definitions: The metrics.
-        diagonal: Mean diagonal of the images in pixels.
-        resamples: Number of resamples of each interval.
-        seed: Seed of the resamples.
-    """
-    intervals = mean_intervals(values, ends=scale_ends(definitions, diagonal), resamples=resamples, seed=seed)
-    bounds = [interval or (None, None) for interval in intervals]
-    return {
-        name: Estimate(float(row.mean()), low, high)
-        for name, row, (low, high) in zip(definitions, values, bounds, strict=True)
-    }
-
-
 def fitted_scores(trainings: Iterable[Training]) -> list[FittedScore]:
-    """Reads the scores of each training that fitted its postprocessing."""
+    """Reads the scores of each training that fitted its postprocessing, before the first trial and after the last."""
     found = []
     for training in trainings:
         path = training.folder / "decision.json"
-        if path.is_file():
-            fitted = json.loads(path.read_text(encoding="utf-8"))
-            found += [FittedScore(training.name, fitted["images"], *pair) for pair in _before_and_after(fitted)]
+        fitted = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if trials := fitted.get("trials"):
+            before = trials[0]["without"]["jaccard"]
+            kept = [max(tried["jaccard"] for tried in trial["tried"]) for trial in trials if trial["kept"]]
+            found.append(FittedScore(training.name, fitted["images"], before, kept[-1] if kept else before))
     return found
 
 
-def _before_and_after(fitted: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """Returns the mean Jaccard index before the first trial and after the last kept one; nothing without trials."""
-    trials = fitted["trials"]
-    kept = [max(tried["jaccard"] for tried in trial["tried"]) for trial in trials if trial["kept"]]
-    before = [trial["without"]["jaccard"] for trial in trials[:1]]
-    return [(first, kept[-1] if kept else first) for first in before]
-
-
 def _training_scores(training: Training, run: Run) -> TrainingScores:
-    means = dict(zip(run.metrics, map(float, run.scores.mean(axis=1)), strict=True))
+    means = dict(zip(run.metrics, run.scores.mean(axis=1).tolist(), strict=True))
     return TrainingScores(training.name, training.fold, training.seed, len(run.targets), means)
 
 
@@ -187,5 +143,5 @@ def _spread(keyed: Sequence[tuple[int | None, Run]]) -> dict[str, Spread] | None
     if len(groups) < 2:
         return None
     means = np.stack([np.concatenate(group, axis=1).mean(axis=1) for group in groups.values()])  # (groups, metrics)
-    rows = zip(means.mean(axis=0), means.std(axis=0, ddof=1), means.min(axis=0), means.max(axis=0), strict=True)
-    return {name: Spread(*map(float, row)) for name, row in zip(keyed[0][1].metrics, rows, strict=True)}
+    rows = np.stack([means.mean(axis=0), means.std(axis=0, ddof=1), means.min(axis=0), means.max(axis=0)], axis=1)
+    return {name: Spread(*row) for name, row in zip(keyed[0][1].metrics, rows.tolist(), strict=True)}

@@ -40,13 +40,12 @@ def score_out_of_fold(training: Training, composed: DictConfig) -> Run:
     Raises:
         InputError: The checkpoint or the data are gone.
     """
-    folder = training.folder / OUT_OF_FOLD
-    return _scored(training.checkpoint, folder, composed, part="validation", postprocessing="plain")
+    return _scored(training.checkpoint, training.folder / OUT_OF_FOLD, composed, "validation", postprocessing="plain")
 
 
 def score_test(checkpoint: Path, folder: Path, composed: DictConfig) -> Run:
     """Scores a checkpoint on its test subset with the postprocessing that it holds, unless it has been scored."""
-    return _scored(checkpoint, folder, composed, part="test", postprocessing="stored")
+    return _scored(checkpoint, folder, composed, "test", postprocessing="stored")
 
 
 def tested(training: Training) -> Run | None:
@@ -76,21 +75,15 @@ def is_newer(path: Path, *others: Path) -> bool:
     return path.is_file() and all(path.stat().st_mtime_ns >= other.stat().st_mtime_ns for other in others)
 
 
-def _scored(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, postprocessing: str) -> Run:
+def _scored(checkpoint: Path, folder: Path, composed: DictConfig, subset: str, *, postprocessing: str) -> Run:
     """Evaluates a checkpoint without printing, because many tables would hide the one that counts."""
     if not is_newer(folder / SUMMARY, checkpoint):
-        cfg = _evaluation(checkpoint, folder, composed, part=part, postprocessing=postprocessing)
+        words = [f"checkpoint={quoted(str(checkpoint))}", f"run_dir={quoted(str(folder))}", f"part={subset}"]
+        cfg = hydra.compose("evaluate", overrides=[*words, f"postprocessing={postprocessing}"])
+        settings: Any = OmegaConf.to_container(composed, resolve=True)
+        for name in SAME:
+            cfg[name] = settings[name]
+        cfg.trainer.accelerator, cfg.trainer.precision = composed.trainer.accelerator, composed.trainer.precision
         with contextlib.redirect_stdout(io.StringIO()):
             score_checkpoint(cfg)
     return read_run(folder)
-
-
-def _evaluation(checkpoint: Path, folder: Path, composed: DictConfig, *, part: str, postprocessing: str) -> DictConfig:
-    """Composes a configuration of `lesionseg.evaluate` with the settings of a training."""
-    words = [f"checkpoint={quoted(str(checkpoint))}", f"run_dir={quoted(str(folder))}"]
-    cfg = hydra.compose("evaluate", overrides=[*words, f"part={part}", f"postprocessing={postprocessing}"])
-    settings: Any = OmegaConf.to_container(composed, resolve=True)
-    for name in SAME:
-        cfg[name] = settings[name]
-    cfg.trainer.accelerator, cfg.trainer.precision = composed.trainer.accelerator, composed.trainer.precision
-    return cfg

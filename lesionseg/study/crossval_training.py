@@ -47,16 +47,13 @@ class Child:
     """
 
     def __init__(self, training: Training, share: Share, options: Sequence[str]) -> None:
-        self.training = training
-        self.share = share
-        self.log = training.folder / LOG
+        self.training, self.share, self.log = training, share, training.folder / LOG
         self._shown = self.log.stat().st_size if self.log.exists() else 0
         self._message = ""
-        self._was_asked = False
         training.folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "lesionseg.train", *options, *training.words]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [*command, f"hydra.run.dir={quoted(str(training.folder))}"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -77,28 +74,9 @@ class Child:
                 self._message = " ".join(map(str.strip, lines[number : number + MESSAGE_LINES])).removeprefix(MESSAGE)
         return [line for line in lines if line.startswith(SHOWN)]
 
-    def has_ended(self) -> bool:
-        """Tells whether the process has ended."""
-        return self._process.poll() is not None
-
-    def ask_to_stop(self) -> None:
-        """Asks the training once to save and stop; a second signal would stop it at once."""
-        if not self._was_asked:
-            self._was_asked = True
-            self.stop()
-
-    def stop(self) -> None:
-        """Sends SIGTERM, which stops a training at once that was asked before."""
-        if not self.has_ended():
-            self._process.send_signal(signal.SIGTERM)
-
-    def wait(self) -> None:
-        """Waits until the process has ended."""
-        self._process.wait()
-
     def failure(self) -> str | None:
         """Returns the reason of a failure in one line, or None if the training has finished."""
-        code = self._process.returncode
+        code = self.process.returncode
         try:
             record = read_record(self.training.folder)
         except InputError as error:
@@ -106,14 +84,8 @@ class Child:
         if code == 0 and record is not None and record.state == "finished":
             return None
         reason = record.reason if record is not None and record.state != "finished" else None
-        return self._message or reason or _exit_text(code)
-
-
-def _exit_text(code: int) -> str:
-    """Describes an exit code, which is negative if a signal has killed the process, often for lack of memory."""
-    if code < 0:
-        return f"its process was killed by {signal.Signals(-code).name}"
-    return f"its process ended with exit code {code}"
+        killed = f"its process was killed by {signal.Signals(-code).name}" if code < 0 else ""
+        return self._message or reason or killed or f"its process ended with exit code {code}"
 
 
 class Trainings:
@@ -129,9 +101,9 @@ class Trainings:
 
     def __init__(self, shares: Sequence[Share], options: Sequence[str]) -> None:
         self.failures: dict[str, str] = {}
-        self._free = list(shares)
-        self._options = options
+        self._free, self._options = list(shares), options
         self._running: list[Child] = []
+        self._width = 0
 
     def run(self, trainings: Sequence[Training]) -> None:
         """Runs all trainings; a failure does not stop the others.
@@ -139,55 +111,52 @@ class Trainings:
         Raises:
             InterruptionError: A signal was received. It was passed on, and all trainings have ended.
         """
-        signals, waiting = Signals(), list(trainings)
+        signals, waiting, was_passed_on = Signals(), list(trainings), False
         signals.deferred = True
-        width = max((len(training.name) for training in trainings), default=0)
+        self._width = max((len(training.name) for training in trainings), default=0)
         with signals.taken():
             try:
                 while (waiting and signals.received is None) or self._running:
                     while waiting and self._free and signals.received is None:
-                        self._start(waiting.pop(0), width)
-                    self._poll(signals.received, width)
-            finally:  # also at a second signal, which stops them at once
-                self._stop_all()
+                        self._start(waiting.pop(0))
+                    if signals.received is not None and not was_passed_on:  # a second one would stop them at once
+                        was_passed_on = True
+                        self._terminate()
+                    self._poll()
+            finally:  # also at a second signal
+                self._terminate()
+                for child in self._running:
+                    child.process.wait()
         if signals.received is not None:
             raise InterruptionError(signals.received, f"{signal.Signals(signals.received).name}: stopped")
 
-    def _start(self, training: Training, width: int) -> None:
-        self._running.append(Child(training, self._free.pop(0), self._options))
-        _say(training, width, f"started; its output goes to {self._running[-1].log}")
+    def _start(self, training: Training) -> None:
+        child = Child(training, self._free.pop(0), self._options)
+        self._running.append(child)
+        self._say(child, f"started; its output goes to {child.log}")
 
-    def _poll(self, received: int | None, width: int) -> None:
-        """Shows new output, passes a signal on once, and removes trainings that have ended."""
-        if received is not None:
-            for child in self._running:
-                child.ask_to_stop()
+    def _poll(self) -> None:
+        """Shows new output, and removes trainings that have ended."""
         time.sleep(PAUSE)
-        ended = [child for child in self._running if child.has_ended()]
+        ended = [child for child in self._running if child.process.poll() is not None]
         for child in self._running:
             for line in child.new_lines():
-                _say(child.training, width, line)
+                self._say(child, line)
         for child in ended:
-            self._remove(child, width)
+            self._running.remove(child)
+            self._free.append(child.share)
+            failure = child.failure()
+            if failure is not None:
+                self.failures[child.training.name] = failure
+            self._say(child, "finished" if failure is None else f"has not finished: {failure}")
 
-    def _remove(self, child: Child, width: int) -> None:
-        self._running.remove(child)
-        self._free.append(child.share)
-        failure = child.failure()
-        if failure is not None:
-            self.failures[child.training.name] = failure
-        _say(child.training, width, "finished" if failure is None else f"has not finished: {failure}")
-
-    def _stop_all(self) -> None:
+    def _terminate(self) -> None:
         for child in self._running:
-            child.stop()
-        for child in self._running:
-            child.wait()
-        self._running.clear()
+            if child.process.poll() is None:
+                child.process.terminate()
 
-
-def _say(training: Training, width: int, line: str) -> None:
-    print(f"{training.name:<{width}}  {line}", flush=True)
+    def _say(self, child: Child, line: str) -> None:
+        print(f"{child.training.name:<{self._width}}  {line}", flush=True)
 
 
 def shares_of_machine(training: DictConfig, *, jobs: int | None, most: int) -> list[Share]:
@@ -200,13 +169,8 @@ def shares_of_machine(training: DictConfig, *, jobs: int | None, most: int) -> l
     """
     gpus = _gpus(training)
     count = min(jobs or max(1, len(gpus)), most)
-    shares: list[Share] = [{} for _ in range(count)]
-    for number, share in enumerate(shares):
-        if gpus:
-            share[GPUS] = gpus[number % len(gpus)]
-        if count > 1:
-            share[THREADS] = str(_threads(count))
-    return shares
+    threads = {THREADS: str(_threads(count))} if count > 1 else {}
+    return [({GPUS: gpus[number % len(gpus)]} if gpus else {}) | threads for number in range(count)]
 
 
 def _gpus(training: DictConfig) -> list[str]:

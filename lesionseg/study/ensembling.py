@@ -36,28 +36,16 @@ class Member:
     segmenter: Segmenter
 
     @property
-    def record(self) -> Mapping[str, Any]:
-        """Record of lesionseg in the checkpoint."""
-        stored: Mapping[str, Any] = self.checkpoint["lesionseg"]
-        return stored
-
-    @property
     def config(self) -> Mapping[str, Any]:
         """Configuration of the training."""
-        config: Mapping[str, Any] = self.record["config"]
+        config: Mapping[str, Any] = self.checkpoint["lesionseg"]["config"]
         return config
 
     @property
-    def parts(self) -> Mapping[str, Sequence[str]]:
-        """Ids of the images of each subset."""
-        parts: Mapping[str, Sequence[str]] = self.record["split"]["parts"]
-        return parts
-
-    @property
-    def files(self) -> Mapping[str, str]:
-        """Known digests of the images' files."""
-        files: Mapping[str, str] = self.record["split"].get("files", {})
-        return files
+    def split(self) -> Mapping[str, Any]:
+        """Manifest of the split: ids by subset under `parts`, and digests of files by id under `files`."""
+        split: Mapping[str, Any] = self.checkpoint["lesionseg"]["split"]
+        return split
 
     def facts(self) -> dict[str, Any]:
         """Describes the member in plain values."""
@@ -66,7 +54,7 @@ class Member:
             "sha256": file_sha256(self.path),
             "seed": self.config["seed"],
             "fold": self.config["data"].get("fold"),
-            "split_sha256": self.record["split"]["sha256"],
+            "split_sha256": self.split["sha256"],
             "decision": self.segmenter.postprocessing.settings(),
         }
 
@@ -163,10 +151,11 @@ def _other_files(members: Sequence[Member]) -> Iterator[str]:
     """Describes images whose files differ between members."""
     known: dict[str, str] = {}
     for member in members:
-        found = changes(known, member.files)
+        files = member.split.get("files", {})
+        found = changes(known, files)
         if found:
             yield f"{member.path}: {len(found)} of its images are other files than another member's: {examples(found)}"
-        known |= member.files
+        known |= files
 
 
 def _config(members: Sequence[Member]) -> dict[str, Any]:
@@ -184,17 +173,18 @@ def _config(members: Sequence[Member]) -> dict[str, Any]:
 
 def _split(members: Sequence[Member]) -> dict[str, Any]:
     """Returns the ensemble's split, see `write_ensemble`."""
-    trained = {id_ for member in members for id_ in member.parts["train"]}
-    shared = {part: set.intersection(*(set(member.parts[part]) for member in members)) for part in SUBSETS}
+    trained = {id_ for member in members for id_ in member.split["parts"]["train"]}
+    shared = {part: set.intersection(*(set(member.split["parts"][part]) for member in members)) for part in SUBSETS}
     parts = {"train": trained, "validation": shared["validation"] - trained, "test": shared["test"] - trained}
-    how = {"split": "ensemble", "members": [member.record["split"]["sha256"] for member in members]}
-    files = {id_: digests for member in members for id_, digests in member.files.items()}
+    how = {"split": "ensemble", "members": [member.split["sha256"] for member in members]}
+    files = {id_: digests for member in members for id_, digests in member.split.get("files", {}).items()}
     return with_digests(manifest({part: sorted(parts[part]) for part in SUBSETS}, how), files)
 
 
 def _postprocessing(members: Sequence[Member]) -> dict[str, Any]:
     postprocessings: list[Postprocessing] = [member.segmenter.postprocessing for member in members]
-    images = [member.record["decision"]["images"] for member in members if has_postprocessing(member.checkpoint)]
+    fitted = [member.checkpoint for member in members if has_postprocessing(member.checkpoint)]
+    images = [checkpoint["lesionseg"]["decision"]["images"] for checkpoint in fitted]
     temperature = statistics.median(temperature_of(member.checkpoint) for member in members)
     settled = {"settings": consensus(postprocessings).settings(), "temperature": temperature}
     return settled | {"images": sum(images), "how": IN_WORDS}

@@ -13,31 +13,12 @@ from lesionseg.errors import raise_all
 from lesionseg.study.scored_run import Array, Run
 
 MADE_OF = (
-    "data",
-    "augmentation",
-    "model",
-    "segmenter",
-    "postprocessing",
-    "loss",
-    "optimizer",
-    "scheduler",
-    "image_size",
-    "batch_size",
-    "min_train_batches",
-    "monitor",
-    "monitor_mode",
-    "trainer.max_epochs",
-    "trainer.max_steps",
-    "trainer.max_time",
-    "trainer.limit_train_batches",
-    "trainer.limit_val_batches",
-    "trainer.check_val_every_n_epoch",
-    "trainer.precision",
-    "trainer.gradient_clip_val",
-    "trainer.accumulate_grad_batches",
-    "callbacks.ema",
-    "callbacks.progressive_size",
-    "callbacks.early_stopping",
+    *("data", "augmentation", "model", "segmenter", "postprocessing", "loss", "optimizer", "scheduler"),
+    *("image_size", "batch_size", "min_train_batches", "monitor", "monitor_mode"),
+    *("trainer.max_epochs", "trainer.max_steps", "trainer.max_time"),
+    *("trainer.limit_train_batches", "trainer.limit_val_batches", "trainer.check_val_every_n_epoch"),
+    *("trainer.precision", "trainer.gradient_clip_val", "trainer.accumulate_grad_batches"),
+    *("callbacks.ema", "callbacks.progressive_size", "callbacks.early_stopping"),
 )
 """Keys of a configuration that decide what is trained; the others hold paths, figures and loggers."""
 NOT_MADE_OF = ("data.fold", "data.split_seed", "data.cache", "data.cache_dir")
@@ -93,40 +74,37 @@ def methods_of(runs: Sequence[Run]) -> list[Method]:
     return methods
 
 
-def made_of(run: Run) -> dict[str, Any]:
-    """Returns by dotted name the values that make a run's method what it is; nothing where they are unknown."""
-    values = flat(run.config or {})
-    kept = {name: value for name, value in values.items() if _within(name, MADE_OF) and not _within(name, NOT_MADE_OF)}
-    return kept | {fact: run.facts[fact] for fact in DECIDED_BY if fact in run.facts}
-
-
 def labels_of(methods: Sequence[Method]) -> list[str]:
     """Labels each method uniquely with the name of its first run.
 
     Methods that share a name are told apart by the settings in which they differ, for example
     `unet (model.base_channels=16, optimizer.lr=0.001)`, else by the name of their folder, else by its path.
     """
-    groups: dict[str, list[int]] = {}
-    for number, method in enumerate(methods):
-        groups.setdefault(method.runs[0].name, []).append(number)
-    labels: dict[int, str] = {}
-    for name, numbers in groups.items():
-        group = [methods[number] for number in numbers]
-        labels |= dict(zip(numbers, _unique(name, group) if len(group) > 1 else [name], strict=True))
-    return [labels[number] for number in range(len(methods))]
-
-
-def _within(name: str, places: Iterable[str]) -> bool:
-    return any(name == place or name.startswith(f"{place}.") for place in places)
+    groups: dict[str, list[Method]] = {}
+    for method in methods:
+        groups.setdefault(method.runs[0].name, []).append(method)
+    labels = {name: iter(_labels(name, group)) for name, group in groups.items()}
+    return [next(labels[method.runs[0].name]) for method in methods]
 
 
 def _groups(runs: Sequence[Run]) -> list[list[Run]]:
     groups: dict[str, list[Run]] = {}
     for number, run in enumerate(runs):
-        key = f"run {number}" if run.config is None else json.dumps(made_of(run), sort_keys=True, default=str)
+        key = f"run {number}" if run.config is None else json.dumps(_made_of(run), sort_keys=True, default=str)
         groups.setdefault(key, []).append(run)
     split = [[group] if _all_differ(group) else [[run] for run in group] for group in groups.values()]
     return [group for part in split for group in part]
+
+
+def _made_of(run: Run) -> dict[str, Any]:
+    """Returns by dotted name the values that define a run's method; empty if they are unknown."""
+    values = flat(run.config or {})
+    kept = {name: value for name, value in values.items() if _within(name, MADE_OF) and not _within(name, NOT_MADE_OF)}
+    return kept | {fact: run.facts[fact] for fact in DECIDED_BY if fact in run.facts}
+
+
+def _within(name: str, keys: Iterable[str]) -> bool:
+    return any(name == key or name.startswith(f"{key}.") for key in keys)
 
 
 def _all_differ(group: Sequence[Run]) -> bool:
@@ -139,7 +117,7 @@ def _repeat(run: Run, names: Sequence[str]) -> list[Any]:
 
 
 def _repetitions(runs: Sequence[Run]) -> list[list[Run]] | None:
-    """Groups a method's runs into repetitions that each cover all images once; None where that is impossible."""
+    """Groups a method's runs into repetitions that each cover all images once; returns None if that is impossible."""
     if _disjoint(runs):
         return [list(runs)]
     by_seed: dict[str, list[Run]] = {}
@@ -163,25 +141,22 @@ def _targets(runs: Sequence[Run]) -> dict[str, str]:
 
 def _method(runs: Sequence[Run], repetitions: Sequence[Sequence[Run]]) -> Method:
     scores = np.stack([_scores(repetition) for repetition in repetitions])  # (repetitions, metrics, images)
-    return Method(
-        runs=runs,
-        folds=max(map(len, repetitions)),
-        targets=_targets(repetitions[0]),
-        scores=scores.mean(axis=0),
-        repetition_means=scores.mean(axis=2),
-    )
+    folds = max(map(len, repetitions))
+    return Method(runs, folds, _targets(repetitions[0]), scores.mean(axis=0), scores.mean(axis=2))
 
 
 def _scores(folds: Sequence[Run]) -> Array:
     """Joins the folds' scores: (metrics, images), sorted by id."""
     ids = [id_ for run in folds for id_ in run.targets]
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    return np.concatenate([run.scores for run in folds], axis=1)[:, order]
+    return np.concatenate([run.scores for run in folds], axis=1)[:, np.argsort(ids)]
 
 
-def _unique(name: str, methods: Sequence[Method]) -> list[str]:
+def _labels(name: str, methods: Sequence[Method]) -> list[str]:
+    """Labels the methods of one name."""
+    if len(methods) == 1:
+        return [name]
     folders = [method.runs[0].folder.absolute() for method in methods]
-    additions = _differing_values([made_of(method.runs[0]) for method in methods])
+    additions = _differing_values([_made_of(method.runs[0]) for method in methods])
     for alternative in ([folder.name for folder in folders], [str(folder) for folder in folders]):
         if len(set(additions)) < len(methods):
             additions = alternative
@@ -189,23 +164,15 @@ def _unique(name: str, methods: Sequence[Method]) -> list[str]:
 
 
 def _differing_values(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Describes each configuration by the values in which they differ.
-
-    Where the class differs, only its name is given, because the other settings belong to it.
-    """
+    """Describes each configuration by the values that differ, of different classes by the class alone."""
     names = list(dict.fromkeys(name for config in configs for name in config))
     differing = [name for name in names if len({str(config.get(name)) for config in configs}) > 1]
-    classes = {name.removesuffix("_target_") for name in differing if name.endswith("._target_")}
-    shown = [
-        name for name in differing if name.endswith("._target_") or not any(name.startswith(part) for part in classes)
-    ]
-    return [", ".join(filter(None, (_setting_text(name, config) for name in shown))) for config in configs]
+    classes = tuple(name.removesuffix("_target_") for name in differing if name.endswith("._target_"))
+    shown = [name for name in differing if name.endswith("._target_") or not name.startswith(classes)]
+    return [", ".join(_setting(name, config[name]) for name in shown if name in config) for config in configs]
 
 
-def _setting_text(name: str, config: Mapping[str, Any]) -> str:
-    if name not in config:
-        return ""
-    value = str(config[name])
+def _setting(name: str, value: Any) -> str:
     if name.endswith("_target_"):
-        return f"{name.removesuffix('._target_')}={value.rpartition('.')[2]}"
+        return f"{name.removesuffix('._target_')}={str(value).rpartition('.')[2]}"
     return f"{name}={value}"

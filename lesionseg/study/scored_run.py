@@ -1,4 +1,4 @@
-"""One evaluation as it lies on the disk, and finding evaluations below folders."""
+"""Evaluations read from their folders."""
 
 import csv
 import json
@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from omegaconf import DictConfig
 
 from lesionseg.config.old_names import current_settings
 from lesionseg.errors import InputError, raise_all
-from lesionseg.metrics.definitions import recorded_definitions
+from lesionseg.evaluation.statistics import mean_intervals
+from lesionseg.evaluation.summary import Estimate
+from lesionseg.metrics.definitions import recorded_definitions, scale_ends
 from lesionseg.metrics.formula import Definition
 
 SUMMARY = "summary.json"
 PER_IMAGE = "per_image.csv"
 FEWEST = 2
-MISSING = "does not exist"
 
 Array = NDArray[np.float64]
 
@@ -28,15 +30,15 @@ class Run:
     """One evaluation.
 
     Attributes:
-        folder: Where it lies.
-        name: What people call its method.
+        folder: Folder of the evaluation.
+        name: Name of the method.
         facts: What was evaluated and how, see `lesionseg.evaluation.summary.Summary`.
-        config: The training configuration; None for masks of unknown origin.
-        test_set_sha256: SHA-256 of the images it was scored on.
-        definitions: What its numbers mean.
-        targets: Fingerprint of each image's ground truth by the image's id, sorted by id.
-        scores: (metrics, images) in the orders of `metrics` and `targets`.
-        diagonal: Mean of the images', in pixels.
+        config: Configuration of the training; None for masks of unknown origin.
+        test_set_sha256: SHA-256 of the images.
+        definitions: Definitions of the metrics as an evaluation records them.
+        targets: Fingerprint of each image's ground truth by id, sorted by id.
+        scores: Scores (metrics, images) in the orders of `metrics` and `targets`.
+        diagonal: Mean diagonal of the images in pixels.
     """
 
     folder: Path
@@ -51,20 +53,20 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Definition]:
-        """What was measured, by name, in the order of tables."""
+        """Definition by metric, in the order of tables."""
         return recorded_definitions(self.definitions)
 
     def of(self, metric: str) -> Array:
-        """Returns each image's score of one metric: (images,)."""
+        """Returns the score of each image: (images,)."""
         scores: Array = self.scores[list(self.metrics).index(metric)]
         return scores
 
 
 def read_runs(paths: Sequence[str]) -> list[Run]:
-    """Reads every evaluation at or below the paths, each once however often it is named.
+    """Reads the evaluations at or below the paths, each once.
 
     Raises:
-        InputError: A path holds none, a file is unreadable or there are fewer than two runs; lists every fault.
+        InputError: A path holds none, a file is unreadable or there are fewer than two; lists every fault.
     """
     folders: dict[Path, Path] = {}
     runs, faults = [], []
@@ -72,7 +74,8 @@ def read_runs(paths: Sequence[str]) -> list[Run]:
         found = _folders(path)
         folders |= {folder.resolve(): folder for folder in found if folder.resolve() not in folders}
         if not found:
-            faults.append(f"{path} {f'holds no {SUMMARY}, nor does any folder below it' if path.exists() else MISSING}")
+            lack = f"holds no {SUMMARY}, nor does any folder below it" if path.exists() else "does not exist"
+            faults.append(f"{path} {lack}")
     for folder in folders.values():
         try:
             runs.append(read_run(folder))
@@ -103,14 +106,36 @@ def read_run(folder: Path) -> Run:
         raise InputError(f"{folder / SUMMARY} does not define its metrics; evaluate again with this version") from error
     if attributes["config"] is not None:
         attributes["config"] = current_settings(attributes["config"])
-    targets, scores, diagonal = read_per_image(folder / PER_IMAGE, names)
+    targets, scores, diagonal = _read_per_image(folder / PER_IMAGE, names)
     return Run(folder=folder, targets=targets, scores=scores, diagonal=diagonal, **attributes)
 
 
 def shared_metrics(runs: Sequence[Run]) -> list[Run]:
-    """Leaves to each run the metrics that all runs have, in the order of the first."""
+    """Returns the runs with only the metrics that all of them have, in the order of the first."""
     names = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
     return [_only(run, names) for run in runs]
+
+
+def metric_faults(cfg: DictConfig, others: str, measured: Sequence[str]) -> list[str]:
+    """Lists unknown metrics in `cfg.metric` and in the list under the key `others`."""
+    chosen = [("metric", cfg.metric), *((others, name) for name in cfg[others])]
+    return [f"{key} is {name}; allowed: {', '.join(measured)}" for key, name in chosen if name not in measured]
+
+
+def estimates(scores: Array, runs: Sequence[Run], *, resamples: int, seed: int) -> dict[str, Estimate]:
+    """Computes the mean of each metric over images with its 95 % interval.
+
+    Args:
+        scores: Scores (metrics, images), which may be averages over runs.
+        runs: Runs that the scores are from, whose metrics and mean diagonal give the ends of the scales.
+        resamples: Number of resamples of each interval.
+        seed: Seed of the resamples.
+    """
+    definitions = runs[0].metrics
+    diagonal = float(np.average([run.diagonal for run in runs], weights=[len(run.targets) for run in runs]))
+    intervals = mean_intervals(scores, ends=scale_ends(definitions, diagonal), resamples=resamples, seed=seed)
+    rows = zip(definitions, scores, intervals, strict=True)
+    return {name: Estimate(float(row.mean()), *(interval or (None, None))) for name, row, interval in rows}
 
 
 def _only(run: Run, names: Sequence[str]) -> Run:
@@ -119,12 +144,8 @@ def _only(run: Run, names: Sequence[str]) -> Run:
     return replace(run, scores=scores, definitions={**run.definitions, "metrics": metrics})
 
 
-def read_per_image(path: Path, metrics: Sequence[str]) -> tuple[dict[str, str], Array, float]:
-    """Reads the targets' fingerprints by id and the (metrics, images) scores, both sorted by id, and the mean diagonal.
-
-    Raises:
-        InputError: The file is missing or empty, lacks a column, repeats an id or holds something but finite numbers.
-    """
+def _read_per_image(path: Path, metrics: Sequence[str]) -> tuple[dict[str, str], Array, float]:
+    """Reads the targets' fingerprints by id, the scores (metrics, images), both sorted by id, and the mean diagonal."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = sorted(csv.DictReader(file), key=lambda row: row["id"])
@@ -142,13 +163,8 @@ def read_per_image(path: Path, metrics: Sequence[str]) -> tuple[dict[str, str], 
     return targets, scores, float(np.mean(diagonals))
 
 
-def mean_diagonal(runs: Sequence[Run]) -> float:
-    """Averages the diagonals of all runs' images, in pixels."""
-    return float(np.average([run.diagonal for run in runs], weights=[len(run.targets) for run in runs]))
-
-
 def _folders(path: Path) -> list[Path]:
-    """Returns the path itself if it is an evaluation, else every evaluation below it in the order of their names."""
+    """Returns the path itself if it is an evaluation, else every evaluation below it, sorted."""
     if (path / SUMMARY).is_file():
         return [path]
     return sorted(file.parent for file in path.rglob(SUMMARY)) if path.is_dir() else []

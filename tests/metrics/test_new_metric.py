@@ -13,13 +13,13 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
+from lesionseg.compare import compare
 from lesionseg.config.build import build
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.evaluate import evaluate
 from lesionseg.metrics.definitions import measured_formulas
 from lesionseg.metrics.formula import Counts, mean_scores
 from lesionseg.metrics.formula_metric import metric_collection
-from lesionseg.study.comparing import compare_runs
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.crossval_report import shown_columns, tables
 from lesionseg.study.crossval_results import CrossvalResults, subset_results
@@ -115,7 +115,7 @@ def test_the_report_explains_it_and_sorts_images_by_it(evaluated: Evaluated) -> 
 
 def compared(tmp_path: Path, words: list[str], *runs: Path) -> dict[str, float]:
     named = ",".join(str(run) for run in runs)
-    return compare_runs(configuration(tmp_path, "compare", [f"runs=[{named}]", f"run_dir={tmp_path / 'out'}", *words]))
+    return compare(configuration(tmp_path, "compare", [f"runs=[{named}]", f"run_dir={tmp_path / 'out'}", *words]))
 
 
 def test_a_comparison_shows_it_and_ranks_by_it(evaluated: Evaluated, tmp_path: Path) -> None:

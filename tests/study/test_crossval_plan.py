@@ -7,7 +7,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
-from lesionseg.study.crossval_plan import Training, metric_faults, note_command, plan, with_training
+from lesionseg.study.crossval_plan import Training, note_command, plan, with_training
+from lesionseg.study.scored_run import metric_faults
 
 
 def config(**changes: Any) -> DictConfig:
@@ -73,7 +74,7 @@ def test_mistakes_are_told_before_anything_is_trained(changes: dict[str, Any], m
 
 
 def test_metrics_that_are_not_measured_are_told() -> None:
-    faults = metric_faults(config(metric="iou", columns=["dice", "f2"]), ["dice", "jaccard"])
+    faults = metric_faults(config(metric="iou", columns=["dice", "f2"]), "columns", ["dice", "jaccard"])
     assert faults == [f"{named}; allowed: dice, jaccard" for named in ("metric is iou", "columns is f2")]
 
 

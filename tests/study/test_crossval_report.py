@@ -9,8 +9,8 @@ import pytest
 from lesionseg.metrics.definitions import definitions_of, standard_formulas
 from lesionseg.study.crossval_plan import Training
 from lesionseg.study.crossval_report import draw_crossval, notes, report_crossval, tables
-from lesionseg.study.crossval_results import CrossvalResults, FittedScore, Scored, estimates, subset_results
-from lesionseg.study.scored_run import Run
+from lesionseg.study.crossval_results import CrossvalResults, FittedScore, Scored, subset_results
+from lesionseg.study.scored_run import Run, estimates
 
 METRICS = definitions_of(standard_formulas())
 
@@ -37,7 +37,7 @@ def results(out_of_fold: list[Scored], test: list[Scored], ensemble: Run | None,
         "is_cross_validation": True,
         "out_of_fold": subset_results(out_of_fold, resamples=200, seed=0),
         "test": subset_results(test, resamples=200, seed=0) if test else None,
-        "ensemble": None if ensemble is None else estimates(ensemble.scores, METRICS, 1_000.0, resamples=200, seed=0),
+        "ensemble": None if ensemble is None else estimates(ensemble.scores, [ensemble], resamples=200, seed=0),
         "fitted": [FittedScore("fold_0", 2, 0.6, 0.62), FittedScore("fold_1", 2, 0.8, 0.9)],
         "definitions": out_of_fold[0][1].definitions,
     }

@@ -9,8 +9,8 @@ import pytest
 
 from lesionseg.metrics.definitions import definitions_of, standard_formulas
 from lesionseg.study.crossval_plan import Training
-from lesionseg.study.crossval_results import SubsetResults, estimates, fitted_scores, subset_results
-from lesionseg.study.scored_run import Run
+from lesionseg.study.crossval_results import SubsetResults, fitted_scores, subset_results
+from lesionseg.study.scored_run import Run, estimates
 
 METRICS = definitions_of(standard_formulas())
 
@@ -47,7 +47,7 @@ def test_seeds_are_averaged_image_by_image_and_spread_over_their_means(run_of: R
     low, high = found.overall["dice"].low, found.overall["dice"].high
     # Each image's mean over seeds is 0.7; the half images at 0 and at 1 alone keep the interval open.
     assert low < 0.7 < high
-    assert estimates(np.full((len(METRICS), 2), 0.7), METRICS, 1_000.0, resamples=200, seed=0)["dice"].low == low
+    assert estimates(np.full((len(METRICS), 2), 0.7), [run_of({"a": 0.5})], resamples=200, seed=0)["dice"].low == low
     assert found.over_folds is None
     assert found.over_seeds is not None
     assert found.over_seeds["dice"].deviation == pytest.approx(0.1)  # of 0.6, 0.7 and 0.8

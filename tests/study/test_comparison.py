@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from lesionseg.compare import compare
 from lesionseg.errors import InputError
-from lesionseg.study.comparing import check_agreement, compare_runs
-from lesionseg.study.comparison import compare_methods
+from lesionseg.study.comparison import check_agreement, compare_methods
 from lesionseg.study.comparison_report import draw_comparison
-from lesionseg.study.method import labels_of, methods_of
+from lesionseg.study.method import methods_of
 from lesionseg.study.scored_run import read_run, read_runs
 
 GOOD = [0.9, 0.8, 0.7, 0.9, 0.8, 0.9]
@@ -31,7 +31,7 @@ def contents(folder: Path) -> Any:
 
 def test_the_best_comes_first(write_run: Any, tmp_path: Path) -> None:
     runs = [write_run("fair", FAIR), write_run("good", GOOD), write_run("poor", POOR)]
-    ranking = compare_runs(settings(tmp_path / "out", *runs))
+    ranking = compare(settings(tmp_path / "out", *runs))
     assert list(ranking) == ["good", "fair", "poor"]
     assert list(ranking.values()) == pytest.approx([5 / 6, 4.1 / 6, 0.2])
 
@@ -39,14 +39,14 @@ def test_the_best_comes_first(write_run: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("metric", ["failure", "hd95"])
 def test_the_lowest_leads_where_lower_is_better(write_run: Any, tmp_path: Path, metric: str) -> None:
     runs = [write_run("fair", FAIR), write_run("good", GOOD), write_run("poor", POOR)]
-    ranking = compare_runs(settings(tmp_path / "out", *runs, metric=metric))
+    ranking = compare(settings(tmp_path / "out", *runs, metric=metric))
     assert list(ranking.values()) == sorted(ranking.values())
     assert len(set(ranking.values())) == 3
 
 
 def test_every_pair_has_its_difference_and_adjusted_p(write_run: Any, tmp_path: Path) -> None:
     runs = [write_run("fair", FAIR), write_run("good", GOOD), write_run("poor", POOR)]
-    compare_runs(settings(tmp_path / "out", *runs))
+    compare(settings(tmp_path / "out", *runs))
     pairs = contents(tmp_path / "out")["pairs"]
     assert [(pair["first"], pair["second"]) for pair in pairs] == [("good", "fair"), ("good", "poor"), ("fair", "poor")]
     assert pairs[0]["difference"]["mean"] == pytest.approx(0.9 / 6)
@@ -57,7 +57,7 @@ def test_every_pair_has_its_difference_and_adjusted_p(write_run: Any, tmp_path: 
 
 
 def test_the_files_hold_the_numbers_and_say_what_intervals_are_over(write_run: Any, tmp_path: Path) -> None:
-    compare_runs(settings(tmp_path / "out", write_run("fair", FAIR), write_run("a|b", GOOD)))
+    compare(settings(tmp_path / "out", write_run("fair", FAIR), write_run("a|b", GOOD)))
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     endings = ["json", "md", "pdf", "png", "tex"]
     assert written == [*(f"comparison.{ending}" for ending in endings), "leaderboard.csv"]
@@ -80,7 +80,7 @@ def test_the_spread_over_seeds_is_shown_apart(write_run: Any, training: Any, tmp
         write_run("a1", [0.9, 0.9], config=training(seed=1), name="unet"),
         write_run("b", [0.5, 0.5], name="other"),
     ]
-    assert compare_runs(settings(tmp_path / "out", *runs)) == pytest.approx({"unet": 0.85, "other": 0.5})
+    assert compare(settings(tmp_path / "out", *runs)) == pytest.approx({"unet": 0.85, "other": 0.5})
     best, other = contents(tmp_path / "out")["standings"]
     assert best["scores"]["jaccard"]["seed_deviation"] == pytest.approx(0.1 / 2**0.5)  # of 0.8 and 0.9
     assert other["scores"]["jaccard"]["seed_deviation"] is None
@@ -89,7 +89,7 @@ def test_the_spread_over_seeds_is_shown_apart(write_run: Any, training: Any, tmp
 
 
 def test_one_image_is_compared_without_intervals(write_run: Any, tmp_path: Path) -> None:
-    compare_runs(settings(tmp_path / "out", write_run("a", [0.5]), write_run("b", [0.75])))
+    compare(settings(tmp_path / "out", write_run("a", [0.5]), write_run("b", [0.75])))
     assert contents(tmp_path / "out")["standings"][0]["scores"]["jaccard"]["low"] is None
     assert contents(tmp_path / "out")["pairs"][0]["difference"] == {"mean": 0.25, "low": None, "high": None}
 
@@ -97,7 +97,7 @@ def test_one_image_is_compared_without_intervals(write_run: Any, tmp_path: Path)
 def test_names_full_of_markup_are_shown_as_they_are(write_run: Any, tmp_path: Path, capsys: Any) -> None:
     names = ["[red]$x$", "_<b>$"]
     runs = [write_run(str(number), GOOD, name=name) for number, name in enumerate(names)]
-    assert set(compare_runs(settings(tmp_path / "out", *runs))) == set(names)
+    assert set(compare(settings(tmp_path / "out", *runs))) == set(names)
     assert "[red]" in capsys.readouterr().out
 
 
@@ -105,7 +105,7 @@ def test_unknown_metrics_and_numbers_out_of_range_are_refused_together(write_run
     runs = [write_run("a", GOOD), write_run("b", FAIR)]
     cfg = settings(tmp_path / "out", *runs, metric="iou", metrics=["dice", "f2"], resamples=10, seed=-1)
     with pytest.raises(InputError) as error:
-        compare_runs(cfg)
+        compare(cfg)
     message = str(error.value)
     assert "metric is iou; allowed: dice, jaccard, " in message
     assert "metrics is f2" in message
@@ -115,7 +115,7 @@ def test_unknown_metrics_and_numbers_out_of_range_are_refused_together(write_run
 
 def test_nothing_is_written_when_runs_cannot_be_compared(write_run: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        compare_runs(settings(tmp_path / "out", write_run("a", GOOD), write_run("b", FAIR, truth="other")))
+        compare(settings(tmp_path / "out", write_run("a", GOOD), write_run("b", FAIR, truth="other")))
     assert not (tmp_path / "out").exists()
 
 
@@ -126,7 +126,7 @@ def test_nothing_is_cut_on_a_narrow_terminal(
     name = "a rather long name of a method"
     runs = [write_run(f"{seed}", GOOD, name=name, config=training(seed=seed)) for seed in range(2)]
     shown = ["dice", "jaccard", "threshold_jaccard", "failure", "hd95"]
-    compare_runs(settings(tmp_path / "out", *runs, write_run("fair", FAIR), metrics=shown))
+    compare(settings(tmp_path / "out", *runs, write_run("fair", FAIR), metrics=shown))
     printed = capsys.readouterr().out
     assert "…" not in printed
     good = next(line.split() for line in printed.splitlines() if line.split()[:1] == ["1"])
@@ -141,16 +141,16 @@ def test_nothing_is_cut_on_a_narrow_terminal(
 
 def test_few_images_are_warned_of_and_many_are_not(write_run: Any, tmp_path: Path, capsys: Any) -> None:
     few = [write_run("a", GOOD), write_run("b", FAIR)]
-    compare_runs(settings(tmp_path / "few", *few))
+    compare(settings(tmp_path / "few", *few))
     assert "6 images are few" in " ".join(capsys.readouterr().out.split())
     assert "6 images are few" in (tmp_path / "few" / "comparison.md").read_text()
     many = [write_run("c", GOOD * 20), write_run("d", FAIR * 20)]
-    compare_runs(settings(tmp_path / "many", *many))
+    compare(settings(tmp_path / "many", *many))
     assert "are few" not in (tmp_path / "many" / "comparison.md").read_text()
 
 
 def test_both_tables_are_there_as_latex(write_run: Any, tmp_path: Path) -> None:
-    compare_runs(settings(tmp_path / "out", write_run("fair", FAIR), write_run("a_b & $x$", GOOD)))
+    compare(settings(tmp_path / "out", write_run("fair", FAIR), write_run("a_b & $x$", GOOD)))
     lines = (tmp_path / "out" / "comparison.tex").read_text().splitlines()
     assert lines[0].startswith("% Leaderboard by Jaccard (IoU), 6 images. ")
     assert lines[1].startswith(r"rank & method & runs & Jaccard (IoU) & 95 \% interval & Dice (F1)")
@@ -165,7 +165,7 @@ def test_zero_scores_are_drawn_on_axes_that_people_can_read(write_run: Any, tmp_
     runs = read_runs([str(write_run("a", [0.0] * 30)), str(write_run("b", [1e-17] * 30))])
     methods = methods_of(runs)
     usual: dict[str, Any] = {"metric": "hd95", "metrics": ["hd95"], "resamples": 200, "seed": 0}
-    left, right = draw_comparison(compare_methods(methods, labels_of(methods), **usual)).axes
+    left, right = draw_comparison(compare_methods(methods, **usual)).axes
     assert left.get_xlim()[1] > 0.01
     assert right.get_xlim() == pytest.approx((-0.05, 0.05))
 
