@@ -1,6 +1,7 @@
 """Trials of user-defined parts on tiny inputs, so that a broken contract is reported before any work."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,48 +31,46 @@ def network_faults(network: nn.Module, image_size: int) -> Iterator[str]:
     stride = stride_of(network)
     side = -(-image_size // stride) * stride
     image = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-    allowed = f"allowed: {CONTRACTS['model'].words}"
-    for mode in (True, False):
-        try:
-            with torch.no_grad():
-                logits: Any = network.train(mode)(image)
-        except Exception as error:  # anybody's network may raise anything
-            yield f"model: {_name(network)} cannot take an image {tuple(image.shape)}: {_failure(error)}; {allowed}"
-            return
+    shape = tuple(image.shape)
+
+    @torch.no_grad()
+    def logits(mode: bool) -> Any:
+        return network.train(mode)(image)
+
+    def complaints(logits: Any) -> Iterator[str]:
         if not (isinstance(logits, Tensor) and logits.shape == (2, 1, side, side) and logits.is_floating_point()):
-            yield f"model: {_name(network)} makes of an image {tuple(image.shape)} {_described(logits)}; {allowed}"
+            yield f"makes of an image {shape} {_described(logits)}"
+
+    for mode in (True, False):
+        faults = list(_faults("model", network, f"take an image {shape}", partial(logits, mode), complaints))
+        yield from faults
+        if faults:
             return
 
 
 def loss_faults(terms: Mapping[str, nn.Module]) -> Iterator[str]:
     """Tries each term of a loss on logits and mask; its value must be one number with a gradient."""
-    allowed = f"allowed: {CONTRACTS['loss'].words}"
-    for name, term in terms.items():
-        if not is_foreign(term):
-            continue
-        logits = torch.zeros(2, 1, SIDE, SIDE, requires_grad=True)
-        try:
-            value: Any = term(logits, _mask())
-        except Exception as error:
-            yield f"loss.terms.{name}: {_name(term)} cannot score logits and a mask: {_failure(error)}; {allowed}"
-            continue
+
+    def complaints(value: Any) -> Iterator[str]:
         if not (isinstance(value, Tensor) and value.ndim == 0 and value.requires_grad):
-            yield f"loss.terms.{name}: {_name(term)} returns {_described(value)} without dimension; {allowed}"
+            yield f"returns {_described(value)} without dimension"
+
+    for name, term in terms.items():
+        if is_foreign(term):
+            value = partial(term, torch.zeros(2, 1, SIDE, SIDE, requires_grad=True), _mask())
+            yield from _faults(f"loss.terms.{name}", term, "score logits and a mask", value, complaints)
 
 
 def metric_faults(metrics: Mapping[str, Any]) -> Iterator[str]:
     """Tries each metric on a prediction and a mask; its value must be a tensor."""
-    allowed = f"allowed: {CONTRACTS['metrics'].words}"
-    for name, metric in metrics.items():
-        if metric is None or not is_foreign(metric):
-            continue
-        try:
-            value = _tried_metric(metric)
-        except Exception as error:
-            yield f"metrics.{name}: {_name(metric)} cannot score: {_failure(error)}; {allowed}"
-            continue
+
+    def complaints(value: Any) -> Iterator[str]:
         if not isinstance(value, Tensor):
-            yield f"metrics.{name}: {_name(metric)} computes {_described(value)}; {allowed}"
+            yield f"computes {_described(value)}"
+
+    for name, metric in metrics.items():
+        if metric is not None and is_foreign(metric):
+            yield from _faults(f"metrics.{name}", metric, "score", partial(_tried_metric, metric), complaints)
 
 
 def _tried_metric(metric: Any) -> Any:
@@ -86,20 +85,32 @@ def _tried_metric(metric: Any) -> Any:
 
 def augmentation_faults(augment: Any) -> Iterator[str]:
     """Tries an augmentation on an image and its mask, which must keep their kinds and fit each other."""
-    if augment is None or not is_foreign(augment):
-        return
-    allowed = f"allowed: {CONTRACTS['augmentation'].words}"
     image, mask = np.zeros((SIDE, SIDE, 3), np.uint8), _mask()[0, 0].numpy()
+
+    def complaints(changed: Any) -> Iterator[str]:
+        new_image, new_mask = changed
+        for new, old in ((new_image, image), (new_mask, mask)):
+            if not (isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype):
+                yield f"makes {_described(new)} of {_described(old)}"
+        if isinstance(new_mask, np.ndarray) and new_mask.max(initial=0) > 1:
+            yield f"makes a mask with values up to {new_mask.max()}"
+
+    if augment is not None and is_foreign(augment):
+        deed = "change an image and its mask"
+        yield from _faults("augmentation", augment, deed, partial(augment, image, mask, 0), complaints)
+
+
+def _faults(
+    place: str, part: Any, deed: str, attempt: Callable[[], Any], complaints: Callable[[Any], Iterator[str]]
+) -> Iterator[str]:
+    """Yields that a part of the configuration cannot do the deed, or what is wrong with the result."""
+    allowed = CONTRACTS[place.partition(".")[0]].words
     try:
-        new_image, new_mask = augment(image, mask, 0)
-    except Exception as error:
-        yield f"augmentation: {_name(augment)} cannot change an image and its mask: {_failure(error)}; {allowed}"
-        return
-    for new, old in ((new_image, image), (new_mask, mask)):
-        if not (isinstance(new, np.ndarray) and new.shape == old.shape and new.dtype == old.dtype):
-            yield f"augmentation: {_name(augment)} makes {_described(new)} of {_described(old)}; {allowed}"
-    if isinstance(new_mask, np.ndarray) and new_mask.max(initial=0) > 1:
-        yield f"augmentation: {_name(augment)} makes a mask with values up to {new_mask.max()}; {allowed}"
+        faults = list(complaints(attempt()))
+    except Exception as error:  # anybody's part may raise anything
+        faults = [f"cannot {deed}: {type(error).__name__}: {first_line(error)}"]
+    name = f"{type(part).__module__}.{type(part).__qualname__}"
+    yield from (f"{place}: {name} {fault}; allowed: {allowed}" for fault in faults)
 
 
 def _mask() -> Tensor:
@@ -109,15 +120,7 @@ def _mask() -> Tensor:
     return mask
 
 
-def _name(part: Any) -> str:
-    return f"{type(part).__module__}.{type(part).__qualname__}"
-
-
 def _described(value: Any) -> str:
     if isinstance(value, Tensor | np.ndarray):
         return f"{value.dtype} of shape {tuple(value.shape)}"
     return f"a {type(value).__name__}"
-
-
-def _failure(error: Exception) -> str:
-    return f"{type(error).__name__}: {first_line(error)}"
