@@ -54,8 +54,8 @@ class Segmenter(nn.Module):
         self.postprocessing = Postprocessing(
             threshold=threshold, views=views, largest_component=largest_component, fill_holes=fill_holes
         )
-        self.register_buffer("mean", torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(list(std), dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("mean", per_channel(mean))
+        self.register_buffer("std", per_channel(std))
 
     def forward(self, image: Tensor) -> Tensor:
         """Maps RGB 0..255, (B, 3, H, W) uint8 or floating point of any size, to logits (B, 1, H, W) float32."""
@@ -93,6 +93,11 @@ def build_segmenter(settings: Mapping[str, Any], network: nn.Module) -> Segmente
         return Segmenter(network, **settings)
     except (TypeError, ValueError) as error:
         raise InputError(f"segmenter: {error}") from error
+
+
+def per_channel(numbers: Sequence[float]) -> Tensor:
+    """Returns a number for each of three channels as (1, 3, 1, 1) float32, to compute with images (B, 3, H, W)."""
+    return torch.tensor(list(numbers), dtype=torch.float32).view(1, 3, 1, 1)
 
 
 def regions_of(mask: Tensor, postprocessing: Postprocessing) -> Tensor:

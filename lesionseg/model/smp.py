@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionseg.errors import InputError, first_line
+from lesionseg.model.segmenter import per_channel
 
 UNFIT = ("timm-", "mit_")
 """Encoders that are deprecated there or cannot be built on the meta device, where checkpoints are opened."""
@@ -55,18 +56,14 @@ class SmpUnet(nn.Module):
         if encoder_weights is None:
             weights_mean, weights_std = mean, std
         # Both are in the state dict, so a checkpoint keeps them even if the library's own settings change.
-        self.register_buffer("scale", _per_channel(std) / _per_channel(weights_std))
-        self.register_buffer("offset", (_per_channel(mean) - _per_channel(weights_mean)) / _per_channel(weights_std))
+        self.register_buffer("scale", per_channel(std) / per_channel(weights_std))
+        self.register_buffer("offset", (per_channel(mean) - per_channel(weights_mean)) / per_channel(weights_std))
         self.unet = _unet(encoder, encoder_weights, list(decoder_channels))
 
     def forward(self, image: Tensor) -> Tensor:
         """Computes the logits (B, 1, H, W) of a normalised image (B, 3, H, W), in its dtype or the autocast's."""
         logits: Tensor = self.unet(image * self.scale + self.offset)
         return logits
-
-
-def _per_channel(numbers: Sequence[float]) -> Tensor:
-    return torch.tensor(list(numbers), dtype=torch.float32).view(1, 3, 1, 1)
 
 
 def _unet(encoder: str, weights: str | None, decoder_channels: list[int]) -> nn.Module:
