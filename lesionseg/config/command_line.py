@@ -189,26 +189,42 @@ def _above(place: Path) -> str:
     return "" if folder is None else f"; give the run's folder, resume={shlex.quote(str(folder))}"
 
 
-def note_sweep(folder: Path, words: Sequence[str]) -> None:
-    """Writes down how a sweep was started, unless it is there already."""
-    if not (folder / COMMAND).exists():
-        write_json(folder / COMMAND, {"arguments": list(words), "folder": os.getcwd()})
+def note_command(path: Path, words: Sequence[str]) -> None:
+    """Records a command line and its working folder in a file, unless an earlier one is recorded."""
+    if not path.exists():
+        write_json(path, {"arguments": list(words), "folder": os.getcwd()})
+
+
+def noted_command(path: Path, *, resume: str, noun: str) -> list[str]:
+    """Reads the command line of a sweep or a cross-validation, and changes to the folder that it was given in.
+
+    Args:
+        path: File that `note_command` has written.
+        resume: Word that asks for it, for messages.
+        noun: What was started, for messages.
+
+    Raises:
+        InputError: The file is missing or damaged, or the folder is gone.
+    """
+    try:
+        command = json.loads(path.read_text(encoding="utf-8"))
+        words, folder = [str(word) for word in command["arguments"]], Path(command["folder"])
+    except OSError:
+        raise InputError(f"{resume}: there is no {noun} ({path} is not there)") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    if not folder.is_dir():
+        raise InputError(f"{resume}: the folder that it was started in, {folder}, is gone")
+    os.chdir(folder)
+    return words
 
 
 def _sweep_again(words: Sequence[str], folder: Path) -> list[str]:
-    """Gives a sweep its own command line again, and goes to where that was given."""
+    """Returns a sweep's own command line."""
     others = [word for word in words if not word.startswith(SWEEP) and word not in ("-m", "--multirun")]
     if others:
         raise InputError(f"sweep.resume repeats the sweep's own command line; take out {' '.join(others)}")
     path = folder.absolute()
-    try:
-        command = json.loads((path / COMMAND).read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"{SWEEP}{folder}: there is no sweep ({path / COMMAND} is not there)") from None
-    except ValueError as error:
-        raise InputError(f"{path / COMMAND} is damaged: {error}") from error
-    if not Path(command["folder"]).is_dir():
-        raise InputError(f"{SWEEP}{folder}: the folder that it was started in, {command['folder']}, is gone")
-    os.chdir(command["folder"])
-    own = [word for word in command["arguments"] if not word.startswith(("hydra.sweep.dir=", SWEEP))]
-    return [*own, f"hydra.sweep.dir={quoted(str(path))}"]
+    own = noted_command(path / COMMAND, resume=f"{SWEEP}{folder}", noun="sweep")
+    kept = [word for word in own if not word.startswith(("hydra.sweep.dir=", SWEEP))]
+    return [*kept, f"hydra.sweep.dir={quoted(str(path))}"]

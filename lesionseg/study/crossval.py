@@ -13,13 +13,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.check import check
 from lesionseg.checkpoint.reading import read
-from lesionseg.config.command_line import quoted
+from lesionseg.config.command_line import note_command, quoted
 from lesionseg.config.explain import explain
 from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.config.old_names import rename_targets
 from lesionseg.errors import FaultError, InputError, InterruptionError, raise_all
 from lesionseg.metrics.definitions import definitions_of, measured_formulas
-from lesionseg.study.crossval_plan import FILE, Training, note_command
+from lesionseg.study.crossval_plan import FILE, Training
 from lesionseg.study.crossval_report import draw_crossval, report_crossval, shown_columns
 from lesionseg.study.crossval_results import CrossvalResults, Scored, fitted_scores, subset_results
 from lesionseg.study.crossval_scoring import ENSEMBLE, is_newer, score_out_of_fold, score_test, tested, write_masks
@@ -52,7 +52,7 @@ def cross_validate(cfg: DictConfig, trainings: Sequence[Training], words: Sequen
     """
     composed = _composed(cfg, trainings[0])
     if words:
-        note_command(Path(cfg.run_dir), words)
+        note_command(Path(cfg.run_dir) / FILE, words)
     _train(cfg, trainings, composed)
     results = _sum_up(cfg, trainings, composed)
     print(f"\ntables, picture, every image  {cfg.run_dir}", flush=True)  # a path that rich wraps cannot be copied

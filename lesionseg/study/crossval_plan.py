@@ -1,6 +1,5 @@
 """Command line of a cross-validation, and the trainings that it consists of."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -8,13 +7,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lesionseg.config.command_line import TAKES_A_WORD, quoted, value_of
+from lesionseg.config.command_line import TAKES_A_WORD, noted_command, quoted, value_of
 from lesionseg.config.help_page import for_example
 from lesionseg.config.old_names import current_words
 from lesionseg.config.schema import CrossvalConfig
 from lesionseg.config.value_checks import range_faults
 from lesionseg.errors import InputError, raise_all
-from lesionseg.system.files import write_json
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 FILE = "command.json"
@@ -96,12 +94,6 @@ def with_training(words: Sequence[str]) -> list[str]:
     return [*own, f"training=[{','.join(map(quoted, trainings))}]"] if trainings else own
 
 
-def note_command(folder: Path, words: Sequence[str]) -> None:
-    """Records the command line for `resume=FOLDER`, unless an earlier one is recorded."""
-    if not (folder / FILE).exists():
-        write_json(folder / FILE, {"arguments": list(words), "folder": os.getcwd()})
-
-
 def _training(words: Sequence[str], folds: int | None, run_dir: Path, fold: int | None, seed: int | None) -> Training:
     own, names = [], []
     if fold is not None:
@@ -147,16 +139,7 @@ def _recorded(own: Sequence[str], trainings: Sequence[str], folder: Path) -> lis
     path = Path(os.path.abspath(folder))  # without `..`, and a symbolic link as it is
     others = [*trainings, *(word for word in own if _key(word) in FIXED)]
     raise_all(f"resume={folder} repeats the cross-validation's own command line; take out:", others)
-    try:
-        command = json.loads((path / FILE).read_text(encoding="utf-8"))
-        words, origin = [str(word) for word in command["arguments"]], Path(command["folder"])
-    except OSError:
-        raise InputError(f"resume={folder}: there is no cross-validation ({path / FILE} is not there)") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path / FILE} is damaged: {error}") from error
-    if not origin.is_dir():
-        raise InputError(f"resume={folder}: the folder that it was started in, {origin}, is gone")
-    os.chdir(origin)
+    words = noted_command(path / FILE, resume=f"resume={folder}", noun="cross-validation")
     kept = [word for word in words if _key(word) not in ("hydra.run.dir", "resume", *map(_key, own))]
     now = [word for word in own if _key(word) != "resume"]
     here = quoted(str(path))

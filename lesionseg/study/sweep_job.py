@@ -13,7 +13,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lesionseg.config.command_line import note_sweep, quoted
+from lesionseg.config.command_line import COMMAND, note_command, quoted
 from lesionseg.config.old_names import current_words
 from lesionseg.errors import FaultError, InputError, InterruptionError, PruningError
 from lesionseg.metrics.delivered import objective
@@ -37,7 +37,7 @@ class SweepBeginning(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Writes `sweep.json`; see `hydra.experimental.callback.Callback`."""
-        note_sweep(Path(config.hydra.sweep.dir), sys.argv[1:])
+        note_command(Path(config.hydra.sweep.dir) / COMMAND, sys.argv[1:])
 
 
 class SweepEnding(Callback):

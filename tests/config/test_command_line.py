@@ -8,7 +8,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.config.command_line import literal_words, note_sweep, quoted, value_of, with_folder
+from lesionseg.config.command_line import COMMAND, literal_words, note_command, quoted, value_of, with_folder
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
 
@@ -220,7 +220,7 @@ def test_a_place_in_a_runs_folder_names_the_run(tmp_path: Path, place: str) -> N
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    note_sweep(Path("logs/sweep"), ["-m", "seed=1,2", "hydra.sweep.dir=elsewhere"])
+    note_command(Path("logs/sweep") / COMMAND, ["-m", "seed=1,2", "hydra.sweep.dir=elsewhere"])
     return tmp_path / "work" / "logs" / "sweep"
 
 
@@ -235,7 +235,7 @@ def test_a_resumed_sweep_repeats_its_command_in_its_folder_from_where_it_was_giv
 
 
 def test_the_first_command_of_a_sweep_is_the_one_that_counts(sweep: Path) -> None:
-    note_sweep(sweep, ["-m", "seed=3"])
+    note_command(sweep / COMMAND, ["-m", "seed=3"])
     assert "seed=1,2" in with_folder([f"sweep.resume={sweep}"])
 
 

@@ -5,9 +5,10 @@ import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from lesionseg.config.command_line import note_command
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
-from lesionseg.study.crossval_plan import Training, note_command, plan, with_training
+from lesionseg.study.crossval_plan import FILE, Training, plan, with_training
 from lesionseg.study.scored_run import metric_faults
 
 
@@ -142,7 +143,9 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "there").mkdir()
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "there")
-    note_command(tmp_path / "run", with_training(["folds=2", "jobs=1", "data.root=a b", "hydra.run.dir=elsewhere"]))
+    note_command(
+        tmp_path / "run" / FILE, with_training(["folds=2", "jobs=1", "data.root=a b", "hydra.run.dir=elsewhere"])
+    )
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "run"
 
@@ -168,7 +171,7 @@ def test_going_on_with_other_words_is_refused(begun: Path, word: str) -> None:
 
 def test_the_first_command_is_kept(begun: Path) -> None:
     before = (begun / "command.json").read_text()
-    note_command(begun, ["folds=7"])
+    note_command(begun / FILE, ["folds=7"])
     assert (begun / "command.json").read_text() == before
 
 
