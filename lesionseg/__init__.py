@@ -33,7 +33,7 @@ def load(path: str | Path, *, device: str = "auto", precision: str = "auto") -> 
         mask = segmenter.predict("photo.jpg")  # (H, W) bool, of the photograph's own size
     """
     # Imported here: PyTorch takes seconds, which `import lesionseg` should not.
-    from lesionseg.config.named_checkpoint import checkpoint_file
+    from lesionseg.checkpoint.named_checkpoint import checkpoint_file
     from lesionseg.exporting.opening import open_engine
     from lesionseg.prediction.predictor import Predictor
 

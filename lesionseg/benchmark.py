@@ -1,14 +1,9 @@
 """`python -m lesionseg.benchmark`: measures the speed of every stage, of its limits and of other networks."""
 
-from __future__ import annotations
+from omegaconf import DictConfig
 
-from typing import TYPE_CHECKING
-
+from lesionseg.checkpoint.named_checkpoint import announced_checkpoint
 from lesionseg.config.launch import launch
-from lesionseg.config.named_checkpoint import announced_checkpoint
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 
 def benchmark(cfg: DictConfig) -> dict[str, float]:
@@ -20,7 +15,7 @@ def benchmark(cfg: DictConfig) -> dict[str, float]:
     Raises:
         InputError: A setting, the checkpoint, the data or another network is wrong.
     """
-    # Imported here, because --help and a mistyped key should be answered at once.
+    # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
     from lesionseg.benchmarking.benchmarking import run_benchmark
 
     if cfg.checkpoint is not None:

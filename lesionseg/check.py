@@ -1,16 +1,14 @@
 """Checking a composed configuration before any work: everything wrong, all at once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 import lesionseg.data.augmentation  # noqa: F401  (keeps albumentations, named in YAMLs, from asking a server)
-from lesionseg.config.build import CONTRACTS, TrainingLength, build, class_faults
-from lesionseg.config.nested import target_nodes
-from lesionseg.config.trial_trainer import trainer_faults
-from lesionseg.config.value_checks import RANGES, argument_faults, pair_faults, range_faults, scoring_faults
+from lesionseg.config.build import CONTRACTS, TrainingLength, argument_faults, build, class_faults, target_nodes
+from lesionseg.config.value_checks import RANGES, pair_faults, range_faults, scoring_faults, trainer_faults
 from lesionseg.errors import InputError, raise_all
 from lesionseg.model.contract_trials import (
     augmentation_faults,
@@ -24,11 +22,11 @@ from lesionseg.system.device import accelerator_faults
 from lesionseg.system.machine import usable_cores
 
 WORKERS_A_CORE = 4
-"""Worker processes for each core beyond which they only take each other's time and memory."""
+"""Largest useful number of worker processes for each core."""
 FEW_WORKERS = 16
-"""Number of worker processes that is always allowed: settings may have been made for another machine."""
+"""Number of worker processes that is always allowed, since settings may have been made for another machine."""
 LONG = TrainingLength(total_steps=1_000_000, steps_per_epoch=1)
-"""Length of training that schedules are tried with, longer than any warm-up may be."""
+"""Length of training that schedules are tried with; longer than any allowed warm-up."""
 TRIALS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "augmentation": augmentation_faults,
     "loss": lambda loss: loss_faults(loss.terms),
@@ -45,32 +43,32 @@ def check(cfg: DictConfig) -> None:
     """
     findings = list(_root_words(cfg))
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    trainer = plain.get("trainer", {})
     findings += [*range_faults(plain), *_worker_faults(plain.get("num_workers"))]
-    if plain.get("trainer", {}).get("precision") == "auto":  # lesionseg's own word, see lesionseg/system/device.py
-        del plain["trainer"]["precision"]
-    for path, node in target_nodes(plain, ""):
+    if trainer.get("precision") == "auto":  # lesionseg's own word, see lesionseg/system/device.py
+        del trainer["precision"]
+    for path, node in target_nodes(plain):
         findings += [f"{path}: {text}{_contract_of(path, text)}" for text in argument_faults(node)]
-    if "trainer" in plain and not findings:
-        findings += accelerator_faults(str(plain["trainer"].get("accelerator")), plain["trainer"].get("devices"))
-    if "trainer" in plain and not findings:
-        findings += trainer_faults(plain["trainer"])
-    if not findings:
-        findings += _buildable(cfg)
-    if not findings and "monitor" in cfg:
-        findings += [*_monitor(cfg), *pair_faults(plain)]
-    if not findings and "part" in cfg:
-        findings += scoring_faults(plain)
+    later: Sequence[Callable[[], Iterable[str]]] = (  # each needs what those before it have found to be right
+        lambda: accelerator_faults(str(trainer.get("accelerator")), trainer.get("devices")),
+        lambda: trainer_faults(trainer) if "trainer" in plain else (),
+        lambda: _buildable(cfg),
+        lambda: [*_monitor(cfg), *pair_faults(plain)] if "monitor" in cfg else (),
+        lambda: scoring_faults(plain) if "part" in cfg else (),
+    )
+    for find in later:
+        findings = findings or list(find())
     raise_all("The configuration has faults:", findings)
 
 
 def _contract_of(group: str, fault: str) -> str:
-    """Adds what a part of a group has to be, where an argument is missing because it is something else."""
+    """Returns what a part has to be where an argument is missing, which is because it is something else."""
     is_missing = group in ("loss", "optimizer", "scheduler") and " needs the argument " in fault
     return f"; allowed: {CONTRACTS[group].words}" if is_missing else ""
 
 
 def _root_words(cfg: DictConfig) -> Iterator[str]:
-    """Checks those of the root's values that are words."""
+    """Checks those values of the root that may be words."""
     for name in ("batch_size", "num_workers"):
         if isinstance(cfg.get(name), str) and cfg[name] != "auto":
             yield f"{name} is {cfg[name]}; allowed: a number from {RANGES[name][0]}, or auto"
@@ -79,7 +77,7 @@ def _root_words(cfg: DictConfig) -> Iterator[str]:
 
 
 def _worker_faults(workers: Any) -> Iterator[str]:
-    """Finds more worker processes than the machine can make use of."""
+    """Finds more worker processes than the machine can use."""
     cores = usable_cores()
     most = max(WORKERS_A_CORE * cores, FEW_WORKERS)
     if isinstance(workers, int) and workers > most:
@@ -87,20 +85,15 @@ def _worker_faults(workers: Any) -> Iterator[str]:
 
 
 def _buildable(cfg: DictConfig) -> Iterator[str]:
-    """Builds the parts that are cheap to build, so that each can say what it refuses."""
+    """Builds the parts that are cheap to build, so that each can refuse its settings."""
     for name in ("data", "augmentation", "loss", "metrics", "callbacks", "evaluation"):
         if cfg.get(name) is not None:
             yield from _refusal(name, cfg[name], needs_files=name == "data" and "model" in cfg)
-    for name, node in (cfg.get("logger") or {}).items():  # not built: some begin to write
+    for name, node in (cfg.get("logger") or {}).items():  # not built, because some begin to write
         if node is not None:
             yield from class_faults(f"logger.{name}", node.get("_target_") if isinstance(node, DictConfig) else node)
     if "model" in cfg:
-        # On the meta device nothing is allocated, however large the network.
-        with torch.device("meta"):
-            refusals = list(_refusal("model", cfg.model))
-        yield from refusals
-        if not refusals:
-            yield from _network(cfg)
+        yield from _network(cfg)
         yield from _segmenter(cfg)
         yield from _refusal("postprocessing", cfg.postprocessing)
         yield from _optimisation(cfg)
@@ -118,7 +111,7 @@ def _refusal(name: str, node: DictConfig, *, needs_files: bool = False) -> Itera
 
 
 def _segmenter(cfg: DictConfig) -> Iterator[str]:
-    """Tries the segmenter's settings around no network."""
+    """Tries the segmenter's settings around an identity."""
     settings: Any = OmegaConf.to_container(cfg.segmenter, resolve=True)
     try:
         build_segmenter(settings, torch.nn.Identity())
@@ -127,7 +120,7 @@ def _segmenter(cfg: DictConfig) -> Iterator[str]:
 
 
 def _optimisation(cfg: DictConfig) -> Iterator[str]:
-    """Tries optimizer and scheduler, which are built only once there are weights, on a weight of one number."""
+    """Tries optimizer and scheduler on one weight."""
     try:
         optimizer = build("optimizer", cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
     except (TypeError, ValueError) as error:
@@ -146,14 +139,18 @@ def _optimisation(cfg: DictConfig) -> Iterator[str]:
 
 
 def _allowed(group: str, error: Exception) -> str:
-    """Adds what a part of a group has to be, where it could not even be called."""
+    """Returns what a part has to be where it could not even be called."""
     return f"; allowed: {CONTRACTS[group].words}" if isinstance(error, TypeError) else ""
 
 
 def _network(cfg: DictConfig) -> Iterator[str]:
-    """Checks a network's sizes, and what it gives where it is not lesionseg's own."""
-    with torch.device("meta"):
-        network = build("model", cfg.model)
+    """Checks a network's sizes, and the output of one that is not lesionseg's own."""
+    try:
+        with torch.device("meta"):  # where nothing is allocated, however large the network
+            network = build("model", cfg.model)
+    except InputError as error:
+        yield str(error)
+        return
     stride = getattr(network, "stride", None)
     if type(stride) is int and stride < 1:
         yield f"model has the stride {stride}; allowed: {CONTRACTS['model'].words}"
@@ -168,7 +165,7 @@ def _network(cfg: DictConfig) -> Iterator[str]:
 
 
 def _monitor(cfg: DictConfig) -> Iterator[str]:
-    """Checks that the monitored value is one that the validation logs."""
+    """Checks that the validation logs the monitored value."""
     names = ["val/loss", *(f"val/loss_{term}" for term, node in cfg.loss.terms.items() if node is not None)]
     names += [f"val/{metric}" for metric, node in cfg.metrics.items() if node is not None]
     if cfg.monitor not in names:

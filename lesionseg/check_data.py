@@ -1,15 +1,12 @@
 """`python -m lesionseg.check_data`: the data doctor."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from omegaconf import DictConfig
 
 from lesionseg.config.launch import launch
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 WOULD_BE_WRONG = 1  # exit code if something in the data would make results wrong
 
@@ -23,7 +20,7 @@ def check_data(cfg: DictConfig) -> dict[str, int]:
     Raises:
         InputError: A setting is wrong, or the data are missing.
     """
-    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
     from omegaconf import OmegaConf
 
     from lesionseg.check import check

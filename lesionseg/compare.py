@@ -1,17 +1,13 @@
 """`python -m lesionseg.compare RUN RUN ...`: ranks evaluated methods."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
 
 from lesionseg.config.command_line import TAKES_A_WORD, quoted
 from lesionseg.config.launch import launch
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 TAKES_A_WORD_OR_NONE = ("--info", "-i")
 
@@ -25,7 +21,7 @@ def compare(cfg: DictConfig) -> dict[str, float]:
     Raises:
         InputError: A setting or a run is wrong, or the runs cannot be compared; nothing is written.
     """
-    # Imported here, because --help and a mistyped key should be answered at once.
+    # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
     from lesionseg.study.comparison import compared_runs
     from lesionseg.study.comparison_report import report_comparison
 

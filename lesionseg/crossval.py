@@ -1,19 +1,15 @@
 """`python -m lesionseg.crossval`: trains every fold or with several seeds, sums up, and makes an ensemble."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
 
 from lesionseg.config.launch import launch
 from lesionseg.errors import InputError
 from lesionseg.study.crossval_plan import FILE, plan, with_training
 from lesionseg.system.run_folder import locked
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 
 def crossval(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, float]:
@@ -39,7 +35,7 @@ def crossval(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, float]:
                 f"there is a cross-validation in {folder} already; go on with it by resume={folder}, or give another "
                 "hydra.run.dir"
             )
-        # Imported here, because --help and a mistyped key should be answered at once.
+        # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
         from lesionseg.study.crossval import cross_validate, ensemble_of
 
         return cross_validate(cfg, trainings, words) if cfg.checkpoints is None else ensemble_of(cfg)

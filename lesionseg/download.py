@@ -1,13 +1,8 @@
 """`python -m lesionseg.download`: fetches a challenge's data."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from omegaconf import DictConfig
 
 from lesionseg.config.launch import launch
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 
 def download(cfg: DictConfig) -> dict[str, int]:
@@ -22,7 +17,7 @@ def download(cfg: DictConfig) -> dict[str, int]:
         InputError: A setting is wrong, there is nothing to download, the server cannot be reached, the disk is full,
             an archive is damaged, or what came is not what was published.
     """
-    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
     from lesionseg.data.download_archives import (
         chosen_source,
         get_archives,

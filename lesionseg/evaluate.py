@@ -1,17 +1,13 @@
 """`python -m lesionseg.evaluate`: scores a checkpoint, an exported model, or anybody's masks."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from omegaconf import DictConfig
+
+from lesionseg.checkpoint.named_checkpoint import announced_checkpoint
 from lesionseg.config.help_page import for_example
 from lesionseg.config.launch import launch
-from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.errors import InputError
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 
 def evaluate(cfg: DictConfig) -> dict[str, float]:
@@ -28,7 +24,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise InputError(f"{either}\n{for_example('evaluate')}")
     if cfg.predictions is not None and cfg.truth is None:
         raise InputError(f"predictions={cfg.predictions} needs truth=FOLDER, the masks to score against")
-    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
     if cfg.predictions is not None:
         from lesionseg.evaluation.folder_scoring import score_folders
         from lesionseg.report.figures import figures

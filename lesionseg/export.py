@@ -1,15 +1,11 @@
 """`python -m lesionseg.export`: hands a checkpoint over as one file for other runtimes."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
 
+from omegaconf import DictConfig
+
+from lesionseg.checkpoint.named_checkpoint import announced_checkpoint
 from lesionseg.config.launch import launch
-from lesionseg.config.named_checkpoint import announced_checkpoint
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 DISAGREES = 1
 
@@ -26,7 +22,7 @@ def export(cfg: DictConfig) -> dict[str, float]:
             data that int8 needs are not at hand.
         SystemExit: With code 1: the file does not compute what the checkpoint does, and was not kept.
     """
-    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
     from lesionseg.check import check
     from lesionseg.exporting.exporting import DisagreementError, export_checkpoint
 

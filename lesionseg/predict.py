@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from omegaconf import DictConfig
+
+from lesionseg.checkpoint.named_checkpoint import announced_checkpoint
 from lesionseg.config.launch import launch
-from lesionseg.config.named_checkpoint import announced_checkpoint
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from lesionseg.prediction.folder_prediction import Outcome
 
 SOME_UNREADABLE = 1
@@ -26,7 +26,7 @@ def predict(cfg: DictConfig) -> Outcome:
         InputError: A setting or the model's file is wrong, there are no images, a file would be overwritten, another
             process writes to the same folder, or the disk is full.
     """
-    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
     from lesionseg.prediction.folder_prediction import predict_folder
 
     cfg.checkpoint = announced_checkpoint(cfg.checkpoint)

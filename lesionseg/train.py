@@ -1,17 +1,13 @@
 """`python -m lesionseg.train`: fits a model, then tests its best checkpoint."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
 
 from lesionseg.config.command_line import with_folder
 from lesionseg.config.launch import launch
 from lesionseg.errors import PruningError
 from lesionseg.metrics.delivered import objective
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +22,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     Raises:
         InputError: A setting or a file is wrong; nothing has been trained then.
     """
-    # Imported here, not above: they take seconds, and --help or a mistyped key should answer at once.
+    # Imported here because it takes seconds, and --help or a mistyped key should be answered at once.
     from hydra.core.hydra_config import HydraConfig
 
     from lesionseg.check import check

@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from lesionseg.check import check
-from lesionseg.config.nested import target_nodes
+from lesionseg.config.build import target_nodes
 from lesionseg.config.schema import CONF
 from lesionseg.errors import InputError
 

@@ -10,6 +10,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
+from lesionseg.config.build import walk
 from lesionseg.errors import InputError
 
 PLUGINS = "pip install 'lesionseg[sweep]' (Optuna, joblib), 'lesionseg[slurm]' (submitit) or 'lesionseg[ray]'"
@@ -42,7 +43,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
     "postprocessing": ("decision", "postprocess", "post_processing"),
     "max_time": ("time", "minutes", "hours"),
 }
-"""What other programs call a key of lesionseg's."""
+"""What other programs call a key."""
 OF_ANOTHER_CHOICE = {
     "root": ("data", "data=folder data.root=FOLDER"),
     "masks": ("data", "data=folder data.masks=FOLDER"),
@@ -51,9 +52,9 @@ OF_ANOTHER_CHOICE = {
     "pretrained": ("model", "model=smp"),
     "hydra.run.dir": ("run_dir", "hydra.run.dir=FOLDER"),
 }
-"""Keys that a group's other files have: the group, and words that choose one."""
+"""Keys that other files of a group have: the group, and words that choose one."""
 NO_SETTINGS = ("hydra", "metrics.")
-"""How paths begin that nobody means: Hydra's own, and the names of metrics, one of which is `precision`."""
+"""Beginnings of paths that nobody means: Hydra's own, and names of metrics, one of which is `precision`."""
 MOST = 3
 
 
@@ -61,40 +62,41 @@ def explain(error: BaseException) -> str:
     """Words an error for its user: what was found and, for an unknown key, what is allowed."""
     if re.search(r"Could not find 'hydra/(sweeper/optuna|launcher/(joblib|submitit_\w+|ray\w*))'", str(error)):
         return f"this needs a plugin of Hydra: {PLUGINS}"
-    cause: BaseException | None = error
-    seen: set[int] = set()  # causes may form a circle
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
+    for cause in _causes(error):
         if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
             return _unknown_key(cause)
-        cause = cause.__cause__
-    if place := _folder_for_source(error):
-        return place
+    if advice := _folder_for_source(error):
+        return advice
     reason = f"\n{error.__cause__}" if isinstance(error, HydraException) and error.__cause__ else ""
-    return f"{_without_worker(str(error))}{reason}"
+    # torch puts the traceback of a data worker before its error.
+    own = str(error).rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].rstrip()
+    return f"{own}{reason}"
 
 
-def _without_worker(message: str) -> str:
-    """Takes out what torch puts around an error of a data worker: its traceback, which is no user's business."""
-    return message.rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].rstrip()
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error, its cause and so on; causes may form a circle."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__
 
 
 def _unknown_key(error: ConfigAttributeError | ConfigKeyError) -> str:
     """Names the unknown key, the likely one and the allowed ones."""
     parent: Any = error.parent_node
-    key = str(error.key)
+    key, place = str(error.key), (error.full_key or "").rpartition(".")[0]
     allowed = sorted(str(name) for name in parent) if isinstance(parent, DictConfig) else []
-    place = error.full_key.rpartition(".")[0] if error.full_key else ""
-    whole: Any = OmegaConf.to_container(parent._get_root(), resolve=False)
-    likely = near_keys(key, place, whole)
-    hint = f" Did you mean {' or '.join(likely)}?" if likely else ""
     where = f"'{place}'" if place else "the configuration"
     if not allowed:
         return f"there is no key '{key}' in {where}, which is empty. Choose one of its files too: {place}=NAME"
+    likely = near_keys(key, place, OmegaConf.to_container(parent._get_root(), resolve=False))
+    hint = f" Did you mean {' or '.join(likely)}?" if likely else ""
     return f"there is no key '{key}' in {where}.{hint}\nAllowed there: {', '.join(allowed)}"
 
 
-def near_keys(key: str, place: str, config: Mapping[str, Any]) -> list[str]:
+def near_keys(key: str, place: str, config: Any) -> list[str]:
     """Finds what may have been meant by a key that is not there, the likeliest first; none where nothing is like it.
 
     Args:
@@ -105,43 +107,42 @@ def near_keys(key: str, place: str, config: Mapping[str, Any]) -> list[str]:
     Returns:
         Dotted paths, or words to choose another file with.
     """
-    paths = [path for path in _paths(config, "") if not path.startswith(NO_SETTINGS)]
+    paths = [path for path, _ in walk(config) if _is_setting(path)]
     siblings = [path for path in paths if path.rpartition(".")[0] == place]
     named = [name for name, others in OTHER_NAMES.items() if key.lower() in others]
     guesses = (
-        (siblings, _like(key, siblings)),
-        (siblings, named),
-        (paths, named),
-        (list(_of_other_choices(named, config)), None),
-        (paths, [key]),
-        (list(_of_other_choices([key], config)), None),
-        (paths, _like(key, paths)),
+        _called(_like(key, siblings), siblings),
+        _called(named, siblings),
+        _called(named, paths),
+        _of_other_choices(named, config),
+        _called([key], paths),
+        _of_other_choices([key], config),
+        _called(_like(key, paths), paths),
     )
-    for among, names in guesses:
-        found = [path for path in among if names is None or path.rpartition(".")[2] in names]
-        if found:
-            return sorted(found, key=lambda path: path.count("."))[:MOST]
-    return []
+    return sorted(next(filter(None, guesses), []), key=lambda path: path.count("."))[:MOST]
 
 
-def _of_other_choices(names: Sequence[str], config: Mapping[str, Any]) -> Iterator[str]:
-    """Finds what has these names where another file of a group, or another folder for the run, is chosen."""
-    for name in names:
-        group, words = OF_ANOTHER_CHOICE.get(name, ("", ""))
-        if group in config:
-            yield words
+def _is_setting(path: str) -> bool:
+    """Whether a path is a key that somebody may mean, which neither a list's items nor Hydra's own keys are."""
+    return bool(_name(path)) and not (path.startswith(NO_SETTINGS) or "[" in path or _name(path).startswith("_"))
+
+
+def _name(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _called(names: Sequence[str], paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if _name(path) in names]
 
 
 def _like(key: str, paths: Sequence[str]) -> list[str]:
-    return get_close_matches(key, [path.rpartition(".")[2] for path in paths], n=1)
+    return get_close_matches(key, map(_name, paths), n=1)
 
 
-def _paths(config: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    """Lists the keys, those at the top first."""
-    yield from (f"{prefix}{name}" for name in config if not str(name).startswith("_"))
-    for name, child in config.items():
-        if isinstance(child, Mapping):
-            yield from _paths(child, f"{prefix}{name}.")
+def _of_other_choices(names: Sequence[str], config: Mapping[str, Any]) -> list[str]:
+    """Finds keys of these names that another file of a group has, or another folder for the run."""
+    others = [OF_ANOTHER_CHOICE[name] for name in names if name in OF_ANOTHER_CHOICE]
+    return [words for group, words in others if group in config]
 
 
 def _folder_for_source(error: BaseException) -> str | None:

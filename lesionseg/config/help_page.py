@@ -18,9 +18,9 @@ from omegaconf import OmegaConf, open_dict
 from lesionseg.config.schema import CONF
 
 COLUMN = 44
-"""Characters before a comment, where the key and its value leave them."""
+"""Characters before a comment, unless the key and its value take more."""
 WIDTH = 120
-"""Characters of a page that goes to a file or a pipe."""
+"""Characters of a line where there is no terminal."""
 NARROWEST = 40
 COMMENT = re.compile(r"\s*:?\s*#\s*(?P<text>.*)")
 ALONE = re.compile(r"(?P<indent>\s+)#\s*(?P<text>.*)")
@@ -29,14 +29,10 @@ CHOICE = re.compile(r"(override\s+)?/?(?P<group>[\w/]+)(@.*)?")
 
 
 def help_page(verb: str, overrides: Sequence[str]) -> str:
-    """Composes a verb's configuration and describes it as `conf/hydra/help/<verb>.yaml` says.
-
-    Args:
-        verb: Name of the root in `conf`.
-        overrides: Choices of the command line, which the page shows.
+    """Composes a verb's configuration with overrides and fills it into the template of `conf/hydra/help/<verb>.yaml`.
 
     Raises:
-        hydra.errors.HydraException: They do not compose.
+        hydra.errors.HydraException: The overrides do not compose.
     """
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
@@ -62,16 +58,13 @@ def examples(verb: str) -> list[str]:
 
 
 def for_example(verb: str) -> str:
-    """Returns lines for the end of a message: how a verb is used, and where to read on."""
-    return "\n".join(["For example:", *(f"  {line}" for line in examples(verb)), f"All keys: {_call(verb)} --help"])
-
-
-def _call(verb: str) -> str:
-    return f"python -m lesionseg.{verb}"
+    """Returns lines for the end of a message: examples of a verb, and how to get its help."""
+    lines = [f"  {line}" for line in examples(verb)]
+    return "\n".join(["For example:", *lines, f"All keys: python -m lesionseg.{verb} --help"])
 
 
 def with_comments(text: str, comments: Mapping[str, str]) -> str:
-    """Puts comments behind the keys of a YAML text, in one column where there is room, over several lines if long."""
+    """Appends comments to the keys of a YAML text; long ones are wrapped."""
     lines = text.splitlines()
     for path, line in key_lines(text).items():
         if path in comments:
@@ -87,7 +80,7 @@ def _with_comment(line: str, comment: str) -> str:
 
 
 def _comments(verb: str, files: Sequence[Any]) -> dict[str, str]:
-    """Collects the comments of the files that were chosen; of one key's, that of the last file that has one."""
+    """Collects the comments of the chosen files; a later file replaces the comment of a key."""
     comments: dict[str, str] = {}
     for file in files:
         path = CONF / f"{file.config_path}.yaml"
@@ -99,7 +92,7 @@ def _comments(verb: str, files: Sequence[Any]) -> dict[str, str]:
 
 
 def _groups(loader: ConfigLoader, parent: str) -> dict[str, list[str]]:
-    """Lists the files of each group."""
+    """Lists the files of each group, nested groups included."""
     groups: dict[str, list[str]] = {}
     for name in loader.list_groups(parent):
         group = f"{parent}/{name}" if parent else name
@@ -110,11 +103,11 @@ def _groups(loader: ConfigLoader, parent: str) -> dict[str, list[str]]:
 
 
 def comments_of(text: str, *, of_choices: bool = False) -> dict[str, str]:
-    """Returns the comment behind each key, and in the same column on the lines below it, by dotted path.
+    """Returns the comment of each key, which stands behind it and in the same column below, by dotted path.
 
     Args:
-        text: Text of a YAML file whose root is a mapping, or which is empty.
-        of_choices: Whether comments in Hydra's defaults list count, for the key that has their group's name.
+        text: A YAML file.
+        of_choices: Whether comments in Hydra's defaults list count as those of the groups.
     """
     root, lines = yaml.compose(text, Loader=yaml.SafeLoader), text.splitlines()
     if not isinstance(root, yaml.MappingNode):
@@ -125,7 +118,7 @@ def comments_of(text: str, *, of_choices: bool = False) -> dict[str, str]:
 
 
 def key_lines(text: str) -> dict[str, int]:
-    """Returns the line, counted from 0, that each key of a YAML text stands in, by dotted path."""
+    """Returns the line of each key of a YAML text, counted from 0, by dotted path."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     return {path: key.start_mark.line for path, key, _ in _keys(root, "")} if root is not None else {}
 
@@ -138,7 +131,7 @@ def _keys(node: yaml.Node, prefix: str) -> Iterator[tuple[str, yaml.Node, yaml.N
 
 
 def _places(root: yaml.MappingNode) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Finds line and column behind which each key's comment may stand."""
+    """Yields each key with the line and column after which its comment may stand."""
     for path, key, value in _keys(root, ""):
         is_below = isinstance(value, yaml.CollectionNode) and not value.flow_style
         mark = key.end_mark if is_below else value.end_mark
@@ -146,7 +139,7 @@ def _places(root: yaml.MappingNode) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _choices(root: yaml.MappingNode) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Finds the same of each group in Hydra's defaults list."""
+    """Yields the same for each group in Hydra's defaults list."""
     lists = [value for path, _, value in _keys(root, "") if path == "defaults"]
     for entry in (entry for found in lists for entry in found.value):
         for key, value in entry.value if isinstance(entry, yaml.MappingNode) else []:

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.config.nested import target_nodes
+from lesionseg.config.build import target_nodes
 from lesionseg.system.processes import is_first_process
 
 TARGETS: Mapping[str, str] = {
@@ -50,25 +50,20 @@ TARGETS: Mapping[str, str] = {
     "lesionseg.training.plateau.plateau": "lesionseg.training.schedulers.plateau",
     "lesionseg.training.poly.poly": "lesionseg.training.schedulers.poly",
 }
-"""New `_target_` by the old one: whatever a user's YAML file, a run's `config.yaml` or a checkpoint may name."""
+"""New `_target_` by the old one, which a user's YAML file, a run's `config.yaml` or a checkpoint may have."""
 
 KEYS: Mapping[str, Mapping[str, str]] = {
     "train": {"decision": "postprocessing"},
     "evaluate": {"decision": "postprocessing"},
 }
-"""By verb: new key by the old one, such as `postprocessing` by `decision`, which stands for all keys below it too.
+"""New key by the old one, for each verb; the keys below it are renamed too.
 
-The keys of `train` also rename the configuration in a run's folder or a checkpoint.
+The keys of `train` also apply to the configuration in a run's folder or a checkpoint.
 """
 
 
 def current_words(verb: str, words: Sequence[str]) -> list[str]:
-    """Renames the keys of a command line, with a warning for each that is old.
-
-    Args:
-        verb: Verb that the words are for.
-        words: Command line without the program's name.
-    """
+    """Renames the old keys of a verb's command line, with a warning for each."""
     return [_current_word(verb, word) for word in words]
 
 
@@ -82,7 +77,7 @@ def rename_targets(cfg: DictConfig) -> None:
 
 
 def current_settings(stored: Any) -> Any:
-    """Renames keys and targets of a training's configuration that was stored in a file; returns a copy."""
+    """Returns a training's configuration from a file with its keys and targets renamed."""
     settings = _with_current_targets(stored)
     for old, new in KEYS.get("train", {}).items():
         if (value := _removed(settings, old.split("."))) is not None:

@@ -1,11 +1,13 @@
-"""The configuration: where it is found, and the closed schema of each verb's root."""
+"""Where the configuration is, and the closed schema of each verb's root.
+
+A schema has every key that the verb's YAML file and the command line may set; values and units are explained there.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
 
 from lesionseg.system.run_folder import register_resolvers
 
@@ -14,200 +16,208 @@ CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "co
 """An installed wheel carries `conf` inside the package; in a checkout or an editable install it stands beside it."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TrainConfig:
-    """Every key that `conf/train.yaml` and the command line may set; values and units are explained there."""
+    """Keys of `conf/train.yaml`."""
 
-    name: str = MISSING
-    seed: int = MISSING
-    image_size: int = MISSING
-    batch_size: int | str = MISSING
-    min_train_batches: int = MISSING
-    num_workers: int | None = MISSING
-    compile: bool = MISSING
-    monitor: str = MISSING
-    monitor_mode: str = MISSING
-    run_dir: str = MISSING
-    resume: str | None = MISSING
-    data: Any = MISSING
-    augmentation: Any = MISSING
-    model: Any = MISSING
-    segmenter: Any = MISSING
-    postprocessing: Any = MISSING
-    loss: Any = MISSING
-    metrics: Any = MISSING
-    optimizer: Any = MISSING
-    scheduler: Any = MISSING
-    callbacks: Any = MISSING
-    logger: Any = field(default_factory=dict)  # empty when no logger is chosen
-    trainer: Any = MISSING
-    evaluation: Any = MISSING
-
-
-@dataclass
-class EvaluateConfig:
-    """Every key that `conf/evaluate.yaml` and the command line may set; values and units are explained there."""
-
-    checkpoint: str | None = MISSING
-    predictions: str | None = MISSING
-    truth: str | None = MISSING
-    images: str | None = MISSING
-    prediction_suffix: str | None = MISSING
-    truth_suffix: str | None = MISSING
-    prediction_above: int = MISSING
-    truth_above: int = MISSING
-    name: str | None = MISSING
-    part: str = MISSING
-    postprocessing: str = MISSING
-    batch_size: int = MISSING
-    num_workers: int | None = MISSING
-    run_dir: str = MISSING
-    data: Any = None
-    metrics: Any = MISSING
-    callbacks: Any = field(default_factory=dict)  # empty when none is chosen
+    name: str
+    seed: int
+    image_size: int
+    batch_size: int | str
+    min_train_batches: int
+    num_workers: int | None
+    compile: bool
+    monitor: str
+    monitor_mode: str
+    run_dir: str
+    resume: str | None
+    data: Any
+    augmentation: Any
+    model: Any
+    segmenter: Any
+    postprocessing: Any
+    loss: Any
+    metrics: Any
+    optimizer: Any
+    scheduler: Any
+    callbacks: Any
     logger: Any = field(default_factory=dict)
-    trainer: Any = MISSING
-    evaluation: Any = MISSING
+    trainer: Any
+    evaluation: Any
 
 
-@dataclass
+@dataclass(kw_only=True)
+class EvaluateConfig:
+    """Keys of `conf/evaluate.yaml`."""
+
+    checkpoint: str | None
+    predictions: str | None
+    truth: str | None
+    images: str | None
+    prediction_suffix: str | None
+    truth_suffix: str | None
+    prediction_above: int
+    truth_above: int
+    name: str | None
+    part: str
+    postprocessing: str
+    batch_size: int
+    num_workers: int | None
+    run_dir: str
+    data: Any = None
+    metrics: Any
+    callbacks: Any = field(default_factory=dict)
+    logger: Any = field(default_factory=dict)
+    trainer: Any
+    evaluation: Any
+
+
+@dataclass(kw_only=True)
 class PredictConfig:
-    """Every key that `conf/predict.yaml` and the command line may set; values and units are explained there."""
+    """Keys of `conf/predict.yaml`."""
 
-    checkpoint: str = MISSING
-    input: str = MISSING
-    output: str = MISSING
-    suffix: str = MISSING
-    probabilities: str | None = MISSING
-    overlays: str | None = MISSING
-    overwrite: bool = MISSING
-    review: str = MISSING
-    review_below: float = MISSING
-    device: str = MISSING
-    precision: str = MISSING
+    checkpoint: str
+    input: str
+    output: str
+    suffix: str
+    probabilities: str | None
+    overlays: str | None
+    overwrite: bool
+    review: str
+    review_below: float
+    device: str
+    precision: str
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ExportConfig:
-    """Every key that `conf/export.yaml` and the command line may set; values and units are explained there."""
+    """Keys of `conf/export.yaml`."""
 
-    checkpoint: str = MISSING
-    format: str = MISSING
-    output: str | None = MISSING
-    overwrite: bool = MISSING
-    images: str | None = MISSING
-    compare_images: int = MISSING
-    tolerance: float = MISSING
-    fp16: bool = MISSING
-    int8: bool = MISSING
-    calibration_images: int = MISSING
-    int8_tolerance: float = MISSING
-    licence: str = MISSING
-    intended_use: str = MISSING
+    checkpoint: str
+    format: str
+    output: str | None
+    overwrite: bool
+    images: str | None
+    compare_images: int
+    tolerance: float
+    fp16: bool
+    int8: bool
+    calibration_images: int
+    int8_tolerance: float
+    licence: str
+    intended_use: str
     data: Any = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CompareConfig:
-    """Every key that `conf/compare.yaml` and the command line may set; values and units are explained there."""
+    """Keys of `conf/compare.yaml`."""
 
-    runs: list[str] = MISSING
-    metric: str = MISSING
-    metrics: list[str] = MISSING
-    resamples: int = MISSING
-    seed: int = MISSING
-    run_dir: str = MISSING
+    runs: list[str]
+    metric: str
+    metrics: list[str]
+    resamples: int
+    seed: int
+    run_dir: str
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CrossvalConfig:
-    """Every key that `conf/crossval.yaml` and the command line may set; values and units are explained there."""
+    """Keys of `conf/crossval.yaml`."""
 
-    folds: int | None = MISSING
-    seeds: list[int] | None = MISSING
-    checkpoints: list[str] | None = MISSING
-    training: list[str] = MISSING
-    jobs: int | None = MISSING
-    metric: str = MISSING
-    columns: list[str] = MISSING
-    masks: bool = MISSING
-    ensemble: bool = MISSING
-    run_dir: str = MISSING
-    resume: str | None = MISSING
+    folds: int | None
+    seeds: list[int] | None
+    checkpoints: list[str] | None
+    training: list[str]
+    jobs: int | None
+    metric: str
+    columns: list[str]
+    masks: bool
+    ensemble: bool
+    run_dir: str
+    resume: str | None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DownloadConfig:
-    """Every key that `conf/download.yaml` and the command line may set; values and units are explained there."""
+    """Keys of `conf/download.yaml`."""
 
-    server: str = MISSING
-    keep_archives: bool = MISSING
-    timeout: float = MISSING
-    data: Any = MISSING
+    server: str
+    keep_archives: bool
+    timeout: float
+    data: Any
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CheckDataConfig:
-    """Every key that `conf/check_data.yaml` and the command line may set; values and units are explained there."""
+    """Keys of `conf/check_data.yaml`."""
 
-    fix: str | None = MISSING
-    image_size: int = MISSING
-    run_dir: str = MISSING
-    data: Any = MISSING
+    fix: str | None
+    image_size: int
+    run_dir: str
+    data: Any
 
 
-@dataclass
+@dataclass(kw_only=True)
 class PeerConfig:
-    """A network of anybody's that `lesionseg.benchmark` measures beside lesionseg's own."""
+    """Another network that `lesionseg.benchmark` measures beside lesionseg's own.
 
-    network: Any = MISSING
-    """With a `_target_`: an `nn.Module` that maps an image (B, 3, H, W) to logits (B, 1, H, W)."""
+    Attributes:
+        network: Node of an `nn.Module` that maps an image (B, 3, H, W) to logits (B, 1, H, W).
+        precision: `auto` (the fastest that the device has), `fp32`, `bf16` or `fp16`.
+        channels_last: Memory layout of weights and images; faster nearly everywhere.
+        stride: Images are padded to multiples of it, in pixels.
+    """
+
+    network: Any
     precision: str = "auto"
-    """`auto` (the fastest that the device has), `fp32`, `bf16` or `fp16`."""
     channels_last: bool = True
-    """Whether weights and images lie channels last in memory, which is faster nearly everywhere."""
     stride: int = 32
-    """Images are padded to multiples of so many pixels."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class BenchmarkConfig:
-    """Every key that `conf/benchmark.yaml` and the command line may set; values and units are explained there."""
+    """Keys of `conf/benchmark.yaml`."""
 
-    name: str = MISSING
-    checkpoint: str | None = MISSING
-    measure: list[str] = MISSING
-    runtimes: list[str] = MISSING
-    rounds: int = MISSING
-    seconds: float = MISSING
-    image_size: int | None = MISSING
-    batch_size: int = MISSING
-    inference_batch_size: int = MISSING
-    num_workers: int | None = MISSING
-    loader_images: int = MISSING
-    photographs: str | None = MISSING
-    device: str = MISSING
-    precision: str = MISSING
-    seed: int = MISSING
-    run_dir: str = MISSING
-    data: Any = MISSING
-    augmentation: Any = MISSING
-    model: Any = MISSING
-    loss: Any = MISSING
-    optimizer: Any = MISSING
-    peers: Any = field(default_factory=dict)  # PeerConfig by name; empty when no peer is chosen
+    name: str
+    checkpoint: str | None
+    measure: list[str]
+    runtimes: list[str]
+    rounds: int
+    seconds: float
+    image_size: int | None
+    batch_size: int
+    inference_batch_size: int
+    num_workers: int | None
+    loader_images: int
+    photographs: str | None
+    device: str
+    precision: str
+    seed: int
+    run_dir: str
+    data: Any
+    augmentation: Any
+    model: Any
+    loss: Any
+    optimizer: Any
+    peers: Any = field(default_factory=dict)  # PeerConfig by name
+
+
+SCHEMAS = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
+    "export": ExportConfig,
+    "compare": CompareConfig,
+    "check_data": CheckDataConfig,
+    "crossval": CrossvalConfig,
+    "download": DownloadConfig,
+    "benchmark": BenchmarkConfig,
+}
 
 
 def register_schemas() -> None:
-    """Tells Hydra the resolvers and the schemas: it refuses a wrong key or type before anything is imported."""
+    """Registers resolvers and schemas, by which Hydra refuses a wrong key or type before anything is imported."""
     register_resolvers()
-    store = ConfigStore.instance()
-    store.store(name="train_schema", node=TrainConfig)
-    store.store(name="evaluate_schema", node=EvaluateConfig)
-    store.store(name="predict_schema", node=PredictConfig)
-    store.store(name="export_schema", node=ExportConfig)
-    store.store(name="compare_schema", node=CompareConfig)
-    store.store(name="check_data_schema", node=CheckDataConfig)
-    store.store(name="crossval_schema", node=CrossvalConfig)
-    store.store(name="download_schema", node=DownloadConfig)
-    store.store(name="benchmark_schema", node=BenchmarkConfig)
+    for verb, schema in SCHEMAS.items():
+        ConfigStore.instance().store(name=f"{verb}_schema", node=schema)

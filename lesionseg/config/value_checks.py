@@ -1,32 +1,28 @@
-"""Checking configured values: arguments against signatures, and numbers against ranges."""
+"""Checking configured values before any work: numbers against ranges, values against each other, and a trainer's."""
 
-import inspect
+import logging
 import math
 import re
-import types
-import typing
+import warnings
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from contextlib import contextmanager
 from typing import Any
 
-from hydra.utils import get_object
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
-
-from lesionseg.config.nested import target_nodes
+from lesionseg.config.build import build, target_nodes, walk
+from lesionseg.errors import InputError
+from lesionseg.system.machine import usable_cores
 
 SMALLEST_IMAGE = 32
-"""Height and width in pixels below which a lesion is no more than a few pixels."""
+"""Height and width in pixels; in a smaller image a lesion is only a few pixels."""
 LARGEST_IMAGE = 4096
 """Pixels. A checkpoint of a larger one is not opened, see `lesionseg.checkpoint.layout`."""
 LARGEST_SEED = 2**32 - 1
 """Largest seed that NumPy takes."""
 LARGEST = LARGEST_SEED
-"""No setting of anything needs a larger number; many owners fail at one, or run out of memory."""
+"""Largest number of any setting; libraries fail at a larger one, or run out of memory."""
 MOST_FOLDS = 1000
-
 TINY = 1e-12
-"""Bound that stands for anything above 0."""
+"""Lower bound that stands for anything above 0."""
 
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, LARGEST_SEED),
@@ -81,15 +77,17 @@ RANGES: dict[str, tuple[float, float]] = {
 """Lowest and highest allowed number by its place in the configuration; for a list, those of each of its numbers."""
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
 """Keys of `trainer`; each is a number of batches, or a share where it has a decimal point."""
-HYDRA_KEYS = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
+
+
+FEW_PROCESSES = 8
+"""Number of processes that is always allowed on a CPU, to try them out."""
 
 
 def range_faults(plain: Mapping[str, Any]) -> Iterator[str]:
-    """Names every number of a verb's configuration, of plain values, that is out of its range or none at all."""
-    for place, value in _numbers(plain, ""):
-        yield from _number_faults(place, value)
-        if place.removeprefix("trainer.") in LIMITS and (value < 0 or (isinstance(value, float) and value > 1)):
-            yield f"{place} is {value}; allowed: a number of batches, or a share of them from 0.0 to 1.0"
+    """Finds the numbers of a verb's configuration, given as plain values, that are out of range or not a number."""
+    for place, value in walk(plain):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield from _number_faults(place, value)
 
 
 def _number_faults(place: str, value: float) -> Iterator[str]:
@@ -102,22 +100,12 @@ def _number_faults(place: str, value: float) -> Iterator[str]:
         yield f"{place} is {value}; allowed: at most {min(highest, LARGEST):.12g}"
     elif value < -LARGEST:
         yield f"{place} is {value}; allowed: at least {-LARGEST}"
-
-
-def _numbers(node: Any, place: str) -> Iterator[tuple[str, float]]:
-    """Finds every number of nested settings, with its dotted place."""
-    if isinstance(node, Mapping):
-        for key, child in node.items():
-            yield from _numbers(child, f"{place}.{key}" if place else str(key))
-    elif isinstance(node, list):
-        for index, child in enumerate(node):
-            yield from _numbers(child, f"{place}[{index}]")
-    elif isinstance(node, int | float) and not isinstance(node, bool):
-        yield place, node
+    if place.removeprefix("trainer.") in LIMITS and (value < 0 or (isinstance(value, float) and value > 1)):
+        yield f"{place} is {value}; allowed: a number of batches, or a share of them from 0.0 to 1.0"
 
 
 def pair_faults(plain: Mapping[str, Any]) -> Iterator[str]:
-    """Names settings of a training that are allowed each, but not together."""
+    """Finds settings of a training that are allowed separately but not together."""
     trainer = plain.get("trainer", {})
     epochs, every = trainer.get("max_epochs"), trainer.get("check_val_every_n_epoch") or 1
     if epochs == 0:
@@ -133,7 +121,7 @@ def pair_faults(plain: Mapping[str, Any]) -> Iterator[str]:
             f"trainer.check_val_every_n_epoch is {every}, and trainer.max_epochs {epochs}: nothing would ever be "
             f"validated; allowed: at most {epochs}"
         )
-    watching = [path for path, node in target_nodes(plain, "") if node.get("monitor") is not None]
+    watching = [path for path, node in target_nodes(plain) if node.get("monitor") is not None]
     if trainer.get("limit_val_batches") == 0 and watching:
         yield (
             f"trainer.limit_val_batches is 0, but {', '.join(watching)} need what the validation measures; allowed: at "
@@ -142,63 +130,75 @@ def pair_faults(plain: Mapping[str, Any]) -> Iterator[str]:
 
 
 def scoring_faults(plain: Mapping[str, Any]) -> Iterator[str]:
-    """Names settings of an evaluation that leave nothing to score."""
+    """Finds settings of an evaluation that leave nothing to score."""
     if plain.get("trainer", {}).get("limit_test_batches") == 0:
         yield "trainer.limit_test_batches is 0, which scores nothing; allowed: at least 1, a share, or null for all"
 
 
-def argument_faults(node: Mapping[str, Any]) -> Iterator[str]:
-    """Checks one `_target_` node's arguments against the signature of what it names."""
-    target = node["_target_"]
-    try:
-        found = get_object(target)
-        parameters = inspect.signature(found).parameters
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        yield f"_target_ {target} cannot be used: {error}"
+def trainer_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Finds faulty settings of a trainer: those that Lightning refuses, and some that it accepts but cannot run.
+
+    Args:
+        settings: Plain values of `conf/trainer`; `precision` is one of Lightning's words or missing. A strategy with
+            settings of its own is not tried, because it may look for the other machines of a cluster. Neither is a
+            trainer on GPUs, which would occupy them.
+    """
+    own = [*_time_faults(settings.get("max_time")), *_process_faults(settings)]
+    yield from own
+    if own or _has_gpus(settings) or isinstance(settings.get("strategy"), Mapping):
         return
-    given = {str(name): value for name, value in node.items() if name not in HYDRA_KEYS}
-    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    for name in given.keys() - parameters if not open_ended else ():
-        likely = get_close_matches(name, parameters, n=1)
-        hint = f" (did you mean {likely[0]}?)" if likely else ""
-        yield f"{target} has no argument {name}{hint}; allowed: {', '.join(parameters)}"
-    if not node.get("_partial_"):
-        yield from _missing(target, given, parameters)
-    yield from _wrong_types(found, given)
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment  # masks are scored without it
 
-
-def _missing(target: str, given: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]) -> Iterator[str]:
-    """Finds arguments that have no default and no value."""
-    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    for name, parameter in parameters.items():
-        needed = parameter.default is parameter.empty and parameter.kind in by_name
-        if needed and name not in given:
-            yield f"{target} needs the argument {name}"
-
-
-def _wrong_types(found: Any, given: Mapping[str, Any]) -> Iterator[str]:
-    """Holds plain values against the annotations; parts that are built from nodes of their own are not values."""
-    annotations = _annotations(found)
-    for name, value in given.items():
-        if name not in annotations or next(target_nodes(value, ""), None):
-            continue
-        try:
-            # Arbitrary classes in an annotation are checked by their own constructors, not here.
-            adapter: TypeAdapter[Any] = TypeAdapter(annotations[name], config=ConfigDict(arbitrary_types_allowed=True))
-        except (PydanticUserError, TypeError, NameError):
-            continue
-        try:
-            adapter.validate_python(value)
-        except ValidationError as error:
-            yield f"{name} is {value!r}: {' or '.join(fault['msg'] for fault in error.errors())}"
-
-
-def _annotations(found: Any) -> dict[str, Any]:
-    """Resolves the annotations of a function or of a class's constructor; nothing where they cannot be resolved."""
-    function = vars(found).get("__init__") if isinstance(found, type) else found
-    if not isinstance(function, types.FunctionType):
-        return {}
+    quiet = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     try:
-        return typing.get_type_hints(function)
-    except (NameError, TypeError):
-        return {}
+        with _unannounced():
+            # The environment of a batch job would count the processes of the real trainer.
+            build("trainer", settings, **dict.fromkeys(quiet, False), plugins=[LightningEnvironment()])
+    except InputError as error:
+        yield str(error)
+
+
+def _time_faults(longest: Any) -> Iterator[str]:
+    """Finds a time limit that is malformed or zero; Lightning checks a mapping of `days`, `hours` and so on."""
+    is_written = isinstance(longest, str) and re.fullmatch(r"\d+:\d\d:\d\d:\d\d", longest)
+    if longest is None or isinstance(longest, Mapping) or (is_written and re.search("[1-9]", longest)):
+        return
+    yield (
+        f"trainer.max_time is {longest!r}; allowed: days:hours:minutes:seconds above 0, such as 00:00:10:00 for ten "
+        "minutes, or null"
+    )
+
+
+def _process_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Finds a number of processes that a CPU cannot run; `accelerator_faults` checks GPUs."""
+    devices = settings.get("devices", "auto")
+    if _has_gpus(settings):
+        if devices in (0, "0", "", []):
+            yield f"trainer.devices is {devices!r}; allowed: a number of GPUs from 1, -1 for all, or a list of theirs"
+        return
+    most = max(usable_cores(), FEW_PROCESSES)
+    count = int(devices) if isinstance(devices, str) and devices.isdecimal() else devices
+    if devices != "auto" and not (isinstance(count, int) and 1 <= count <= most):
+        yield f"trainer.devices is {devices!r}; allowed on a CPU: 1 to {most} processes, or auto"
+
+
+def _has_gpus(settings: Mapping[str, Any]) -> bool:
+    import torch  # takes seconds, which the other checks do without
+
+    accelerator = settings.get("accelerator", "auto")
+    found = torch.cuda.device_count() > 0 or torch.backends.mps.is_available()
+    return accelerator in ("gpu", "cuda", "mps", "tpu") or (accelerator == "auto" and found)
+
+
+@contextmanager
+def _unannounced() -> Iterator[None]:
+    """Silences the messages about the device, which the real trainer repeats."""
+    announcer = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    before = announcer.level
+    announcer.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        announcer.setLevel(before)

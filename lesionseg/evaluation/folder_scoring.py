@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.config.build import build
-from lesionseg.config.value_checks import argument_faults, range_faults
+from lesionseg.config.build import argument_faults, build
+from lesionseg.config.value_checks import range_faults
 from lesionseg.data.check.examination import FileFacts, file_facts
 from lesionseg.data.image_file import ON_ITS_SIDE, UPRIGHT, as_stored, read_photograph
 from lesionseg.data.masks import read_grey, thresholded

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from lesionseg.config.nested import flat
+from lesionseg.config.build import flat
 from lesionseg.config.value_checks import range_faults
 from lesionseg.errors import raise_all
 from lesionseg.evaluation.statistics import HOW, Difference, holm, paired_differences, signed_rank_p

@@ -12,10 +12,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.check import check
+from lesionseg.checkpoint.named_checkpoint import announced_checkpoint
 from lesionseg.checkpoint.reading import read
+from lesionseg.config.build import build_group
 from lesionseg.config.command_line import note_command, quoted
 from lesionseg.config.explain import explain
-from lesionseg.config.named_checkpoint import announced_checkpoint
 from lesionseg.config.old_names import rename_targets
 from lesionseg.errors import FaultError, InputError, InterruptionError, raise_all
 from lesionseg.metrics.definitions import definitions_of, measured_formulas
@@ -28,7 +29,6 @@ from lesionseg.study.ensembling import IN_WORDS, write_ensemble
 from lesionseg.study.scored_run import Run, estimates, metric_faults
 from lesionseg.system.processes import requeue
 from lesionseg.system.run_folder import read_record
-from lesionseg.training.experiment import configured
 
 CHECKPOINT = "ensemble.ckpt"
 
@@ -87,7 +87,7 @@ def _composed(cfg: DictConfig, training: Training) -> DictConfig:
     if cfg.folds is not None and str(composed.data.split).endswith(".json"):
         raise InputError(f"data.split={composed.data.split} says who validates; folds need a rule, such as auto")
     check(composed)
-    measured = definitions_of(measured_formulas(configured(composed.metrics, "metrics")))
+    measured = definitions_of(measured_formulas(build_group("metrics", composed.metrics)))
     raise_all("The settings have faults:", metric_faults(cfg, "columns", list(measured)))
     return composed
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lesionseg.config.nested import flat
+from lesionseg.config.build import flat
 from lesionseg.errors import raise_all
 from lesionseg.study.scored_run import Array, Run
 

@@ -14,18 +14,13 @@ FIRST_WITH_FAST_FP16 = (7, 0)
 
 
 def pick_device(name: str) -> torch.device:
-    """Returns the device that a setting names.
-
-    Args:
-        name: `auto` (the first GPU if there is one, else the CPU), `cpu`, `cuda` or `cuda:<number>`.
+    """Returns the device that a setting names: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
 
     Raises:
         InputError: The name is none of these, or there is no such GPU.
     """
-    if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
-        return torch.device("cpu")
+    if name in ("auto", "cpu"):
+        return torch.device("cuda:0" if name == "auto" and torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
     if kind != "cuda" or not (name == "cuda" or (number.isascii() and number.isdigit())):
         raise InputError(f"device is {name}; allowed: {ALLOWED}")
@@ -35,12 +30,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def accelerator_faults(accelerator: str, devices: Any) -> Iterator[str]:
-    """Finds GPUs that a trainer asks for and the machine lacks.
-
-    Args:
-        accelerator: Lightning's setting, for example `auto`, `cpu` or `gpu`.
-        devices: Lightning's setting: how many, -1 for all, a list of indices, or `auto`.
-    """
+    """Finds GPUs that Lightning's `trainer.accelerator` and `trainer.devices` ask for and the machine lacks."""
     if accelerator not in ("gpu", "cuda") or (accelerator == "gpu" and torch.backends.mps.is_available()):
         return
     count = torch.cuda.device_count()
@@ -51,12 +41,9 @@ def accelerator_faults(accelerator: str, devices: Any) -> Iterator[str]:
 
 
 def fastest_precision(accelerator: str) -> str:
-    """Picks Lightning's `precision` for the hardware: bf16 where it is native, fp16 on GPUs that only have that.
+    """Picks Lightning's `precision` for an accelerator: bf16 where it is native, fp16 on GPUs that only have that.
 
     All else gets fp32: older GPUs and CPUs emulate the short formats, and on Apple's GPU they have not been measured.
-
-    Args:
-        accelerator: Lightning's setting: `auto`, `cpu`, `gpu`, `cuda` or another.
     """
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return _fastest_on_gpu()
@@ -68,9 +55,7 @@ def fastest_precision(accelerator: str) -> str:
 def describe_device(device: torch.device, precision: str) -> str:
     """Describes what a network runs on, for example `CPU (AMD EPYC 9B14), 2 cores, bf16`.
 
-    Args:
-        device: Device of the network.
-        precision: `fp32`, `bf16` or `fp16`, or Lightning's word for it, such as `bf16-mixed` or `32-true`.
+    Lightning's words for the precision, such as `bf16-mixed` or `32-true`, are shortened to bf16 and fp32.
     """
     if device.type == "cpu":
         cores = usable_cores()
@@ -79,7 +64,8 @@ def describe_device(device: torch.device, precision: str) -> str:
         place = f"GPU{_in_brackets(torch.cuda.get_device_name(device))}"
     else:
         place = device.type.upper()
-    return f"{place}, {_short(precision)}"
+    short = precision.removesuffix("-mixed").removesuffix("-true")
+    return f"{place}, {f'fp{short}' if short.isdigit() else short}"
 
 
 def limit_threads() -> None:
@@ -89,7 +75,7 @@ def limit_threads() -> None:
 
 
 def _gpus_found() -> str:
-    """Says which GPUs there are; a GPU without a PyTorch that can use it is a common mistake."""
+    """Names the GPUs that PyTorch finds, and tells where it was built without CUDA, a common mistake."""
     count = torch.cuda.device_count()
     if count:
         return f"there is only {', '.join(f'cuda:{index}' for index in range(count))}"
@@ -100,12 +86,6 @@ def _gpus_found() -> str:
 
 def _in_brackets(name: str) -> str:
     return f" ({name})" if name else ""
-
-
-def _short(precision: str) -> str:
-    """Shortens Lightning's words: `bf16-mixed` to bf16, `32-true` to fp32."""
-    short = precision.removesuffix("-mixed").removesuffix("-true")
-    return f"fp{short}" if short.isdigit() else short
 
 
 def _fastest_on_gpu() -> str:

@@ -32,7 +32,7 @@ DISK_FAULTS = {
     errno.ESTALE: "the network folder is gone",
 }
 READER_GONE = (errno.EPIPE, errno.EIO)
-"""Errors of writing to a pipe whose reader (`head`) has ended, and to a terminal that was closed."""
+"""Errors of writing to a pipe whose reader (`head`) has ended, or to a closed terminal."""
 
 
 @contextmanager
@@ -70,12 +70,9 @@ def write_json(path: Path, contents: Any) -> None:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a draft folder whose contents move into `folder` once all of them are written, in place of older ones.
+    """Opens a draft folder whose contents replace those of the same name in `folder` once all of them are written.
 
-    Where writing fails, the draft is removed and what was in `folder` stays as it was.
-
-    Args:
-        folder: Folder that is made where it is missing.
+    A missing `folder` is made. If writing fails, the draft is removed and `folder` stays as it was.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft.", dir=folder) as name:

@@ -68,10 +68,8 @@ def usable_memory(root: Path = Path("/")) -> int:
     """Returns how many bytes this process can take now without swapping or being killed.
 
     This is the smallest of what the machine has free and what each control group around the process (a container, a
-    batch job) has left; see cgroups(7). Systems other than Linux only tell the size of the memory.
-
-    Args:
-        root: Root of the file system, which tests replace.
+    batch job) has left; see cgroups(7). Systems other than Linux only tell the size of the memory. Tests replace
+    `root`, the root of the file system.
     """
     left = [_left(folder) for folder in _memory_groups(root)]
     found = [amount for amount in (_available(root), *left) if amount is not None]
@@ -81,12 +79,8 @@ def usable_memory(root: Path = Path("/")) -> int:
 def workers_that_fit(wanted: int, *, batch_bytes: int, processes: int) -> int:
     """Returns the number of workers whose batches fit into shared memory, and warns if it is less than `wanted`.
 
-    A worker that finds no room for a batch is killed by the system, or loses the batch.
-
-    Args:
-        wanted: Number of workers.
-        batch_bytes: Size of one batch.
-        processes: Number of training processes that share the memory.
+    A worker that finds no room for a batch is killed by the system, or loses the batch. The memory is shared by several
+    training `processes`.
     """
     free = free_shared_memory()
     if free is None:

@@ -44,7 +44,7 @@ def is_first_process() -> bool:
 
 
 def local_processes(world_size: int) -> int:
-    """Returns how many of a training's processes run on this machine: all of them, unless a launcher says otherwise."""
+    """Counts the processes of a training on this machine: all of them, unless a launcher says otherwise."""
     found = (os.environ.get(name, "") for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"))
     return min(next((int(value) for value in found if value.isdigit() and int(value) > 0), world_size), world_size)
 
@@ -65,14 +65,11 @@ def outlive_forks() -> None:
 
 
 def refuse_gpu_after_fork(device: torch.device, opened_by: int) -> None:
-    """Refuses to use a model that a parent process opened on a GPU, which CUDA cannot do.
+    """Raises an `InputError` if a model on a GPU was opened by another process, which CUDA does not allow.
 
     Args:
         device: Device of the model.
         opened_by: Number of the process that opened the model.
-
-    Raises:
-        InputError: This is another process, and `device` is a GPU.
     """
     if device.type != "cpu" and os.getpid() != opened_by:
         raise InputError(
@@ -85,8 +82,8 @@ def refuse_gpu_after_fork(device: torch.device, opened_by: int) -> None:
 class Signals:
     """Handles the signals that ask a training to stop.
 
-    While `deferred`, the first one is only noted in `received`, so that the training can be saved. A second one, or one
-    at another time, raises `InterruptionError` at once.
+    While `deferred`, the first signal is only kept in `received`, so that the training can be saved. Any other signal
+    raises `InterruptionError` at once.
     """
 
     def __init__(self) -> None:
@@ -118,13 +115,10 @@ class Signals:
 
 
 def requeue(signal_number: int) -> None:
-    """Requeues this SLURM job after SIGUSR1, from its first process; does nothing otherwise.
+    """Requeues this SLURM job, from its first process, if SIGUSR1 has stopped it.
 
     `#SBATCH --signal=USR1@120` sends that signal before the time is over. SIGTERM is also how a user cancels a job,
     which must not come back; SLURM itself requeues a job that it pre-empts by SIGTERM (PreemptMode=REQUEUE).
-
-    Args:
-        signal_number: Signal that has stopped the training.
     """
     job = job_number()
     if job is None or signal_number != signal.SIGUSR1 or not is_first_process():
@@ -144,7 +138,7 @@ def job_number() -> str | None:
 
 
 def _compute_alone() -> None:
-    """Limits the libraries that are loaded: an exported model needs no PyTorch."""
+    """Limits those libraries that are loaded; an exported model needs no PyTorch."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(1)
     if (cv2 := sys.modules.get("cv2")) is not None:

@@ -21,7 +21,7 @@ LOCK = ".run.lock"
 RECORD = "run.json"
 State = Literal["running", "finished", "interrupted", "failed", "pruned"]
 _made: dict[tuple[str, str], str] = {}
-"""Folders by what was asked for: Hydra and Lightning read the setting several times and mean the same folder."""
+"""Folders by parent and prefix: Hydra and Lightning read the setting several times and mean the same folder."""
 
 
 def register_resolvers() -> None:
@@ -38,12 +38,11 @@ def new_folder(parent: str, prefix: str = "", resume: str | None = None) -> str:
     """
     if (parent, prefix) not in _made:
         job = job_number() if resume == "auto" else None
-        _made[parent, prefix] = f"{parent}/{prefix}slurm_{job}" if job else _unused(f"{parent}/{prefix}")
+        _made[parent, prefix] = f"{parent}/{prefix}slurm_{job}" if job else _new(f"{parent}/{prefix}")
     return _made[parent, prefix]
 
 
-def _unused(stem: str) -> str:
-    """Makes a folder with an unused name and returns it."""
+def _new(stem: str) -> str:
     time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")  # local time, for people
     for attempt in count(1):
         name = f"{stem}{time}" + (f"_{attempt}" if attempt > 1 else "")
@@ -83,16 +82,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The contents of a run's `run.json`.
+    """Contents of a run's `run.json`.
 
     Attributes:
         state: `running` also if the run was killed; `interrupted` by a signal; `pruned` by a sweep as hopeless.
-        overrides: Overrides of the command line, of this job alone in a sweep.
-        started: Time of the first start, in UTC and ISO 8601.
+        overrides: Overrides of the command line; those of one job in a sweep.
+        started: Time of the first start, see `now`.
         reason: One line on why the run did not finish; None if it did.
         ended: Time of the end; None while the run is going.
-        results: Numbers of a finished run, such as `val/dice`, as in `metrics.json`; of a pruned run those of its last
-            epoch.
+        results: Numbers of `metrics.json`, such as `val/dice`; those of the last epoch if the run was pruned.
     """
 
     state: State
@@ -109,16 +107,12 @@ class RunRecord:
 
 
 def now() -> str:
-    """Returns the time in UTC, to the second."""
+    """Returns the time in UTC and ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def read_record(folder: Path) -> RunRecord | None:
-    """Reads a run folder's record; returns None if there was no run.
-
-    Raises:
-        InputError: The file is damaged.
-    """
+    """Reads a run folder's record, None if there was no run; raises an `InputError` if the file is damaged."""
     path = folder / RECORD
     try:
         return TypeAdapter(RunRecord).validate_python(json.loads(path.read_text(encoding="utf-8")))

@@ -18,7 +18,7 @@ from lesionseg.checkpoint.layout import record, segmenter_state
 from lesionseg.checkpoint.lightning_io import AtomicCheckpointIO, store_postprocessing
 from lesionseg.checkpoint.reading import read
 from lesionseg.checkpoint.safetensors import SUFFIX, write_safetensors
-from lesionseg.config.build import build
+from lesionseg.config.build import build, build_group
 from lesionseg.data.check.diagnosis import warn_of_masks
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.errors import InputError
@@ -90,7 +90,7 @@ class Experiment:
             cfg = cfg.copy()
             cfg.batch_size = self.config["batch_size"] = self.data.batch_size = self._found_batch_size(cfg)
         self.fitting: FittingSettings = build("postprocessing", cfg.postprocessing)
-        metrics = configured(cfg.metrics, "metrics")
+        metrics = build_group("metrics", cfg.metrics)
         self.formulas = {name: part for name, part in metrics.items() if isinstance(part, Formula)}
         self.scores = ScoreCollector(build("evaluation", cfg.evaluation), measured_formulas(metrics))
         if self.data.has_test:  # a table that does not fit is noticed before the work
@@ -315,7 +315,7 @@ def build_module(cfg: DictConfig, contents: dict[str, Any]) -> SegmentationModul
     return SegmentationModule(
         segmenter,
         loss=build("loss", cfg.loss),
-        metrics=metric_collection(configured(cfg.metrics, "metrics")),
+        metrics=metric_collection(build_group("metrics", cfg.metrics)),
         optimizer=build("optimizer", cfg.optimizer),
         scheduler=build("scheduler", cfg.scheduler),
         record=contents,
@@ -328,7 +328,7 @@ def build_trainer(cfg: DictConfig, scores: ScoreCollector) -> Trainer:
     node = cfg.trainer.copy()
     if node.precision == "auto":
         node.precision = fastest_precision(node.accelerator)
-    callbacks = [*configured(cfg.callbacks, "callbacks").values(), scores]
+    callbacks = [*build_group("callbacks", cfg.callbacks).values(), scores]
     if cfg.get("compile"):
         callbacks.append(NetworkCompiler(image_size=cfg.image_size, batch_size=cfg.batch_size))
     if "seed" in cfg:
@@ -337,14 +337,9 @@ def build_trainer(cfg: DictConfig, scores: ScoreCollector) -> Trainer:
         "trainer",
         node,
         callbacks=callbacks,
-        logger=list(configured(cfg.logger, "logger").values()),
+        logger=list(build_group("logger", cfg.logger).values()),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=cfg.run_dir,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_model_summary=False,
     )
-
-
-def configured(group: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Builds each part of a mapping group; one set to null is left out."""
-    return {str(key): build(f"{name}.{key}", node) for key, node in group.items() if node is not None}

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lesionseg.checkpoint.reading import read
-from lesionseg.config.nested import flat
+from lesionseg.config.build import flat
 from lesionseg.config.old_names import current_settings
 from lesionseg.data.manifest import require_unchanged
 from lesionseg.errors import InputError, raise_all

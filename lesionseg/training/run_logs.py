@@ -7,7 +7,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard.summary import hparams
 
-from lesionseg.config.nested import flat
+from lesionseg.config.build import flat
 from lesionseg.metrics.delivered import AS_DELIVERED
 from lesionseg.training.csv_logger import CsvLogger
 

@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig
 
-from lesionseg.config.build import build
+from lesionseg.config.build import build, build_group
 from lesionseg.data.cache import PixelCache
 from lesionseg.data.loader import LesionDataset, loader
 from lesionseg.data.source import SUBSETS, Sample
@@ -20,7 +20,7 @@ from lesionseg.metrics.definitions import measured_formulas
 from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, id_digest
 from lesionseg.report.publishing import print_summary
-from lesionseg.training.experiment import build_trainer, configured
+from lesionseg.training.experiment import build_trainer
 from lesionseg.training.faults import faults_told
 from lesionseg.training.known_images import KnownImages
 from lesionseg.training.module import SegmentationModule
@@ -43,7 +43,7 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
     path = Path(cfg.checkpoint)
     model = open_tested(path, accelerator=cfg.trainer.accelerator, postprocessing=cfg.postprocessing)
     samples, source = _samples(cfg, model)
-    metrics = configured(cfg.metrics, "metrics")
+    metrics = build_group("metrics", cfg.metrics)
     collector = ScoreCollector(build("evaluation", cfg.evaluation), measured_formulas(metrics))
     check_metadata(collector.settings, [sample.id for sample in samples])  # a wrong table is noticed before the work
     module = SegmentationModule(model.segmenter, metrics=metric_collection(metrics))

@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from lesionseg.check import check
-from lesionseg.config.build import TrainingLength
+from lesionseg.config.build import TrainingLength, flat
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter, stride_of
 
@@ -210,3 +210,9 @@ def test_a_network_without_a_stride_gets_multiples_of_32() -> None:
 @pytest.mark.parametrize(("epochs", "steps"), [(0, 0), (0.5, 10), (1, 20), (2.5, 50), (0.01, 0)])
 def test_epochs_become_whole_steps(epochs: float, steps: int) -> None:
     assert TrainingLength(total_steps=100, steps_per_epoch=20).steps(epochs) == steps
+
+
+def test_nested_names_are_joined() -> None:
+    settings = {"seed": 0, "model": {"depth": 4, "head": {"kernel": None}}}
+    assert flat(settings) == {"seed": 0, "model.depth": 4, "model.head.kernel": None}
+    assert flat(settings, "/")["model/head/kernel"] is None

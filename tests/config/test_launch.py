@@ -101,7 +101,7 @@ NEEDED = {
     "compare": ["runs=...  folders of evaluations"],
     "crossval": ["give folds=5, seeds=[0,1,2], or both"],
     "check_data": ["You must specify 'data'", "isic2017"],
-    "download": ["data=...  has to be given: isic2016"],
+    "download": ["data=...  required: isic2016"],
 }
 
 

@@ -4,8 +4,8 @@ import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from lesionseg.config.build import argument_faults, target_nodes
 from lesionseg.config.schema import CONF, register_schemas
-from lesionseg.config.value_checks import argument_faults, target_nodes
 
 
 def compose(name: str, overrides: list[str]) -> DictConfig:

@@ -9,8 +9,9 @@ from lightning.pytorch import Callback
 from omegaconf import DictConfig
 
 from lesionseg.check import check
+from lesionseg.config.build import build_group
 from lesionseg.config.schema import CONF
-from lesionseg.training.experiment import Experiment, configured
+from lesionseg.training.experiment import Experiment
 
 NAMES = sorted(path.stem for path in (CONF / "callbacks").glob("*.yaml"))
 TINY = [
@@ -37,7 +38,7 @@ def cfg(request: pytest.FixtureRequest, compose: Any) -> DictConfig:
 
 def test_it_passes_the_check_and_is_a_callback(cfg: DictConfig) -> None:
     check(cfg)
-    built = configured(cfg.callbacks, "callbacks")
+    built = build_group("callbacks", cfg.callbacks)
     assert built
     assert all(isinstance(callback, Callback) for callback in built.values())
 
@@ -56,7 +57,7 @@ def test_it_lasts_a_training_and_a_test_and_writes_into_the_run_folder_only(
 
 def test_what_it_keeps_opens_as_plain_values(cfg: DictConfig) -> None:
     """It goes into checkpoints, which open with `weights_only=True` only."""
-    for callback in configured(cfg.callbacks, "callbacks").values():
+    for callback in build_group("callbacks", cfg.callbacks).values():
         file = io.BytesIO()
         torch.save(callback.state_dict(), file)
         file.seek(0)
@@ -66,4 +67,4 @@ def test_what_it_keeps_opens_as_plain_values(cfg: DictConfig) -> None:
 def test_a_callback_set_to_null_is_left_out(compose: Any) -> None:
     everything = compose([*TINY]).callbacks
     without = compose([*TINY, "callbacks.ema=null", "callbacks.curves=null"]).callbacks
-    assert configured(everything, "callbacks").keys() - configured(without, "callbacks").keys() == {"ema", "curves"}
+    assert build_group("callbacks", everything).keys() - build_group("callbacks", without).keys() == {"ema", "curves"}

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import DictConfig
 
 import lesionseg
-from lesionseg.config.named_checkpoint import announced_checkpoint, checkpoint_file
+from lesionseg.checkpoint.named_checkpoint import announced_checkpoint, checkpoint_file
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.errors import InputError
 
