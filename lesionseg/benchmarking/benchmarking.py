@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from lesionseg.benchmarking.folder import folder_works
 from lesionseg.benchmarking.inference import WAYS, inference_works
-from lesionseg.benchmarking.loader import loader_works
+from lesionseg.benchmarking.reading import folder_works, loader_works
 from lesionseg.benchmarking.report import Report, SubjectFacts, limits, print_report, write_report
 from lesionseg.benchmarking.subject import (
     Subject,

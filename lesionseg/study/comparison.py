@@ -128,14 +128,9 @@ def check_agreement(methods: Sequence[Method]) -> None:
 def compare_methods(
     methods: Sequence[Method], *, metric: str, metrics: Sequence[str], resamples: int, seed: int
 ) -> Comparison:
-    """Ranks methods by the main metric and compares every two of them in it.
+    """Ranks methods by the main metric, where equal ones keep their order, and compares every two of them in it.
 
-    Args:
-        methods: One method or more, all scored on the same images; equal ones keep their order.
-        metric: Main metric.
-        metrics: Further metrics of the tables.
-        resamples: Number of resamples of each interval.
-        seed: Seed of the resamples.
+    `metrics` are the further metrics of the tables. All methods must be scored on the same images.
     """
     definitions = methods[0].runs[0].metrics
     row = list(definitions).index(metric)

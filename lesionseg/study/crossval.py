@@ -22,8 +22,18 @@ from lesionseg.errors import FaultError, InputError, InterruptionError, raise_al
 from lesionseg.metrics.definitions import definitions_of, measured_formulas
 from lesionseg.study.crossval_plan import FILE, Training
 from lesionseg.study.crossval_report import draw_crossval, report_crossval, shown_columns
-from lesionseg.study.crossval_results import CrossvalResults, Scored, fitted_scores, subset_results
-from lesionseg.study.crossval_scoring import ENSEMBLE, is_newer, score_out_of_fold, score_test, tested, write_masks
+from lesionseg.study.crossval_results import (
+    ENSEMBLE,
+    CrossvalResults,
+    Scored,
+    fitted_scores,
+    is_newer,
+    score_out_of_fold,
+    score_test,
+    subset_results,
+    tested,
+    write_masks,
+)
 from lesionseg.study.crossval_training import Trainings, shares_of_machine
 from lesionseg.study.ensembling import IN_WORDS, write_ensemble
 from lesionseg.study.scored_run import Run, estimates, metric_faults
@@ -36,19 +46,8 @@ CHECKPOINT = "ensemble.ckpt"
 def cross_validate(cfg: DictConfig, trainings: Sequence[Training], words: Sequence[str]) -> dict[str, float]:
     """Trains, scores and sums up below `cfg.run_dir`, see `conf/crossval.yaml`.
 
-    Args:
-        cfg: Composed configuration.
-        trainings: Trainings of the plan.
-        words: Command line, which is recorded for resuming; empty without one.
-
-    Returns:
-        Means over all images by `out_of_fold/<metric>`, `test/<metric>` and `ensemble/<metric>`; the last two only
-        with a test subset.
-
-    Raises:
-        InputError: A setting or a file is wrong; nothing has been trained.
-        FaultError: A training has failed; the others have finished.
-        InterruptionError: A signal has stopped the trainings; finished trainings are kept.
+    `words` are the command line, which is recorded for resuming. See `lesionseg.crossval.crossval` for the result and
+    the errors.
     """
     composed = _composed(cfg, trainings[0])
     if words:

@@ -51,7 +51,7 @@ def report_crossval(
         folder: Folder of the files.
         columns: Metrics of the tables.
         monitor: Value by which each training's best epoch was chosen.
-        facts: Plain values that describe what was done.
+        facts: Plain values that say what was done.
     """
     found, sentences = tables(results, columns), notes(results, monitor)
     with whole_folder(folder) as draft:

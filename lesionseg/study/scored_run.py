@@ -123,12 +123,12 @@ def metric_faults(cfg: DictConfig, others: str, measured: Sequence[str]) -> list
 
 
 def estimates(scores: Array, runs: Sequence[Run], *, resamples: int, seed: int) -> dict[str, Estimate]:
-    """Computes the mean of each metric over images with its 95 % interval.
+    """Computes the mean of each metric over images with its 95 % interval, see `mean_intervals`.
 
     Args:
-        scores: Scores (metrics, images), which may be averages over runs.
-        runs: Runs that the scores are from, whose metrics and mean diagonal give the ends of the scales.
-        resamples: Number of resamples of each interval.
+        scores: Scores (metrics, images), which may be averages over the runs.
+        runs: Runs whose metrics and mean diagonal give the ends of the scales.
+        resamples: Number of resamples.
         seed: Seed of the resamples.
     """
     definitions = runs[0].metrics

@@ -5,8 +5,8 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from lesionseg.benchmarking import folder as module
-from lesionseg.benchmarking.folder import draw_photographs, folder_works
+from lesionseg.benchmarking import reading as module
+from lesionseg.benchmarking.reading import draw_photographs, folder_works
 from lesionseg.benchmarking.subject import build_subject, subject_settings
 from lesionseg.benchmarking.timing import Speed, Work, measure
 from lesionseg.errors import InputError

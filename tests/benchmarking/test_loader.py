@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig
 
-from lesionseg.benchmarking import loader as module
-from lesionseg.benchmarking.loader import Batches, evenly, loader_works
+from lesionseg.benchmarking import reading as module
+from lesionseg.benchmarking.reading import Batches, evenly, loader_works
 from lesionseg.benchmarking.timing import Speed, Work, measure
 
 Composed = Callable[..., DictConfig]
