@@ -105,11 +105,12 @@ def notes(results: CrossvalResults, monitor: str) -> list[str]:
     """Explains how to read the tables."""
     return [
         (
-            "Out of fold: every image is predicted by a training that has not seen it. Post-processing is as configured. "
+            "Out of fold: every image is predicted by a training that has not seen it. "
             if results.is_cross_validation
-            else "Validation: no training was trained on these images. Post-processing is as configured. "
+            else "Validation: no training was trained on these images. "
         )
-        + "Settings that were fitted afterwards are left out, because they were chosen on these very images.",
+        + "Post-processing is as configured. Settings that were fitted afterwards are left out, because they were "
+        "chosen on these very images.",
         f"{HOW}. Each image's scores are averaged over trainings first. SD is the standard deviation of the means "
         "named, and no part of the intervals.",
         f"Each training's best epoch was chosen on the images of the first table (by {monitor}), so these scores are a "
