@@ -11,7 +11,7 @@ from lesionseg.config.build import target_nodes
 from lesionseg.system.processes import is_first_process
 
 TARGETS: Mapping[str, str] = {
-    "lesionseg.augmentation.hair.Hair": "lesionseg.data.augmentation.hair.Hair",
+    "lesionseg.augmentation.hair.Hair": "lesionseg.data.augmentation.pipeline.Hair",
     "lesionseg.augmentation.pipeline.Augmentation": "lesionseg.data.augmentation.pipeline.Augmentation",
     "lesionseg.callbacks.best_checkpoint.BestCheckpoint": "lesionseg.training.best_checkpoint.BestCheckpoint",
     "lesionseg.callbacks.confusion_matrix.ConfusionMatrixPicture": (
@@ -27,6 +27,7 @@ TARGETS: Mapping[str, str] = {
     "lesionseg.callbacks.progressive_size.ProgressiveSize": "lesionseg.training.progressive_size.ProgressiveSize",
     "lesionseg.callbacks.pruning.Pruning": "lesionseg.training.pruning.Pruning",
     "lesionseg.callbacks.sample_masks.SampleMasks": "lesionseg.training.sample_masks.SampleMasks",
+    "lesionseg.data.augmentation.hair.Hair": "lesionseg.data.augmentation.pipeline.Hair",
     "lesionseg.data.ham10000.Ham10000": "lesionseg.data.published.Ham10000",
     "lesionseg.data.isic2016.Isic2016": "lesionseg.data.published.Isic2016",
     "lesionseg.data.isic2017.Isic2017": "lesionseg.data.published.Isic2017",

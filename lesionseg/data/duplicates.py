@@ -41,6 +41,8 @@ from lesionseg.system.machine import usable_cores
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Views = tuple[Keypoints, Keypoints]
+"""Keypoints of a picture and of its mirror image, with reduced descriptors."""
 
 SAME = 0.7  # likeness from which two pictures count as one
 AGREEING = 9  # fewest keypoints that agree in two pictures that count as one
@@ -61,13 +63,6 @@ class Duplicate(NamedTuple):
     second: int  # rows, first < second
     likeness: float  # correlation of their aligned structure, at most 1; exactly 1.0 only for equal pixels
     is_straight: bool  # whether they lie on each other as they are: neither turned nor mirrored, nor cropped by much
-
-
-class _Described(NamedTuple):
-    """Keypoints of a picture and of its mirror image, with reduced descriptors."""
-
-    straight: Keypoints
-    mirrored: Keypoints
 
 
 class _Candidate(NamedTuple):
@@ -124,7 +119,9 @@ def _near_duplicates(portraits: Sequence[Portrait], threads: ThreadPoolExecutor)
     vocabulary = _Vocabulary(np.concatenate(learnt))
     described = list(threads.map(vocabulary.described, portraits))
     candidates = sorted(_candidates(described, vocabulary))
-    agreements = threads.map(lambda candidate: _agreement(candidate, described), candidates)
+    agreements = threads.map(
+        lambda pair: agreement(described[pair.first][0], described[pair.second][pair.is_mirrored]), candidates
+    )
     promising = [(found, pair) for found, pair in zip(agreements, candidates, strict=True) if found.points >= AGREEING]
     promising.sort(key=lambda item: -item[0].points)
     linked = DisjointSet(range(len(portraits)))
@@ -150,15 +147,13 @@ class _Vocabulary:
         _, axes = np.linalg.eigh(np.cov(self._some.T, ddof=0))
         self._axes = axes[:, ::-1][:, :AXES].astype(np.float32)
 
-    def described(self, picture: Portrait) -> _Described:
+    def described(self, picture: Portrait) -> Views:
         """Finds the keypoints of a picture and reduces their descriptors to (N, AXES) float16."""
-        straight = keypoints(picture)
-        return _Described(
-            *(
-                points._replace(descriptors=self._reduced(points.descriptors).astype(np.float16))
-                for points in (straight, mirrored(straight))
-            )
-        )
+        points = keypoints(picture)
+        return self._compact(points), self._compact(mirrored(points))
+
+    def _compact(self, points: Keypoints) -> Keypoints:
+        return points._replace(descriptors=self._reduced(points.descriptors).astype(np.float16))
 
     def table(self, pictures: Sequence[Keypoints]) -> csr_matrix:
         """Notes which pictures have which words: (pictures, words) of 1 and 0."""
@@ -198,18 +193,18 @@ def _nearest(points: Floats, centres: Floats) -> NDArray[np.int64]:
     return np.stack(found, axis=1)
 
 
-def _candidates(described: Sequence[_Described], vocabulary: _Vocabulary) -> set[_Candidate]:
+def _candidates(described: Sequence[Views], vocabulary: _Vocabulary) -> set[_Candidate]:
     """Finds pairs, first < second, that share rare words."""
     if len(described) <= MOST_CANDIDATES + 1:
         pairs = combinations(range(len(described)), 2)
         return {_Candidate(*pair, is_mirrored) for pair in pairs for is_mirrored in (False, True)}
-    table = vocabulary.table([points.straight for points in described])
+    table = vocabulary.table([straight for straight, _ in described])
     rarity = np.log(1 + len(described) / np.maximum(np.asarray(table.sum(axis=0)).ravel(), 1)).astype(np.float32)
     whole = _weighted(table, rarity)
     found = set()
     for start in range(0, len(described), BLOCK):
-        reflected = vocabulary.table([points.mirrored for points in described[start : start + BLOCK]])
-        for is_mirrored, some in ((False, whole[start : start + BLOCK]), (True, _weighted(reflected, rarity))):
+        mirrors = vocabulary.table([reflected for _, reflected in described[start : start + BLOCK]])
+        for is_mirrored, some in ((False, whole[start : start + BLOCK]), (True, _weighted(mirrors, rarity))):
             shared = (some @ whole.T).toarray()
             best = np.argpartition(shared, -MOST_CANDIDATES - 1, axis=1)[:, -MOST_CANDIDATES - 1 :]
             for row, others in enumerate(best.tolist(), start):
@@ -222,11 +217,6 @@ def _weighted(table: csr_matrix, weights: Floats) -> csr_matrix:
     weighted = table.copy()
     weighted.data = weights[weighted.indices]
     return csr_matrix(normalize(weighted, copy=False))
-
-
-def _agreement(candidate: _Candidate, described: Sequence[_Described]) -> Agreement:
-    second = described[candidate.second]
-    return agreement(described[candidate.first].straight, second.mirrored if candidate.is_mirrored else second.straight)
 
 
 def _likeness(found: Agreement, candidate: _Candidate, portraits: Sequence[Portrait]) -> float:

@@ -190,8 +190,8 @@ def _facts(cfg: DictConfig, trainings: Sequence[Training]) -> dict[str, Any]:
         "folds": cfg.folds,
         "seeds": None if cfg.seeds is None else list(cfg.seeds),
         "training": list(cfg.training),
-        "out of fold": "the best checkpoint of each, with post-processing as configured",
-        "ensemble": f"mean probability; post-processing: {IN_WORDS}" if cfg.ensemble else None,
+        "out of fold": "the best checkpoint of each, decided as configured",
+        "ensemble": f"mean probability; decision: {IN_WORDS}" if cfg.ensemble else None,
         "checkpoints": {training.name: str(training.checkpoint) for training in trainings},
     }
 

@@ -91,7 +91,7 @@ def tables(results: CrossvalResults, columns: Sequence[str]) -> list[Table]:
     chosen = {name: results.titles[name] for name in columns}
     subset = results.out_of_fold
     kind = "Out of fold" if results.is_cross_validation else "Validation part"
-    title = f"{results.name}: {kind}, {subset.images} images, post-processing as configured"
+    title = f"{results.name}: {kind}, {subset.images} images, decided as configured"
     found = [_table(title, list(_rows(subset, chosen)), chosen)]
     if results.test is not None:
         rows = list(_rows(results.test, chosen))
@@ -105,12 +105,11 @@ def notes(results: CrossvalResults, monitor: str) -> list[str]:
     """Explains how to read the tables."""
     return [
         (
-            "Out of fold: every image is predicted by a training that has not seen it. "
+            "Out of fold: every image is predicted by a training that has not seen it, and decided as configured. "
             if results.is_cross_validation
-            else "Validation: no training was trained on these images. "
+            else "Validation: no training was trained on these images. They are decided as configured. "
         )
-        + "Post-processing is as configured. Settings that were fitted afterwards are left out, because they were "
-        "chosen on these very images.",
+        + "Decisions that were fitted afterwards are left out, because they were chosen on these very images.",
         f"{HOW}. Each image's scores are averaged over trainings first. SD is the standard deviation of the means "
         "named, and no part of the intervals.",
         f"Each training's best epoch was chosen on the images of the first table (by {monitor}), so these scores are a "
@@ -132,7 +131,7 @@ def draw_crossval(
     figure = Figure(figsize=(panels * (2.4 + 0.5 * len(out_of_fold)) + 0.6, 4.4), layout="constrained")
     axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
     kind = "out of fold" if results.is_cross_validation else "validation part"
-    _draw_subset(axes[0], f"{kind}, post-processing as configured", out_of_fold, results.out_of_fold, metric)
+    _draw_subset(axes[0], f"{kind}, decided as configured", out_of_fold, results.out_of_fold, metric)
     if results.test is not None:
         _draw_subset(axes[1], "test part", test, results.test, metric)
         if ensemble is not None:
@@ -154,8 +153,8 @@ def _markdown(title: str, found: Sequence[Table], sentences: Sequence[str]) -> s
 def _subset_notes(results: CrossvalResults) -> Iterator[str]:
     if results.test is not None:
         yield (
-            "Test: each training has the post-processing that was fitted on its own validation part. The ensemble "
-            "applies the median of their thresholds to the mean probability of all trainings."
+            "Test: each training decides as was fitted on its own validation part. The ensemble takes the mean "
+            "probability of all trainings, and decides by the median of their thresholds."
         )
     if results.out_of_fold.over_folds is not None:
         yield (
@@ -175,7 +174,7 @@ def _fitted(results: CrossvalResults) -> Table:
     every = [*results.fitted, FittedScore("all images", images, configured, fitted)]
     text = Jaccard().definition.text
     return Table(
-        "Jaccard index with post-processing fitted on the same images: better than it is on others",
+        "Jaccard index with decisions fitted on the same images: better than it is on others",
         ["training", "images", "as configured", "as fitted"],
         [[one.name, str(one.images), text(one.configured), text(one.fitted)] for one in every],
     )

@@ -23,7 +23,7 @@ from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 from lesionseg.system.files import file_sha256
 
 FEWEST = 2
-IN_WORDS = "median of the members' thresholds; of test-time augmentation and changes of regions, what most members have"
+IN_WORDS = "median of the members' thresholds; of views and changes of regions, what most members have"
 TARGET = f"{Ensemble.__module__}.{Ensemble.__qualname__}"
 
 

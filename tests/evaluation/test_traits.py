@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lesionseg.data.augmentation.hair import Hair
+from lesionseg.data.augmentation.pipeline import Hair
 from lesionseg.evaluation.traits import image_traits, lesion_traits
 
 SKIN, LESION = (220, 180, 160), (110, 70, 50)

@@ -4,8 +4,7 @@ import albumentations
 import numpy as np
 import pytest
 
-from lesionseg.data.augmentation.hair import Hair
-from lesionseg.data.augmentation.pipeline import Augmentation
+from lesionseg.data.augmentation.pipeline import Augmentation, Hair
 
 SKIN = np.full((64, 48, 3), (200, 150, 100), np.uint8)
 LESION = np.zeros((64, 48), np.uint8)
