@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +13,13 @@ from lesionseg.benchmarking.subject import Subject
 from lesionseg.benchmarking.timing import NotMeasurableError, Row, Speed, Work, first_line
 from lesionseg.exporting.deployed import Deployed, exported
 from lesionseg.exporting.exporting import NEEDED
+from lesionseg.exporting.onnx import open_session
 from lesionseg.exporting.opening import INPUT, OUTPUTS
 from lesionseg.training.optimizer import random_batch
 
 WAYS = {"eager": "eager", "compiled": "compiled", "onnx": "ONNX Runtime"}
 """Name of each runtime in tables."""
 NETWORK_ALONE = "network alone"
-ERRORS_ONLY = 3
-"""ONNX Runtime's level of logging."""
 
 
 def inference_works(
@@ -75,7 +73,8 @@ def onnx_inference(subject: Subject, image: Tensor) -> tuple[Callable[[], object
         raise NotMeasurableError(f"needs {', '.join(absent)}: pip install 'lesionseg[{extra}]'")
     pixels = np.ascontiguousarray(image.permute(0, 2, 3, 1).cpu().numpy())
     try:
-        session = _session(_model(subject, image.shape[-1]))
+        model = _model(subject, image.shape[-1])
+        session, _ = open_session(model, subject.name, device="auto", threads=torch.get_num_threads())
         session.run(list(OUTPUTS), {INPUT: pixels})
     except Exception as error:  # the exporter's and ONNX Runtime's errors share no type
         raise NotMeasurableError(f"cannot be exported: {first_line(error)}") from error
@@ -119,15 +118,3 @@ def _model(subject: Subject, size: int) -> bytes:
     segmenter = copy.deepcopy(subject.segmenter).cpu()
     model: bytes = converted(exported(Deployed(segmenter, size))).SerializeToString()
     return model
-
-
-def _session(model: bytes) -> Any:
-    import onnxruntime  # of the extra
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = ERRORS_ONLY
-    available = onnxruntime.get_available_providers()
-    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
-    return onnxruntime.InferenceSession(model, options, providers=providers)

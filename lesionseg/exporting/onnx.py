@@ -54,7 +54,7 @@ class OnnxEngine(ExportedEngine):
     def __init__(self, path: Path, *, device: str, threads: int | None = None) -> None:
         contents = read_bounded(path)
         super().__init__(path, contents, vetted_metadata(contents, path))
-        self._session, self.device = _open_session(contents, path, device, threads or usable_cores())
+        self._session, self.device = open_session(contents, str(path), device=device, threads=threads or usable_cores())
         values = (*self._session.get_inputs(), *self._session.get_outputs())
         self._check_signature({value.name: (value.type, len(value.shape)) for value in values}, SIGNATURE)
 
@@ -63,10 +63,14 @@ class OnnxEngine(ExportedEngine):
         return probability, mask
 
 
-def _open_session(contents: bytes, path: Path, device: str, threads: int) -> tuple[Any, str]:
-    """Opens the bytes of a file, so that nothing outside them can be meant, and names what they run on."""
+def open_session(contents: bytes, name: str, *, device: str, threads: int) -> tuple[Any, str]:
+    """Opens the bytes of a file, so that nothing outside them can be meant, and says in words what they run on.
+
+    Raises:
+        InputError: ONNX Runtime is not installed, lacks the device, or refuses the file, called `name`.
+    """
     if find_spec("onnxruntime") is None:
-        raise InputError(f"{path} needs ONNX Runtime: pip install 'lesionseg[export]'")
+        raise InputError(f"{name} needs ONNX Runtime: pip install 'lesionseg[export]'")
     import onnxruntime  # here: the message above is better than a traceback
 
     providers, words = _providers(device, onnxruntime.get_available_providers())
@@ -79,7 +83,7 @@ def _open_session(contents: bytes, path: Path, device: str, threads: int) -> tup
         return onnxruntime.InferenceSession(contents, options, providers=providers), words
     except Exception as error:  # as in `ExportedEngine.run`
         raise InputError(
-            f"{path}: ONNX Runtime {onnxruntime.__version__} cannot open it: {first_line(error)}; {EXPORT_AGAIN}"
+            f"{name}: ONNX Runtime {onnxruntime.__version__} cannot open it: {first_line(error)}; {EXPORT_AGAIN}"
         ) from error
 
 
