@@ -1,9 +1,9 @@
-"""The errors that are told without a traceback: wrong input, a machine that fails, a run that was asked to stop."""
+"""Errors that are shown without a traceback: wrong input, a failing machine, a run that is asked to stop."""
 
 from collections.abc import Mapping, Sequence
 
 LONGEST_LIST = 10
-"""So many findings are printed in full; a folder with thousands of faults should not scroll the first one away."""
+"""Number of findings that are printed; thousands of them would scroll the first one away."""
 
 
 class InputError(ValueError):
@@ -22,13 +22,10 @@ class FaultError(RuntimeError):
 
 
 class InterruptionError(BaseException):
-    """A signal has stopped a run, which has been saved before; the verbs exit with 128 and the signal's number.
+    """A signal has stopped a run, which is saved; the message says how to go on.
 
-    No `Exception`, so that it ends a whole sweep, as `KeyboardInterrupt` does.
-
-    Args:
-        signal_number: Number of the signal.
-        message: Where the run stands and how to go on.
+    The verbs exit with 128 and the signal's number. It is no `Exception`, so that it ends a whole sweep, as
+    `KeyboardInterrupt` does.
     """
 
     def __init__(self, signal_number: int, message: str) -> None:
@@ -37,11 +34,11 @@ class InterruptionError(BaseException):
 
 
 class PruningError(Exception):
-    """A sweep has given a run up as hopeless beside its others.
+    """A sweep has stopped a run as hopeless compared with its others.
 
     Args:
-        message: Why.
-        results: What it has reached, as `run.json` keeps it: the best monitored value, by its name.
+        message: Reason.
+        results: Best monitored value by its name, which `run.json` keeps.
     """
 
     def __init__(self, message: str, results: Mapping[str, float]) -> None:
@@ -50,7 +47,7 @@ class PruningError(Exception):
 
 
 def raise_all(title: str, findings: Sequence[str]) -> None:
-    """Raises one `InputError` that lists every finding, or returns when there is none."""
+    """Raises one `InputError` that lists the findings, if there are any."""
     if not findings:
         return
     shown = [f"  - {finding}" for finding in findings[:LONGEST_LIST]]

@@ -191,7 +191,7 @@ def _is_of(contract: Contract, part: Any) -> bool:
 
 
 def _any_kind(contract: Contract, is_of: Callable[[type], bool]) -> bool:
-    """Imports one class after another until one fits."""
+    """Whether one of the classes fits; those after it are not imported."""
     return any(is_of(get_object(kind)) for kind in contract.kinds)
 
 

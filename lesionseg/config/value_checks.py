@@ -77,8 +77,6 @@ RANGES: dict[str, tuple[float, float]] = {
 """Lowest and highest allowed number by its place in the configuration; for a list, those of each of its numbers."""
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
 """Keys of `trainer`; each is a number of batches, or a share where it has a decimal point."""
-
-
 FEW_PROCESSES = 8
 """Number of processes that is always allowed on a CPU, to try them out."""
 
