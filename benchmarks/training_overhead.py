@@ -31,7 +31,7 @@ from lesionseg.training.ema import Ema
 from lesionseg.training.experiment import build_module, build_trainer
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.optimizer import parameter_groups
-from lesionseg.training.score_collector import ScoreCollector
+from lesionseg.training.reporting import ScoreCollector
 
 WARM_UP = 4
 """Batches before the clock starts: the first ones choose kernels and fill caches."""

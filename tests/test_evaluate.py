@@ -30,7 +30,7 @@ from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.train import train
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.tested_model import open_tested
+from lesionseg.training.testing import open_tested
 
 
 @pytest.fixture(autouse=True, scope="module")

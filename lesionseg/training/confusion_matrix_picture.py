@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lesionseg.metrics.confusion_matrix import ConfusionMatrix
 from lesionseg.report.figures import draw_matrix
 from lesionseg.training.delivery import Delivery, DeliveryCallback
+from lesionseg.training.loggers import tensorboard_writers
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.tensorboard import tensorboard_writers
 
 
 class ConfusionMatrixPicture(DeliveryCallback):

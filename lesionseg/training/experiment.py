@@ -37,20 +37,15 @@ from lesionseg.system.files import write_json, write_whole
 from lesionseg.system.processes import Signals, takes_processes
 from lesionseg.system.run_folder import read_record
 from lesionseg.training.batch_size import find_batch_size
-from lesionseg.training.blank_masks import ADVICE, validation_alarms
+from lesionseg.training.checkpoints import LastCheckpoint, StepSeed
 from lesionseg.training.compiling import NetworkCompiler
-from lesionseg.training.deciding import decide
+from lesionseg.training.console import early_stop, print_postprocessing, print_results, print_whereabouts
 from lesionseg.training.delivery import Delivery, deliver
-from lesionseg.training.last_checkpoint import LastCheckpoint
-from lesionseg.training.last_words import HEADINGS, print_postprocessing, print_results, print_whereabouts
-from lesionseg.training.log_interval import log_interval
+from lesionseg.training.fitting import ADVICE, fit_segmenter, validation_alarms
+from lesionseg.training.loggers import keep_before, log_configuration, log_interval, log_results, purged
 from lesionseg.training.module import SegmentationModule
-from lesionseg.training.reporting import report, tested
+from lesionseg.training.reporting import ScoreCollector, report, tested
 from lesionseg.training.resuming import same_settings, same_split
-from lesionseg.training.run_logs import keep_before, log_configuration, log_results, purged
-from lesionseg.training.score_collector import ScoreCollector
-from lesionseg.training.step_seed import StepSeed
-from lesionseg.training.stopping import early_stop
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +212,7 @@ class Experiment:
         if not self._fits_postprocessing:
             log.info("No decision is fitted: it stays as configured.")
             return None
-        fitted = decide(
+        fitted = fit_segmenter(
             self.trainer, self.module.segmenter, self.data.dataset("validation"), self.fitting, self.formulas
         )
         if self.trainer.is_global_zero:
@@ -290,7 +285,7 @@ class Experiment:
         write_json(self.run_dir / "metrics.json", results)
         record = read_record(self.run_dir)
         log_results(self.trainer.loggers, self.config, results, overrides=record.overrides if record else [])
-        print_results(results, title="best checkpoint", headings=HEADINGS)
+        print_results(results)
         print_alarms(self._alarms(fitted), what="the network's masks of the validation images", advice=ADVICE)
         print_whereabouts(self.run_dir, self._best_checkpoint())
 

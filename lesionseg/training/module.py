@@ -1,7 +1,7 @@
 """The Lightning module: one step for every phase."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import GradClipAlgorithmType
 from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from lesionseg.config.build import TrainingLength
 from lesionseg.data.loader import Batch
@@ -19,10 +19,10 @@ from lesionseg.errors import InputError
 from lesionseg.loss.combined import CombinedLoss
 from lesionseg.model.segmenter import Segmenter, regions_of
 from lesionseg.postprocessing.run_length import resize_and_threshold
-from lesionseg.training.epoch_so_far import epoch_so_far, restore_epoch_so_far
 from lesionseg.training.optimizer import OptimizerFactory, build_optimizer, clips_scaled_gradients, parameter_groups
 
 Phase = Literal["train", "val", "test"]
+State = dict[str, Tensor | list[Tensor]]
 SchedulerFactory = Callable[[Optimizer, TrainingLength], list[LRSchedulerConfigType]]
 
 
@@ -30,16 +30,16 @@ class SegmentationModule(LightningModule):
     """Trains, validates and tests a segmenter.
 
     Logs `<phase>/loss`, each loss term as `<phase>/loss_<term>` and each metric as `<phase>/<metric>`, once an epoch.
-    Training and validation are scored at the network's size, of the decision with the threshold alone: views and
+    Training and validation are scored at the network's size and with the threshold alone: test-time augmentation and
     regions would slow every epoch down, and are fitted afterwards. The test is scored at each ground truth's own size,
-    with the whole decision.
+    with the whole post-processing.
 
     Args:
-        segmenter: What is trained.
-        loss: Function of logits and mask; None when the module only tests.
+        segmenter: Segmenter to train.
         metrics: Prototype of every phase's metrics.
-        optimizer: Makes the optimizer from parameter groups; None when the module only tests.
-        scheduler: Makes Lightning's scheduler settings; None when the module only tests.
+        loss: Function of logits and mask; None, as `optimizer` and `scheduler`, for a module that only tests.
+        optimizer: Makes the optimizer from parameter groups.
+        scheduler: Makes Lightning's scheduler settings.
         record: Plain values that every checkpoint carries, see `lesionseg.checkpoint.layout`.
     """
 
@@ -69,7 +69,7 @@ class SegmentationModule(LightningModule):
         self._record = record
 
     def forward(self, image: Tensor) -> Tensor:
-        """Returns logits; see `Segmenter.forward`."""
+        """Maps (B, 3, H, W) uint8 to logits (B, 1, H, W)."""
         logits: Tensor = self.segmenter(image)
         return logits
 
@@ -88,8 +88,8 @@ class SegmentationModule(LightningModule):
         """Scores at the ground truth's own size: probabilities are resized, then thresholded.
 
         Returns:
-            `probability`: each image's at that size, (H, W) float32 on the CPU. `mask`: what was decided of it, (H, W)
-            bool on the CPU; regions that were taken out of it are in the probability.
+            `probability`: each image's at that size, (H, W) float32 on the CPU; `mask`: the post-processed mask, (H, W)
+            bool on the CPU. Regions that were taken out of the mask are in the probability.
         """
         probability, postprocessing = self.segmenter.probability(batch["image"]), self.segmenter.postprocessing
         probabilities, masks = [], []
@@ -98,14 +98,14 @@ class SegmentationModule(LightningModule):
             full_size, mask = resize_and_threshold(
                 probability[index : index + 1], postprocessing.threshold, (height, width)
             )
-            decided = regions_of(mask, postprocessing)
-            self.metrics_of("test").update(decided, target.unsqueeze(0))
+            mask = regions_of(mask, postprocessing)
+            self.metrics_of("test").update(mask, target.unsqueeze(0))
             probabilities.append(full_size[0, 0].cpu())
-            masks.append(decided[0, 0].cpu())
+            masks.append(mask[0, 0].cpu())
         return {"probability": probabilities, "mask": masks}
 
     def on_train_epoch_end(self) -> None:
-        """Logs the training metrics, and the loss where the epoch was ended before its last batch."""
+        """Logs the training metrics, and the loss if the epoch was ended before its last batch."""
         self._log_losses("train")
         self._log_metrics("train")
 
@@ -122,7 +122,7 @@ class SegmentationModule(LightningModule):
         """Builds optimizer and schedules.
 
         Raises:
-            InputError: A schedule is asked for without an end to the training.
+            InputError: The training has no end, which a schedule needs.
         """
         if self._optimizer is None or self._scheduler is None:
             return None
@@ -210,3 +210,30 @@ class SegmentationModule(LightningModule):
         if math.isinf(total) or epochs is None:
             raise InputError("the training has no end; set trainer.max_epochs or trainer.max_steps")
         return TrainingLength(int(total), max(int(total) // max(epochs, 1), 1))
+
+
+def epoch_so_far(module: nn.Module) -> dict[str, State]:
+    """Collects the states of all metrics below a module that have seen anything of an epoch, by their names."""
+    return {name: _state(metric) for name, metric in _metrics(module).items() if metric.update_count > 0}
+
+
+def restore_epoch_so_far(module: nn.Module, states: Mapping[str, Mapping[str, Any]]) -> None:
+    """Gives the metrics below a module the states that `epoch_so_far` has collected."""
+    metrics = _metrics(module)
+    for name, state in states.items():
+        if name not in metrics:
+            continue
+        for key in metrics[name].metric_state:
+            setattr(metrics[name], key, state[key])
+        metrics[name]._update_count = 1  # else it would warn that it has seen nothing
+
+
+def _metrics(module: nn.Module) -> dict[str, Metric]:
+    for child in module.modules():
+        if isinstance(child, MetricCollection):
+            child.values(copy_state=False)  # those that share one state then all have it
+    return {name: child for name, child in module.named_modules() if isinstance(child, Metric)}
+
+
+def _state(metric: Metric) -> State:
+    return {name: list(value) if isinstance(value, list) else value for name, value in metric.metric_state.items()}

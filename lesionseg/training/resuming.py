@@ -14,7 +14,7 @@ from lesionseg.config.build import flat
 from lesionseg.config.old_names import current_settings
 from lesionseg.data.manifest import require_unchanged
 from lesionseg.errors import InputError, raise_all
-from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS
+from lesionseg.training.checkpoints import LAST, NEXT, PREVIOUS
 
 log = logging.getLogger(__name__)
 

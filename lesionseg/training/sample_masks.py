@@ -16,7 +16,7 @@ from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.run_length import LESION
 from lesionseg.report.picture_sheet import sample_sheet
 from lesionseg.training.delivery import Delivery, DeliveryCallback, caption, weights_in_words
-from lesionseg.training.tensorboard import tensorboard_writers
+from lesionseg.training.loggers import tensorboard_writers
 
 
 class SampleMasks(DeliveryCallback):

@@ -20,7 +20,7 @@ from lesionseg.checkpoint.rebuild import segmenter_of, source_of
 from lesionseg.checkpoint.safetensors import _checksum, write_safetensors
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.errors import InputError
-from lesionseg.training.tested_model import open_tested
+from lesionseg.training.testing import open_tested
 
 Contents = dict[str, Any]
 

@@ -20,7 +20,7 @@ from lesionseg.model.engine import id_digest
 from lesionseg.model.ensemble import Ensemble
 from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.study.ensembling import consensus, write_ensemble
-from lesionseg.training.tested_model import open_tested
+from lesionseg.training.testing import open_tested
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from lesionseg.checkpoint.reading import read
 from lesionseg.errors import InputError
 from lesionseg.system.run_folder import read_record
-from lesionseg.training.last_checkpoint import LAST, NEXT, PREVIOUS
+from lesionseg.training.checkpoints import LAST, NEXT, PREVIOUS
 from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config, same_split
 
 SETTINGS = ["experiment=smoke", "trainer.max_epochs=4", "data.train=24", "batch_size=4", "model.base_channels=2"]
@@ -30,7 +30,7 @@ PATHS = "best_k_models"
 STOP = """
 import os, signal, sys
 from lightning.pytorch import Callback
-from lesionseg.training.last_checkpoint import LastCheckpoint
+from lesionseg.training.checkpoints import LastCheckpoint
 place, number, signum = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 sys.argv[1:] = sys.argv[4:]
 original = getattr(LastCheckpoint, place, None) or getattr(Callback, place)

@@ -1,4 +1,4 @@
-"""Fitting the decision once the network is trained, on the validation part alone."""
+"""What the validation images show of a trained network: the post-processing to hand over, and masks that are blank."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,9 @@ import torch
 from lightning.pytorch import Trainer
 
 from lesionseg.data.loader import LesionDataset, loader
+from lesionseg.evaluation.summary import alarms
 from lesionseg.metrics.formula import Formula
+from lesionseg.metrics.image_scores import count
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.fitting import FittedPostprocessing, FittingSettings, Maps, fit_postprocessing
 from lesionseg.postprocessing.postprocessing import Tta
@@ -20,23 +22,29 @@ from lesionseg.system.machine import usable_cores
 
 BATCH = 16
 """Images that the network predicts together; which ones are together changes nothing."""
+ADVICE = (
+    "What to do: look for masks that are empty, inverted or of other images (python -m lesionseg.check_data "
+    "data=...); train longer (trainer.max_epochs=...); lower the learning rate (optimizer.lr=...). curves.png and "
+    "samples.png show how the training went."
+)
+"""What to do about masks that are worthless."""
 
 
-def decide(
+def fit_segmenter(
     trainer: Trainer,
     segmenter: Segmenter,
     validation: LesionDataset,
     settings: FittingSettings,
     formulas: Mapping[str, Formula],
 ) -> FittedPostprocessing:
-    """Fits the segmenter's decision and gives it to the segmenter; the first process does so for all of them.
+    """Fits the segmenter's post-processing and gives it to the segmenter; the first process does so for all of them.
 
     Args:
         trainer: Trainer that has trained it; its device and precision are those of the test.
         segmenter: With the weights to be tested.
         validation: Images at the network's size; ground truths are read at their own, one at a time.
         settings: What may be tried.
-        formulas: What the fitted decision is scored by.
+        formulas: What the fitted post-processing is scored by.
     """
     fitted = _fitted(trainer, segmenter, validation, settings, formulas) if trainer.is_global_zero else None
     fitted = trainer.strategy.broadcast(fitted)
@@ -58,10 +66,10 @@ def _fitted(
     with ThreadPoolExecutor(usable_cores()) as pool:
         truths = list(pool.map(lambda sample: RunLengthMask.of(sample.mask()), samples))
 
-    @lru_cache(maxsize=2)  # those of the decision so far, and those being tried
+    @lru_cache(maxsize=2)  # those of the best settings so far, and those being tried
     def probabilities(views: Tta) -> Maps:
         segmenter.postprocessing = replace(start, views=views)
-        return predicted(trainer, segmenter, validation)
+        return _predicted(trainer, segmenter, validation)
 
     fitted = fit_postprocessing(start, settings, truths, probabilities, formulas)
     masks = (validation.cache[row][1] for row in validation.rows)
@@ -69,11 +77,18 @@ def _fitted(
     return replace(fitted, temperature=fit_temperature(pairs))
 
 
-def predicted(trainer: Trainer, segmenter: Segmenter, dataset: LesionDataset) -> Maps:
+def validation_alarms(trainer: Trainer, segmenter: Segmenter, validation: LesionDataset) -> list[str]:
+    """Lists what makes the network's masks of the validation images worthless, such as that all of them are empty."""
+    masks = (_predicted(trainer, segmenter, validation) > segmenter.threshold).astype("uint8")
+    targets = (validation[index, 0]["mask"] for index in range(len(validation)))
+    return alarms([count(mask, target) for mask, target in zip(masks, targets, strict=True)])
+
+
+def _predicted(trainer: Trainer, segmenter: Segmenter, dataset: LesionDataset) -> Maps:
     """Predicts all images as a test would: (images, S, S) float32 in [0, 1]."""
     device = trainer.strategy.root_device
     segmenter.to(device).eval()
-    # Of its own, because the data module's gives each process a share.
+    # The data module's own loader gives each process a share.
     batches = loader(dataset, batch_size=BATCH, num_workers=0, seed=0, shuffle=False)
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         predicted = [segmenter.probability(batch["image"].to(device))[:, 0].cpu().numpy() for batch in batches]

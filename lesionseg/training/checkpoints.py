@@ -1,13 +1,14 @@
-"""The checkpoint that a resumed training goes on from, with the one before in case it is damaged."""
+"""A run's checkpoints: its best epoch, and the last one that a resumed training continues from."""
 
 import os
 import signal
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from lesionseg.errors import InterruptionError
 from lesionseg.system.processes import Signals
@@ -18,18 +19,37 @@ Place = Literal["between_epochs", "within_epoch", "at_the_end"]
 """Where in a training it was saved, as the checkpoint's `place`; Lightning's own counters tell these poorly apart."""
 
 
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the checkpoint of the epoch with the best monitored value as one file, `<folder>/best.ckpt`."""
+
+    def __init__(self, *, folder: Path | str, monitor: str, mode: Literal["min", "max"]) -> None:
+        super().__init__(dirpath=folder, filename="best", monitor=monitor, mode=mode, enable_version_counter=False)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores the best value, with its file in this folder, whatever paths the resumed checkpoint names.
+
+        Without that file, the next validated epoch is the best.
+        """
+        best = Path(self.dirpath or "", "best.ckpt")
+        if not state_dict["best_model_path"] or not best.is_file():
+            return
+        paths = dict.fromkeys(("best_model_path", "kth_best_model_path"), str(best))
+        values = {"dirpath": self.dirpath, "last_model_path": "", "best_k_models": {str(best): state_dict["kth_value"]}}
+        super().load_state_dict({**state_dict, **paths, **values})
+
+
 class LastCheckpoint(Checkpoint):
     """Saves the training between its epochs, at its end and, when a signal asks it to stop, within an epoch.
 
     Lightning saves at the end of an epoch before the schedules that follow epochs have moved; a training resumed from
-    there ends otherwise than one that went on. Saved at the start of the next, everything of the epoch is in it.
+    there ends otherwise than one that was never stopped. Saved at the start of the next, everything is in it.
 
     Args:
         folder: Where `last.ckpt` and `previous.ckpt` are kept.
         every_epochs: Saves after every so many epochs, and at the end; what came after is trained again.
 
     Attributes:
-        signals: Signals that stop the training; the verb replaces it by those that it has taken.
+        signals: Signals that stop the training; `Experiment` replaces them by those that the run has taken.
 
     Raises:
         ValueError: `every_epochs` is below 1.
@@ -45,7 +65,7 @@ class LastCheckpoint(Checkpoint):
         self._resumed: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts a resumed training where it was saved, and takes the signals, which Lightning has taken meanwhile."""
+        """Starts a resumed training where it was saved, and takes the signals back from Lightning."""
         if self._resumed is not None:
             if self._resumed["place"] != "within_epoch":
                 trainer.fit_loop.restarting = False  # there is no epoch to be made up for
@@ -89,12 +109,12 @@ class LastCheckpoint(Checkpoint):
         self.signals.deferred = False
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Notes the place in the checkpoint, if it is one to resume from."""
+        """Notes the place in a checkpoint to resume from."""
         if self._place is not None:
             checkpoint["place"] = self._place
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Takes note of what is resumed; a training that has ended, early or not, is over unless it is made longer."""
+        """Notes what is resumed; a training that has ended, early or not, is over unless it is made longer."""
         self._resumed = {"place": checkpoint.get("place"), "lesionseg": checkpoint["lesionseg"]}
         planned = checkpoint["lesionseg"]["config"].get("trainer", {}).get("max_epochs")
         if checkpoint.get("place") == "at_the_end" and planned == trainer.max_epochs:
@@ -121,7 +141,26 @@ class LastCheckpoint(Checkpoint):
         return asked if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(asked, all=False)
 
     def _stop_if_asked(self, trainer: Trainer, where: str) -> None:
-        if not self._is_asked_to_stop(trainer):
-            return
-        number = self.signals.received or signal.SIGTERM
-        raise InterruptionError(number, f"{signal.Signals(number).name}: stopped {where}")
+        if self._is_asked_to_stop(trainer):
+            number = self.signals.received or signal.SIGTERM
+            raise InterruptionError(number, f"{signal.Signals(number).name}: stopped {where}")
+
+
+class StepSeed(Callback):
+    """Seeds PyTorch before each training step, so that a resumed training draws what an uninterrupted one would have.
+
+    Each of several processes draws its own numbers.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
+        """Seeds for the step at hand."""
+        step = trainer.fit_loop.epoch_loop.total_batch_idx
+        torch.manual_seed(step_seed(self.seed, step, trainer.global_rank))
+
+
+def step_seed(*numbers: int) -> int:
+    """Mixes numbers from 0 into a seed of 64 bits, by NumPy's SeedSequence."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])

@@ -1,3 +1,5 @@
+"""Post-processing is fitted on the validation images alone, and a network that has learnt nothing is noticed there."""
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
+from lesionseg.config.build import build
 from lesionseg.data.cache import PixelCache
 from lesionseg.data.loader import LesionDataset
 from lesionseg.data.source import Array, Sample
@@ -14,7 +17,7 @@ from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.fitting import FittingSettings
 from lesionseg.postprocessing.postprocessing import Postprocessing
-from lesionseg.training.deciding import decide
+from lesionseg.training.fitting import fit_segmenter, validation_alarms
 
 SIZE = 32
 
@@ -82,7 +85,7 @@ SETTINGS: dict[str, Any] = {
 def test_what_helps_on_validation_alone_is_kept_and_used(
     trainer: Trainer, segmenter: Segmenter, validation: LesionDataset
 ) -> None:
-    fitted = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS), standard_formulas())
+    fitted = fit_segmenter(trainer, segmenter, validation, FittingSettings(**SETTINGS), standard_formulas())
     assert fitted.images == 3
     assert segmenter.postprocessing == fitted.postprocessing == Postprocessing(threshold=0.5, largest_component=True)
     # Its logits are 1.92 and -1.91; it is wrong in the speck alone, 4 pixels of 1,024, which deserves log(1020 / 4).
@@ -106,7 +109,7 @@ def test_probabilities_are_those_of_the_views_that_are_tried(
         return probability(self, image)
 
     monkeypatch.setattr(Segmenter, "probability", noted)
-    decide(
+    fit_segmenter(
         trainer,
         segmenter,
         validation,
@@ -119,13 +122,13 @@ def test_probabilities_are_those_of_the_views_that_are_tried(
 def test_every_process_gets_the_decision_of_the_first(
     trainer: Trainer, segmenter: Segmenter, validation: LesionDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = decide(trainer, segmenter, validation, FittingSettings(**SETTINGS), standard_formulas())
+    first = fit_segmenter(trainer, segmenter, validation, FittingSettings(**SETTINGS), standard_formulas())
     other = Segmenter(Dark(), mean=[128.0] * 3, std=[64.0] * 3, threshold=0.5)
     monkeypatch.setattr(Trainer, "is_global_zero", False)
     monkeypatch.setattr(type(trainer.strategy), "broadcast", lambda self, found, src=0: first)
     samples = [Untouchable("validation_0")]
     untouched = LesionDataset(PixelCache(samples, SIZE), [0], augment=None, full_size_masks=False)
-    assert decide(trainer, other, untouched, FittingSettings(**SETTINGS), standard_formulas()) == first
+    assert fit_segmenter(trainer, other, untouched, FittingSettings(**SETTINGS), standard_formulas()) == first
     assert other.postprocessing == first.postprocessing
 
 
@@ -133,8 +136,56 @@ def test_each_image_is_counted_with_the_decision_so_that_nobody_has_to_predict_i
     trainer: Trainer, segmenter: Segmenter, validation: LesionDataset
 ) -> None:
     settings = FittingSettings(**(SETTINGS | {"thresholds": [], "views": [], "fill_holes": False}))
-    fitted = decide(trainer, segmenter, validation, settings, standard_formulas())
+    fitted = fit_segmenter(trainer, segmenter, validation, settings, standard_formulas())
     assert fitted.postprocessing.largest_component  # so the speck is gone
     assert [sum(one) for one in fitted.image_counts] == [(2 * SIZE) ** 2] * 3
     assert tuple(map(sum, zip(*fitted.image_counts, strict=True))) == tuple(fitted.counts)
     assert all(one.true_positives and one.false_positives < 16 for one in fitted.image_counts)
+
+
+class Constant(nn.Module):
+    """Gives every pixel the same logit."""
+
+    stride = 1
+
+    def __init__(self, logit: float) -> None:
+        super().__init__()
+        self.logit = logit
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.full_like(image[:, :1], self.logit)
+
+
+class Darker(nn.Module):
+    """Calls what is darker than the image's mean lesion."""
+
+    stride = 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        grey = image.mean(dim=1, keepdim=True)
+        return grey.mean(dim=(2, 3), keepdim=True) - grey - 0.3
+
+
+@pytest.fixture
+def six_images(compose: Any) -> LesionDataset:
+    samples = build("data", compose(["data=synthetic_small"]).data, size=32).listing().samples()[:6]
+    return LesionDataset(PixelCache(samples, 32), range(6), augment=None, full_size_masks=False)
+
+
+def alarms_of(network: nn.Module, six_images: LesionDataset) -> list[str]:
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, barebones=True)
+    segmenter = Segmenter(network, mean=[128.0] * 3, std=[64.0] * 3, threshold=0.5)
+    return validation_alarms(trainer, segmenter, six_images)
+
+
+@pytest.mark.parametrize(
+    ("logit", "words"), [(-9.0, "Nothing is marked in 6 of 6"), (9.0, "The whole image is marked in 6 of 6")]
+)
+def test_a_network_that_gives_every_pixel_the_same_answer_raises_an_alarm(
+    logit: float, words: str, six_images: LesionDataset
+) -> None:
+    assert words in alarms_of(Constant(logit), six_images)[0]
+
+
+def test_a_network_that_finds_dark_lesions_raises_none(six_images: LesionDataset) -> None:
+    assert alarms_of(Darker(), six_images) == []

@@ -1,11 +1,16 @@
-"""What loggers are told of a run; that TensorBoard shows it is asked of TensorBoard itself."""
+"""The CSV file: a row a log, and a resumed run goes on with it."""
 
+import csv
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lightning.pytorch.loggers import TensorBoardLogger
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.context import RequestContext
@@ -13,7 +18,79 @@ from tensorboard.data.provider import ListHyperparametersResult
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams.backend_context import Context
 
-from lesionseg.training.run_logs import hyperparameters, log_results, purged
+from lesionseg.training.loggers import CsvLogger, hyperparameters, log_interval, log_results, purged, read_rows
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def logged(path: Path, *entries: tuple[int, dict[str, float]]) -> CsvLogger:
+    logger = CsvLogger(path=path)
+    for step, metrics in entries:
+        logger.log_metrics(metrics, step)
+    return logger
+
+
+ENTRIES = [(0, {"lr": 0.1, "epoch": 0}), (3, {"val/dice": 1 / 3, "epoch": 0}), (4, {"lr": 0.2, "epoch": 1})]
+
+
+def test_every_number_is_there_to_the_last_digit(tmp_path: Path) -> None:
+    logged(tmp_path / "a.csv", *ENTRIES)
+    assert rows(tmp_path / "a.csv") == [
+        {"epoch": "0", "lr": "0.1", "step": "0", "val/dice": ""},
+        {"epoch": "0", "lr": "", "step": "3", "val/dice": "0.3333333333333333"},
+        {"epoch": "1", "lr": "0.2", "step": "4", "val/dice": ""},
+    ]
+
+
+def test_tensors_are_numbers_too(tmp_path: Path) -> None:
+    logged(tmp_path / "a.csv", (0, {"x": torch.tensor(0.5)}))  # type: ignore[dict-item]
+    assert rows(tmp_path / "a.csv") == [{"step": "0", "x": "0.5"}]
+
+
+def test_a_new_run_replaces_the_file_of_another(tmp_path: Path) -> None:
+    logged(tmp_path / "a.csv", *ENTRIES)
+    logged(tmp_path / "a.csv", ENTRIES[0])
+    assert len(rows(tmp_path / "a.csv")) == 1
+
+
+@pytest.mark.parametrize("cut", [0, 3])
+def test_a_resumed_run_leaves_the_file_that_an_uninterrupted_one_does(tmp_path: Path, cut: int) -> None:
+    whole, resumed = tmp_path / "whole.csv", tmp_path / "resumed.csv"
+    logged(whole, *ENTRIES)
+    logged(resumed, *ENTRIES)
+    resumed.write_bytes(resumed.read_bytes()[: -cut or None])  # killed while it wrote the last line
+    logger = CsvLogger(path=resumed)
+    logger.keep_before(4)
+    assert [row["step"] for row in rows(resumed)] == ["0", "3"]
+    logger.log_metrics(ENTRIES[2][1], 4)
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_a_column_whose_rows_are_all_dropped_comes_back_with_them(tmp_path: Path) -> None:
+    whole, resumed = tmp_path / "whole.csv", tmp_path / "resumed.csv"
+    logged(whole, *ENTRIES)
+    logged(resumed, *ENTRIES)
+    logger = CsvLogger(path=resumed)
+    logger.keep_before(3)
+    for step, metrics in ENTRIES[1:]:
+        logger.log_metrics(metrics, step)
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_resuming_before_anything_was_logged_starts_anew(tmp_path: Path) -> None:
+    logged(tmp_path / "a.csv", *ENTRIES)
+    logger = CsvLogger(path=tmp_path / "a.csv")
+    logger.keep_before(0)
+    logger.log_metrics({"x": 1.0}, 0)
+    assert rows(tmp_path / "a.csv") == [{"step": "0", "x": "1.0"}]
+
+
+def test_where_there_is_no_file_there_are_no_rows(tmp_path: Path) -> None:
+    assert read_rows(tmp_path / "a.csv") == []
+
 
 CONFIG: Mapping[str, Any] = {
     **dict.fromkeys(("seed", "image_size", "batch_size"), 1),
@@ -116,3 +193,38 @@ def test_tensorboard_forgets_what_a_resumed_run_logs_again(compose: Any) -> None
     assert changed.logger.tensorboard.purge_step == 7
     assert "purge_step" not in cfg.logger.tensorboard
     assert "purge_step" not in changed.logger.csv
+
+
+def trainer_of(tmp_path: Path, **changes: Any) -> Trainer:
+    settings: dict[str, Any] = {"accelerator": "cpu", "max_epochs": 1, "log_every_n_steps": 10, "limit_val_batches": 0}
+    settings |= {"logger": CSVLogger(tmp_path), "enable_progress_bar": False, "enable_model_summary": False}
+    return Trainer(**settings | changes, enable_checkpointing=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "images", "interval"),
+    [
+        ({}, 1600, 10),
+        ({}, 47, 2),
+        ({}, 3, 1),
+        ({"log_every_n_steps": 1}, 1600, 1),
+        ({"limit_train_batches": 4}, 1600, 4),
+        ({"limit_train_batches": 0.05}, 1600, 5),
+    ],
+)
+def test_it_is_never_longer_than_an_epoch(tmp_path: Path, changes: dict[str, Any], images: int, interval: int) -> None:
+    assert log_interval(trainer_of(tmp_path, **changes), images=images, batch_size=16) == interval
+
+
+def test_an_epoch_that_passes_over_few_images_again_is_as_long_as_it_is(tmp_path: Path) -> None:
+    assert log_interval(trainer_of(tmp_path), images=20, batch_size=16, min_batches=50) == 10
+    assert log_interval(trainer_of(tmp_path), images=20, batch_size=16, min_batches=5) == 5
+
+
+def test_lightning_then_warns_of_nothing(tmp_path: Path) -> None:
+    trainer = trainer_of(tmp_path, limit_train_batches=3)
+    trainer.log_every_n_steps = log_interval(trainer, images=64, batch_size=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer.fit(BoringModel())
+    assert not [str(one.message) for one in caught if "log_every_n_steps" in str(one.message)]
