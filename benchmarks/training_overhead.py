@@ -27,8 +27,8 @@ from lesionseg.config.build import build
 from lesionseg.config.schema import CONF, register_schemas
 from lesionseg.data.loader import Batch
 from lesionseg.system.device import fastest_precision
+from lesionseg.training.building import build_module, build_trainer
 from lesionseg.training.ema import Ema
-from lesionseg.training.experiment import build_module, build_trainer
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.optimizer import parameter_groups
 from lesionseg.training.reporting import ScoreCollector

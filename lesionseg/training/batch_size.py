@@ -12,10 +12,15 @@ from contextlib import contextmanager
 
 import torch
 from lightning.pytorch.utilities.memory import is_oom_error
+from omegaconf import DictConfig
 from torch import nn
 
+from lesionseg.config.build import build
 from lesionseg.errors import InputError
 from lesionseg.model.segmenter import Segmenter
+from lesionseg.system.device import fastest_precision
+from lesionseg.system.processes import takes_processes
+from lesionseg.training.module import SegmentationModule
 from lesionseg.training.optimizer import OptimizerFactory, PlainStep, random_batch
 
 log = logging.getLogger(__name__)
@@ -30,6 +35,26 @@ LEAST_STEPS_AN_EPOCH = 10
 """However much memory there is: a batch of all images would train one step an epoch."""
 FORMATS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """What a forward pass is cast to, by Lightning's word for the precision."""
+
+
+def batch_size_for(cfg: DictConfig, module: SegmentationModule, *, images: int) -> int:
+    """Tries out which batch a training of so many images can have, before it takes any memory itself.
+
+    Raises:
+        InputError: It does not train on one GPU, or see `find_batch_size`.
+    """
+    if takes_processes(cfg) or module.loss is None:
+        raise InputError("batch_size=auto tries one GPU; give trainer.devices=1, or batch_size a number")
+    accelerator, precision = cfg.trainer.accelerator, cfg.trainer.precision
+    return find_batch_size(
+        module.segmenter,
+        module.loss,
+        build("optimizer", cfg.optimizer),
+        image_size=cfg.image_size,
+        images=images,
+        precision=fastest_precision(accelerator) if precision == "auto" else precision,
+        device=torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"),
+    )
 
 
 def find_batch_size(
@@ -48,11 +73,11 @@ def find_batch_size(
     repeated by the number that was found, which belongs into its configuration. The learning rate is left alone.
 
     Args:
-        segmenter: As it will be trained.
+        segmenter: Segmenter as it will be trained.
         loss: Function of logits and mask.
-        optimizer: Makes the optimizer from parameter groups.
+        optimizer: Factory of the optimizer.
         image_size: Height and width in pixels.
-        images: Number of training images. An epoch keeps `LEAST_STEPS_AN_EPOCH` steps, if there are as many images.
+        images: Number of training images, of which an epoch keeps `LEAST_STEPS_AN_EPOCH` steps if there are as many.
         precision: Lightning's word, one of `FORMATS`.
         device: A CUDA GPU; without a number, the current one.
 

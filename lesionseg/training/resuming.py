@@ -1,4 +1,4 @@
-"""Going on with a run that has been stopped or killed: with its own configuration, from its last whole checkpoint."""
+"""Resuming a run that was stopped or killed, with its own configuration and from its last whole checkpoint."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,15 @@ from lesionseg.training.checkpoints import LAST, NEXT, PREVIOUS
 log = logging.getLogger(__name__)
 
 CHANGEABLE = ("trainer.", "num_workers", "callbacks.progress.", "callbacks.last_checkpoint.")
-"""What a resumed run may have otherwise: how long and where it trains. All else would make it another run."""
+"""Settings that a resumed run may change: how long and where it trains. All else would make it another run."""
 OWN = ("resume", "hydra.", "hydra/")
+"""Keys of a command line that are no settings of the run."""
 
 
 def checkpoint_to_resume(folder: Path) -> Path | None:
-    """Finds the checkpoint to go on from; None where the run has not got as far as one.
+    """Returns the newest whole checkpoint; None if the run has not got as far as one.
 
-    A damaged one is passed over, which is said, for the one before.
+    Damaged ones are passed over with a warning.
 
     Raises:
         InputError: There are some, and none is whole.
@@ -70,14 +71,11 @@ def stored_config(folder: Path) -> dict[str, Any]:
 
 
 def resumed_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """Takes a run's own configuration, as `config.yaml` in its folder has it, in place of what was composed anew.
+    """Returns the run's own configuration from its folder, wherever that is now, with the values that were given anew.
 
     Args:
-        cfg: As composed; of it come the values that `overrides` names.
+        cfg: Composed configuration; only the values that `overrides` names are taken from it.
         overrides: Words of the command line, as `key=value`.
-
-    Returns:
-        The configuration, with the folder where it is now.
 
     Raises:
         InputError: There is no run, or something is to be changed that makes it another run.
@@ -101,33 +99,57 @@ def resumed_config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 
 def same_config(cfg: DictConfig) -> DictConfig:
-    """Makes sure that a run that is resumed by its own command line (`resume=auto`) is still the same.
-
-    Returns:
-        The configuration, with what the run has found by itself before (`batch_size=auto`).
+    """Returns the configuration of a run that its own command line resumes, with the batch size that it has found.
 
     Raises:
-        InputError: Lists the settings that differ from the `config.yaml` in its folder, but for `CHANGEABLE` ones.
+        InputError: Lists the settings that differ from the `config.yaml` in its folder, except `CHANGEABLE` ones.
     """
     then = stored_config(Path(cfg.run_dir))
     if cfg.get("batch_size") == "auto":
         cfg = cfg.copy()
         cfg.batch_size = then["batch_size"]
-    same_settings(then, OmegaConf.to_container(cfg, resolve=True), f"the run in {cfg.run_dir}")
+    _same_settings(then, OmegaConf.to_container(cfg, resolve=True), f"the run in {cfg.run_dir}")
     return cfg
 
 
-def same_settings(then: Mapping[str, Any], now: Any, what: str) -> None:
-    """Makes sure that what is resumed has the settings of what was stopped.
+def same_training(
+    checkpoint: Mapping[str, Any], config: Any, split: Mapping[str, Any], *, most_epochs: int | None, what: str
+) -> None:
+    """Makes sure that a checkpoint is resumed with the same images, split and settings, and has epochs left.
 
     Args:
-        then: The configuration as it was stored.
-        now: The configuration at hand, plain values both.
-        what: Where `then` was stored, for the message.
+        checkpoint: Contents of the checkpoint.
+        config: The configuration at hand, plain values.
+        split: The manifest at hand.
+        most_epochs: Lightning's `max_epochs`.
+        what: Name of the checkpoint for messages.
 
     Raises:
-        InputError: Lists the settings that differ, but for `CHANGEABLE` ones.
+        InputError: Something differs.
     """
+    same_split(checkpoint["lesionseg"]["split"], split, what)
+    _same_settings(checkpoint["lesionseg"]["config"], config, what)
+    trained = checkpoint["epoch"]
+    if most_epochs is not None and 0 <= most_epochs < trained:
+        raise InputError(
+            f"{what} has trained for {trained} epochs already, and trainer.max_epochs is {most_epochs}; give at least "
+            f"{trained}, which ends the training there"
+        )
+
+
+def same_split(then: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
+    """Makes sure that the images of two manifests are split alike and in the same files; see `same_training`."""
+    # First, because other files may be split differently.
+    require_unchanged(then.get("files", {}), now.get("files", {}), origin=what, remedy="start a new run")
+    if then["sha256"] != now["sha256"]:
+        raise InputError(
+            f"{what}: its images are no longer divided as they were (SHA-256 {then['sha256'][:8]}..., now "
+            f"{now['sha256'][:8]}...): files have come or gone. Put them back, or start a new run"
+        )
+
+
+def _same_settings(then: Mapping[str, Any], now: Any, what: str) -> None:
+    """Lists the settings of two configurations that differ, except `CHANGEABLE` ones; see `same_training`."""
     stored, now = flat(_moved(then, str(then.get("run_dir")), str(now["run_dir"]))), flat(now)
     differing = [key for key in sorted(stored.keys() | now.keys()) if stored.get(key) != now.get(key)]
     findings = [
@@ -138,28 +160,8 @@ def same_settings(then: Mapping[str, Any], now: Any, what: str) -> None:
     raise_all(f"{what} has other settings than are given now; start this one in another folder:", findings)
 
 
-def same_split(then: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
-    """Makes sure that what is resumed has the images of what was stopped, divided alike and in the same files.
-
-    Args:
-        then: The manifest as it was stored.
-        now: The manifest at hand.
-        what: Where `then` was stored, for the message.
-
-    Raises:
-        InputError: It has not.
-    """
-    # First, because other files may be divided otherwise.
-    require_unchanged(then.get("files", {}), now.get("files", {}), origin=what, remedy="start a new run")
-    if then["sha256"] != now["sha256"]:
-        raise InputError(
-            f"{what}: its images are no longer divided as they were (SHA-256 {then['sha256'][:8]}..., now "
-            f"{now['sha256'][:8]}...): files have come or gone. Put them back, or start a new run"
-        )
-
-
 def _moved(contents: Any, old: str, new: str) -> Any:
-    """Lets paths into a run's folder follow it to where it is now."""
+    """Replaces the run's folder in all paths by the one where it is now."""
     if isinstance(contents, Mapping):
         return {key: _moved(value, old, new) for key, value in contents.items()}
     if isinstance(contents, list):

@@ -30,7 +30,7 @@ from lesionseg.metrics.formula_metric import metric_collection
 from lesionseg.model.engine import NEVER_SAW_A_PHOTOGRAPH, Engine, id_digest
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.report.publishing import print_summary
-from lesionseg.training.experiment import build_trainer
+from lesionseg.training.building import build_trainer
 from lesionseg.training.faults import faults_told
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.reporting import KnownImages, ScoreCollector, report, tested

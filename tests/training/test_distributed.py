@@ -19,7 +19,7 @@ from lesionseg.checkpoint.reading import read
 from lesionseg.config.build import build
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.system.run_folder import read_record
-from lesionseg.training.experiment import build_module
+from lesionseg.training.building import build_module
 from lesionseg.training.module import SegmentationModule
 
 SMOKE = ["experiment=smoke", "data.train=16", "data.validation=7", "data.test=5", "batch_size=4", "image_size=32"]
