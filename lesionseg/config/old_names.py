@@ -14,19 +14,17 @@ TARGETS: Mapping[str, str] = {
     "lesionseg.augmentation.hair.Hair": "lesionseg.data.augmentation.pipeline.Hair",
     "lesionseg.augmentation.pipeline.Augmentation": "lesionseg.data.augmentation.pipeline.Augmentation",
     "lesionseg.callbacks.best_checkpoint.BestCheckpoint": "lesionseg.training.checkpoints.BestCheckpoint",
-    "lesionseg.callbacks.confusion_matrix.ConfusionMatrixPicture": (
-        "lesionseg.training.confusion_matrix_picture.ConfusionMatrixPicture"
-    ),
+    "lesionseg.callbacks.confusion_matrix.ConfusionMatrixPicture": "lesionseg.training.pictures.ConfusionMatrixPicture",
     "lesionseg.callbacks.curves.Curves": "lesionseg.training.curves.Curves",
     "lesionseg.callbacks.ema.Ema": "lesionseg.training.ema.Ema",
-    "lesionseg.callbacks.finite_loss.FiniteLoss": "lesionseg.training.finite_loss.FiniteLoss",
+    "lesionseg.callbacks.finite_loss.FiniteLoss": "lesionseg.training.faults.FiniteLoss",
     "lesionseg.callbacks.last_checkpoint.LastCheckpoint": "lesionseg.training.checkpoints.LastCheckpoint",
     "lesionseg.callbacks.model_summary.ModelSummary": "lesionseg.training.console.ModelSummary",
     "lesionseg.callbacks.pace.Pace": "lesionseg.training.progress.Pace",
     "lesionseg.callbacks.progress.Progress": "lesionseg.training.progress.Progress",
     "lesionseg.callbacks.progressive_size.ProgressiveSize": "lesionseg.training.progressive_size.ProgressiveSize",
     "lesionseg.callbacks.pruning.Pruning": "lesionseg.training.pruning.Pruning",
-    "lesionseg.callbacks.sample_masks.SampleMasks": "lesionseg.training.sample_masks.SampleMasks",
+    "lesionseg.callbacks.sample_masks.SampleMasks": "lesionseg.training.pictures.SampleMasks",
     "lesionseg.data.augmentation.hair.Hair": "lesionseg.data.augmentation.pipeline.Hair",
     "lesionseg.data.ham10000.Ham10000": "lesionseg.data.published.Ham10000",
     "lesionseg.data.isic2016.Isic2016": "lesionseg.data.published.Isic2016",
@@ -46,15 +44,20 @@ TARGETS: Mapping[str, str] = {
     "lesionseg.scheduler.plateau.plateau": "lesionseg.training.schedulers.plateau",
     "lesionseg.scheduler.poly.poly": "lesionseg.training.schedulers.poly",
     "lesionseg.training.best_checkpoint.BestCheckpoint": "lesionseg.training.checkpoints.BestCheckpoint",
+    "lesionseg.training.confusion_matrix_picture.ConfusionMatrixPicture": (
+        "lesionseg.training.pictures.ConfusionMatrixPicture"
+    ),
     "lesionseg.training.constant.none": "lesionseg.training.schedulers.none",
     "lesionseg.training.cosine.cosine": "lesionseg.training.schedulers.cosine",
     "lesionseg.training.csv_logger.CsvLogger": "lesionseg.training.loggers.CsvLogger",
+    "lesionseg.training.finite_loss.FiniteLoss": "lesionseg.training.faults.FiniteLoss",
     "lesionseg.training.last_checkpoint.LastCheckpoint": "lesionseg.training.checkpoints.LastCheckpoint",
     "lesionseg.training.model_summary.ModelSummary": "lesionseg.training.console.ModelSummary",
     "lesionseg.training.onecycle.onecycle": "lesionseg.training.schedulers.onecycle",
     "lesionseg.training.pace.Pace": "lesionseg.training.progress.Pace",
     "lesionseg.training.plateau.plateau": "lesionseg.training.schedulers.plateau",
     "lesionseg.training.poly.poly": "lesionseg.training.schedulers.poly",
+    "lesionseg.training.sample_masks.SampleMasks": "lesionseg.training.pictures.SampleMasks",
 }
 """New `_target_` by the old one, which a user's YAML file, a run's `config.yaml` or a checkpoint may have."""
 

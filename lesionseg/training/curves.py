@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.report.chart import keep_apart
-from lesionseg.training.delivery import weights_in_words
 from lesionseg.training.module import SegmentationModule
+from lesionseg.training.pictures import weights_in_words
 
 COLOURS = {"train": "#0072b2", "val": "#d55e00"}
 """Okabe & Ito's palette, which colour-blind readers can tell apart."""

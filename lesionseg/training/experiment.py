@@ -34,9 +34,9 @@ from lesionseg.training.batch_size import batch_size_for
 from lesionseg.training.building import build_data, build_module, build_trainer
 from lesionseg.training.checkpoints import LastCheckpoint
 from lesionseg.training.console import early_stop, print_postprocessing, print_results, print_whereabouts
-from lesionseg.training.delivery import Delivery, deliver
 from lesionseg.training.fitting import ADVICE, fit_segmenter, validation_alarms
 from lesionseg.training.loggers import keep_before, log_configuration, log_interval, log_results, purged
+from lesionseg.training.pictures import Delivery, deliver
 from lesionseg.training.reporting import ScoreCollector, report, tested
 from lesionseg.training.resuming import same_training
 
