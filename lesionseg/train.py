@@ -13,11 +13,9 @@ log = logging.getLogger(__name__)
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
-    """Runs a whole training as `cfg` says, see `conf/train.yaml`.
+    """Runs a whole training, which `conf/train.yaml` configures.
 
-    Returns:
-        Every value that the epoch of the best checkpoint logged (`val/dice` ...) and, where the source has a test
-        part, the best checkpoint's test results (`test/dice` ...).
+    Returns what the best epoch logged (`val/dice` ...) and, if there are test images, its results (`test/dice` ...).
 
     Raises:
         InputError: A setting or a file is wrong; nothing has been trained then.
@@ -34,7 +32,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
 
 
 def _train_and_score(cfg: DictConfig) -> float | None:
-    """Gives sweepers the one number they optimise: what is delivered of the monitored value."""
+    """Returns the number that sweepers optimise: the monitored value of what is delivered."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 

@@ -21,13 +21,7 @@ BACKEND = "inductor"
 
 
 class NetworkCompiler(Callback):
-    """Compiles the network when a training starts, once it is on its device.
-
-    Args:
-        image_size: Height and width of the images, in pixels.
-        batch_size: Images.
-        backend: Backend of torch.compile.
-    """
+    """Compiles the network when a training starts, once it is on its device."""
 
     def __init__(self, *, image_size: int, batch_size: int, backend: Backend = BACKEND) -> None:
         self.shape = (batch_size, 3, image_size, image_size)
@@ -52,7 +46,7 @@ def compile_network(
     when they come.
 
     Args:
-        segmenter: On its device.
+        segmenter: Segmenter on its device.
         image: A batch as in training.
         precision: Makes the context of a forward pass, such as autocast.
         backend: Backend of torch.compile.
@@ -72,10 +66,7 @@ def compile_network(
 def _try(
     segmenter: Segmenter, image: Tensor, precision: Callable[[], AbstractContextManager[Any]], backend: Backend
 ) -> None:
-    """Trains and validates on a batch, with a copy: its statistics and random numbers are not those of the run.
-
-    What is compiled for it serves the segmenter too.
-    """
+    """Trains and validates a copy on a batch, without the run's random numbers; what is compiled serves both."""
     trial = copy.deepcopy(segmenter)
     trial.network.compile(backend=backend)
     with torch.random.fork_rng():

@@ -22,13 +22,13 @@ History = dict[str, dict[int, float]]
 
 
 class Curves(Callback):
-    """Collects the value of every logged quantity at each epoch and draws the loss and the chosen metrics.
+    """Collects the value of every logged quantity at each epoch, and draws the loss and the chosen metrics at the end.
 
     Args:
         metrics: Names without their phase, for example `dice`.
-        monitor: The value the best checkpoint is chosen by; its best epoch is marked.
+        monitor: Value by which the best checkpoint is chosen; its best epoch is marked.
         mode: Whether `monitor` is better when larger (`max`) or smaller (`min`).
-        path: The picture's file.
+        path: File of the picture.
     """
 
     def __init__(self, *, metrics: list[str], monitor: str, mode: Literal["min", "max"], path: Path | str) -> None:
@@ -87,7 +87,7 @@ def draw_curves(history: History, *, metrics: list[str], monitor: str, mode: Lit
 
 
 def validated(trainer: Trainer, module: LightningModule) -> str:
-    """Says which images, weights and decision the validation's numbers are of; nothing of another kind of training."""
+    """Says which images, weights and threshold the validation's numbers are of; empty for another kind of module."""
     data: Any = getattr(trainer, "datamodule", None)
     if not isinstance(module, SegmentationModule) or not isinstance(data, LesionDataModule):
         return ""
@@ -99,7 +99,7 @@ def validated(trainer: Trainer, module: LightningModule) -> str:
 
 
 def best_epoch(values: dict[int, float], mode: Literal["min", "max"]) -> int | None:
-    """Returns the first epoch with the best value, counted from 0; None where there is no value."""
+    """Returns the first epoch with the best value, counted from 0; None without any value."""
     choose = max if mode == "max" else min
     return choose(values, key=lambda epoch: values[epoch]) if values else None
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Ema(WeightAveraging):
-    """Keeps a moving average of weights and buffers; validation uses it and checkpoints save it as the model.
+    """Keeps a moving average of weights and buffers, which validation uses and checkpoints save as the model.
 
     The average follows Tarvainen & Valpola (Mean Teacher, 2017): after t updates the decay is
     min(decay, (1 + t) / (10 + t)), so that the random first weights are forgotten quickly.

@@ -1,4 +1,4 @@
-"""Giving a job of a sweep up that is hopeless beside the others."""
+"""Pruning: a job of a sweep that is hopeless beside the others is given up."""
 
 import json
 import math
@@ -24,21 +24,18 @@ History = dict[int, float]
 class Pruning(Callback):
     """Stops a training by the median rule of Google Vizier (Golovin et al., 2017, section 3.2.2).
 
-    After an epoch the job is given up if its best value so far is worse than the median, over the jobs that have ended,
-    of the mean value that each had up to this epoch. It is told to the sweep by `PruningError`. What each job had is
-    read from its folder, so that it does not matter who started the jobs: a grid, Optuna or anything else.
+    After an epoch the job is given up, by a `PruningError`, if its best value so far is worse than the median, over the
+    jobs that have ended, of the mean value that each had up to this epoch. These are read from the jobs' folders, so
+    that it does not matter who started the jobs: a grid, Optuna or anything else.
 
     A run that is no job of a sweep is never given up, nor is one that has just ended, early or not.
 
     Args:
         monitor: A value that validation logs, for example `val/dice`.
         mode: Whether it is better when larger (`max`) or smaller (`min`).
-        folder: Folder of the run; those of the other jobs are beside it.
-        warmup_epochs: No job is given up before it has had so many, at least 0.
-        at_least_jobs: Nor before so many have ended, at least 1.
-
-    Attributes:
-        history: See `History`.
+        folder: Folder of the run, beside those of the other jobs.
+        warmup_epochs: Number of epochs before which no job is given up, at least 0.
+        at_least_jobs: Number of jobs that have to end before any is given up, at least 1.
 
     Raises:
         ValueError: A number is out of its range.
@@ -59,7 +56,7 @@ class Pruning(Callback):
         self.at_least_jobs = at_least_jobs
         self.history: History = {}
         self._ended: dict[str, History] = {}
-        """Values of the jobs that have ended, by their folders: these do not change any more."""
+        """Values of the jobs that have ended, by their folders' names."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Notes the value, before the epoch's checkpoint is written."""
@@ -71,11 +68,7 @@ class Pruning(Callback):
             write_json(self.folder / FILE, {"monitor": self.monitor, "values": self.history})
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Gives the job up if it is hopeless, in all processes.
-
-        Raises:
-            PruningError: It is.
-        """
+        """Gives the job up if it is hopeless, in all processes."""
         epoch = trainer.current_epoch + 1
         is_over = trainer.should_stop or epoch == trainer.max_epochs
         if is_over or epoch not in self.history or epoch <= self.warmup_epochs:
@@ -112,12 +105,9 @@ class Pruning(Callback):
 
 
 def ended_jobs(folder: Path, monitor: str, *, known: Collection[str] = ()) -> dict[str, History]:
-    """Reads what the other jobs of a sweep had, of those that have finished or were given up, by their folders' names.
+    """Reads the values of the other jobs of a sweep that have finished or were given up, by their folders' names.
 
-    Args:
-        folder: Folder of this job; outside a sweep there are no others.
-        monitor: Jobs that monitor something else are left out, as are those whose files are damaged.
-        known: Jobs that need not be read again.
+    Jobs that are `known`, monitor something else, or whose files are damaged are left out.
     """
     if not (folder.parent / COMMAND).is_file():
         return {}
@@ -128,10 +118,7 @@ def ended_jobs(folder: Path, monitor: str, *, known: Collection[str] = ()) -> di
 
 
 def median_of_means(histories: Sequence[Mapping[int, float]], epoch: int) -> float | None:
-    """Returns the median of the mean values that jobs had up to an epoch; None where none had any.
-
-    A job that was stopped earlier counts with the mean of what it had.
-    """
+    """Returns the median of the mean values that jobs had up to an epoch; None if none had any."""
     means = [fmean(early) for history in histories if (early := [history[at] for at in history if at <= epoch])]
     return median(means) if means else None
 
@@ -145,7 +132,6 @@ def _has_ended_well(folder: Path) -> bool:
 
 
 def _read(path: Path, monitor: str) -> History:
-    """Reads a job's values; none where they are damaged or of something else."""
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
         if contents["monitor"] != monitor:

@@ -1,4 +1,4 @@
-"""A run in its folder: started or resumed, locked meanwhile, and recorded however it ends."""
+"""A run in its folder, which is started or resumed, locked meanwhile, and recorded however it ends."""
 
 import logging
 import shlex
@@ -25,7 +25,7 @@ LENGTH = ("max_epochs", "max_steps", "max_time")
 
 @dataclass
 class _Attempt:
-    """How far a run has got in this process."""
+    """Progress of a run in this process."""
 
     has_begun: bool = False
     results: dict[str, float] = field(default_factory=dict)
@@ -35,17 +35,17 @@ def run(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, float]:
     """Runs a whole training in its folder, or what is left of it.
 
     Args:
-        cfg: As composed. `resume` says whether the folder's run is gone on with: null refuses to, `auto` does so where
-            there is one, and a folder's name, which the command line has made the run's folder, insists on it.
+        cfg: Composed configuration. With `resume`, null fails if the folder has a run, `auto` resumes one if possible,
+            and a folder, which the command line has made the run's, must hold one.
         overrides: Words of the command line.
 
     Returns:
-        The results, also those of a run that had ended before.
+        The results, also those of a run that had finished before.
 
     Raises:
         InputError: A setting or a file is wrong, or there is another run in the folder.
         FaultError: The machine has failed.
-        InterruptionError: A signal has stopped it.
+        InterruptionError: A signal has stopped the run.
     """
     folder = Path(cfg.run_dir)
     with locked(folder):
@@ -68,7 +68,7 @@ def run(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, float]:
 
 
 def _config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """Takes the folder's own configuration where its run is resumed."""
+    """Returns the folder's own configuration if its run is resumed."""
     if cfg.resume in (None, "auto"):
         if cfg.resume == "auto" and (Path(cfg.run_dir) / "config.yaml").is_file():
             return same_config(cfg)
@@ -77,13 +77,11 @@ def _config(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 
 def _has_other_length(cfg: DictConfig, folder: Path) -> bool:
-    """Whether a run that has ended is asked for another length than it had."""
     then = stored_config(folder).get("trainer", {})
     return any(then.get(key) != cfg.trainer.get(key) for key in LENGTH)
 
 
 def _results(cfg: DictConfig, folder: Path, attempt: _Attempt) -> dict[str, float]:
-    """Runs the experiment with the signals taken."""
     signals = Signals()
     with signals.taken():
         checkpoint = None if cfg.resume is None else checkpoint_to_resume(folder)
@@ -103,7 +101,7 @@ def _results(cfg: DictConfig, folder: Path, attempt: _Attempt) -> dict[str, floa
 
 
 def _how_to_go_on(folder: Path) -> str:
-    """Says what is kept of a run that has not ended, with the commands for it."""
+    """Says what is kept of a run that has not finished, and how to resume it."""
     best = folder / "checkpoints" / "best.ckpt"
     kept = f"\nThe best checkpoint so far, which has not been tested: {best}" if best.is_file() else ""
     return f"{kept}\nGo on with it: python -m lesionseg.train resume={shlex.quote(str(folder))}"
@@ -113,7 +111,7 @@ def _how_to_go_on(folder: Path) -> str:
 def _recorded(folder: Path, record: RunRecord, *, before: RunRecord | None) -> Iterator[_Attempt]:
     """Keeps the run's record up to date, in the first process; a run that is killed stays recorded as running.
 
-    A resumed run that is refused before it has trained anything, for a setting, stays what it was before.
+    A resumed run that is refused for a setting, before it trains, stays recorded as it was before.
     """
     attempt = _Attempt()
 

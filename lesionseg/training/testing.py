@@ -143,7 +143,7 @@ def score_checkpoint(cfg: DictConfig) -> dict[str, float]:
 
 
 def _samples(cfg: DictConfig, model: TestedModel) -> tuple[list[Sample], str]:
-    """Lists the samples to score, with the name of their source."""
+    """Lists the samples to score, with the class name of their source."""
     if cfg.part not in (*SUBSETS, "all"):
         raise InputError(f"part is {cfg.part}; allowed: {', '.join(SUBSETS)}, all")
     if cfg.data is None:
@@ -161,7 +161,7 @@ def _samples(cfg: DictConfig, model: TestedModel) -> tuple[list[Sample], str]:
 
 
 def _batches(cfg: DictConfig, samples: Sequence[Sample], model: TestedModel, trainer: Trainer) -> Any:
-    """Makes this process's loader; scoring passes once, so reading ahead into a cache would only delay it."""
+    """Returns this process's loader; scoring passes once, so reading ahead into a cache would only delay it."""
     cache = PixelCache(samples, model.image_size)
     dataset = LesionDataset(cache, range(len(samples)), augment=None, full_size_masks=True)
     return loader(
@@ -176,7 +176,7 @@ def _batches(cfg: DictConfig, samples: Sequence[Sample], model: TestedModel, tra
 
 
 def _warn_of_known_images(samples: Sequence[Sample], trained_on: frozenset[str]) -> None:
-    """The ISIC sets share images and their names: a model tested on what it was trained on looks better than it is."""
+    """Warns of images the model was trained on, which make it look better than it is: the ISIC sets share images."""
     known = [sample.id for sample in samples if id_digest(sample.id) in trained_on]
     if known:
         log.warning(
