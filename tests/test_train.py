@@ -113,7 +113,7 @@ def test_a_decision_that_is_not_fitted_stays_as_configured(
 ) -> None:
     with caplog.at_level("INFO"):
         train(compose(["experiment=smoke", "trainer.max_epochs=1", "data.test=0", override]))
-    assert "No decision is fitted" in caplog.text
+    assert "No post-processing is fitted" in caplog.text
     assert not (tmp_path / "decision.json").exists()
     for path in tmp_path.rglob("*.ckpt"):
         assert "decision" not in read(path)["lesionseg"]

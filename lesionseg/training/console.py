@@ -29,7 +29,7 @@ HEADINGS = {
 """What people call the phases of results."""
 READING = (
     "As trained: at the network's size, with the configured threshold. As delivered: at each ground truth's own size, "
-    "with the decision that was fitted on the validation images, which look better for it."
+    "with the post-processing that was fitted on the validation images, which look better for it."
 )
 
 
@@ -135,9 +135,9 @@ def print_results(results: Mapping[str, float]) -> None:
 def print_postprocessing(fitted: FittedPostprocessing) -> None:
     """Prints a row for each option that was tried: the scores without and with it, and whether it was kept."""
     table = Table(
-        title=f"decision, fitted on {fitted.images} validation images: means without -> with each option",
+        title=f"post-processing, fitted on {fitted.images} validation images: means without -> with each option",
         title_justify="left",
-        caption="On these images the decision looks better than on others: it was chosen for them.",
+        caption="On these images the post-processing looks better than on others: it was chosen for them.",
         caption_justify="left",
         header_style="bold",
     )

@@ -169,7 +169,7 @@ class Experiment:
     def _fit_postprocessing(self) -> FittedPostprocessing | None:
         """Fits post-processing on the validation images, and stores it in the checkpoints that a user opens."""
         if not self._fits_postprocessing:
-            log.info("No decision is fitted: it stays as configured.")
+            log.info("No post-processing is fitted: it stays as configured.")
             return None
         fitted = fit_segmenter(
             self.trainer, self.module.segmenter, self.data.dataset("validation"), self.fitting, self.formulas
@@ -191,7 +191,7 @@ class Experiment:
     def _test(self) -> dict[str, float]:
         """Scores the test images; never any others in their place."""
         if not self.data.has_test:
-            log.info("The data source has no test part at hand: the test is skipped.")
+            log.info("The data source has no test images at hand: the test is skipped.")
             return {}
         if self.trainer.limit_test_batches == 0:
             log.info("The test is skipped: trainer.limit_test_batches is 0.")

@@ -49,7 +49,7 @@ def fit_segmenter(
     fitted = _fitted(trainer, segmenter, validation, settings, formulas) if trainer.is_global_zero else None
     fitted = trainer.strategy.broadcast(fitted)
     if fitted is None:
-        raise RuntimeError("the first process has sent no decision")
+        raise RuntimeError("the first process has sent no post-processing")
     segmenter.postprocessing = fitted.postprocessing
     return fitted
 

@@ -143,7 +143,7 @@ def same_split(then: Mapping[str, Any], now: Mapping[str, Any], what: str) -> No
     require_unchanged(then.get("files", {}), now.get("files", {}), origin=what, remedy="start a new run")
     if then["sha256"] != now["sha256"]:
         raise InputError(
-            f"{what}: its images are no longer divided as they were (SHA-256 {then['sha256'][:8]}..., now "
+            f"{what}: its images are no longer split as they were (SHA-256 {then['sha256'][:8]}..., now "
             f"{now['sha256'][:8]}...): files have come or gone. Put them back, or start a new run"
         )
 

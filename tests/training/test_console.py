@@ -54,7 +54,7 @@ def test_what_was_trained_and_what_is_delivered_stand_side_by_side(
     assert headings == ["metric", "validation, as trained", "validation, as delivered", "test, as delivered"]
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
     assert rows == [["dice", "0.0391", "0.5142", "0.5098"], ["loss", "1.2500", "", ""]]
-    assert "with the decision that was fitted" in " ".join(lines).replace("  ", " ")
+    assert "with the post-processing that was fitted" in " ".join(lines).replace("  ", " ")
 
 
 def test_without_a_fitted_decision_there_is_no_such_column(capsys: pytest.CaptureFixture[str]) -> None:

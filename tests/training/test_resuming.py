@@ -306,7 +306,7 @@ def test_going_on_with_other_images_or_other_files_is_refused() -> None:
     then = {"sha256": "a" * 64, "files": {"x": "1 2", "y": "3 4"}}
     same_split(then, copy.deepcopy(then), "last.ckpt")
     same_split({"sha256": "a" * 64}, then, "last.ckpt")  # of an earlier version
-    with pytest.raises(InputError, match=r"last\.ckpt: its images are no longer divided as they were"):
+    with pytest.raises(InputError, match=r"last\.ckpt: its images are no longer split as they were"):
         same_split(then, then | {"sha256": "b" * 64}, "last.ckpt")
     with pytest.raises(InputError, match=r"other files than last\.ckpt was .*start a new run:\n  - y \(mask\)"):
         same_split(then, {"sha256": "b" * 64, "files": {"x": "1 2", "y": "3 5"}}, "last.ckpt")
