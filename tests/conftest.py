@@ -3,6 +3,10 @@
 import functools
 import math
 import os
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ import cv2
 import hydra
 import numpy as np
 import pytest
+from filelock import FileLock
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
@@ -29,6 +34,20 @@ Compose = Callable[[Sequence[str]], DictConfig]
 MakeSource = Callable[..., Any]
 DrawPairs = Callable[..., Path]
 Exported = Callable[[str], Path]
+FIGURES = "lesionseg.training.reporting.figures"
+RunVerb = Callable[..., subprocess.CompletedProcess[str]]
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files first that start processes or train, so that no worker is left alone with one at the end."""
+    slowest_first = ("python", "smoke_run")
+    ranks: dict[Path, int] = {}
+    for item in items:
+        used = getattr(item, "fixturenames", ())
+        rank = next((rank for rank, name in enumerate(slowest_first) if name in used), len(slowest_first))
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,8 +57,66 @@ def _no_test_writes_the_users_cache(tmp_path_factory: pytest.TempPathFactory) ->
         yield
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Has a folder filled once for all workers of pytest-xdist: `made_once("smoke", fill)`; not to be written to."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        target, mark = root / name, root / f"{name}.made"
+        with FileLock(root / f"{name}.lock"):
+            if not mark.exists():
+                target.mkdir()
+                try:
+                    fill(target)
+                except BaseException:
+                    shutil.rmtree(target)
+                    raise
+                mark.touch()
+        return target
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def python(made_once: MadeOnce) -> str:
+    """A Python that has imported everything, see `preloaded_python.py`; ends with pytest."""
+    owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+    def start(folder: Path) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("preloaded_python.py")), str(folder), str(owner)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        while not (folder / "python").exists():
+            assert server.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+
+    return str(made_once("preloaded", start) / "python")
+
+
+@pytest.fixture(scope="session")
+def run_verb(python: str) -> RunVerb:
+    """Runs a command of lesionseg in a process of its own: `run_verb(folder, "train", "seed=1")`."""
+
+    def run(folder: Path, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [python, "-m", f"lesionseg.{verb}", *words]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def no_figures() -> Iterator[None]:
+    """Leaves out the figures of a report, which take as long as everything else; `smoke_run` has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FIGURES, lambda *_: {})
+        yield
+
+
 @pytest.fixture
-def compose(tmp_path: Path) -> Compose:
+def compose(tmp_path: Path, no_figures: None) -> Compose:
     """Composes `conf/train.yaml` with a command line's overrides; the run's folder is the test's own."""
 
     def from_overrides(overrides: Sequence[str]) -> DictConfig:
@@ -59,39 +136,40 @@ def _composed(overrides: tuple[str, ...]) -> DictConfig:
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smoke_run(made_once: MadeOnce) -> Path:
     """The folder of one finished `experiment=smoke`; not to be written to."""
+    from lesionseg.report.figures import figures
     from lesionseg.train import train
 
-    folder = tmp_path_factory.mktemp("smoke")
-    cfg = _composed(("experiment=smoke",)).copy()
-    cfg.run_dir = str(folder)
-    train(cfg)
-    return folder
+    def fill(folder: Path) -> None:
+        cfg = _composed(("experiment=smoke",)).copy()
+        cfg.run_dir = str(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FIGURES, figures)
+            train(cfg)
+
+    return made_once("smoke", fill)
 
 
 @pytest.fixture(scope="session")
-def exported(smoke_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported(smoke_run: Path, made_once: MadeOnce) -> Exported:
     """Exports `smoke_run` once in each format asked for, `exported("onnx")`; the files are not to be written to."""
     needed = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": (), "openvino": ("onnxscript", "openvino")}
     suffixes = {"onnx": ".onnx", "torch_export": ".pt2", "openvino": ".xml"}
 
-    @functools.cache
-    def in_format(name: str) -> Path:
+    def fill(folder: Path, name: str) -> None:
         from lesionseg.export import export
 
-        target = tmp_path_factory.mktemp("exported") / f"smoke{suffixes[name]}"
         checkpoint = smoke_run / "checkpoints" / "best.ckpt"
         register_schemas()
         with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-            given = [f"checkpoint={checkpoint}", f"format={name}", f"output={target}", "compare_images=3"]
-            export(hydra.compose("export", overrides=given))
-        return target
+            given = [f"checkpoint={checkpoint}", f"format={name}", "compare_images=3"]
+            export(hydra.compose("export", overrides=[*given, f"output={folder / 'smoke'}{suffixes[name]}"]))
 
     def in_installed_format(name: str) -> Path:
         for module in needed[name]:
             pytest.importorskip(module)
-        return in_format(name)
+        return made_once(f"exported_{name}", lambda folder: fill(folder, name)) / f"smoke{suffixes[name]}"
 
     return in_installed_format
 

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytest
@@ -69,9 +71,8 @@ def test_a_peer_that_gives_no_logits_ends_before_any_measurement(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mistyped_key_ends_with_2_and_one_message(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lesionseg.benchmark", "round=3"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_a_mistyped_key_ends_with_2_and_one_message(run_verb: Callable[..., Any], tmp_path: Path) -> None:
+    done = run_verb(tmp_path, "benchmark", "round=3")
     assert done.returncode == 2
     assert "Did you mean rounds?" in done.stderr
     assert "Traceback" not in done.stderr

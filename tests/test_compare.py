@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytest
@@ -65,21 +67,16 @@ def test_runs_may_be_given_as_an_override(place: Path) -> None:
     assert composed(with_runs(["runs=[a,b]"])) == ["a", "b"]
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lesionseg.compare", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-
-
-def test_a_missing_run_ends_with_one_message_and_exit_code_2(tmp_path: Path) -> None:
-    done = run(tmp_path, "nowhere", "nor here")
+def test_a_missing_run_ends_with_one_message_and_exit_code_2(run_verb: Callable[..., Any], tmp_path: Path) -> None:
+    done = run_verb(tmp_path, "compare", "nowhere", "nor here")
     assert done.returncode == 2
     assert "nowhere does not exist" in done.stderr
     assert "nor here does not exist" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_runs_must_be_given(tmp_path: Path) -> None:
-    done = run(tmp_path)
+def test_runs_must_be_given(run_verb: Callable[..., Any], tmp_path: Path) -> None:
+    done = run_verb(tmp_path, "compare")
     assert done.returncode == 2
     assert "runs" in done.stderr
     assert "Traceback" not in done.stderr

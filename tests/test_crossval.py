@@ -2,11 +2,11 @@
 
 import csv
 import json
-import os
 import signal
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,21 +14,18 @@ import pytest
 from lesionseg.checkpoint.reading import read
 from lesionseg.system.run_folder import read_record
 
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
 SMALL = ["experiment=smoke", "data.train=8", "data.validation=4", "data.test=3", "image_size=32", "batch_size=4"]
 SMALL += ["callbacks.sample_masks=null", "logger=csv", "trainer=cpu", "evaluation.resamples=100"]
 SMALL += ["segmenter.threshold=0.2", "postprocessing.thresholds=[0.15,0.2,0.25]"]  # near what an untrained network says
 FOLDS = ["folds=2", "masks=true", *SMALL, "hydra.run.dir=run"]
 
 
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "lesionseg.crossval", *words]
-
-
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        command(*words), cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=600
-    )
+@pytest.fixture(scope="session")
+def run(run_verb: Callable[..., Done]) -> Run:
+    return lambda folder, *words: run_verb(folder, "crossval", *words)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -37,7 +34,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole cross-validation of two folds; not to be written to, but for being gone on with."""
     folder = tmp_path_factory.mktemp("crossval")
     done = run(folder, *FOLDS)
@@ -99,7 +96,7 @@ def test_masks_have_the_images_names_and_sizes(finished: Path) -> None:
     assert {read_mask(path).shape for path in (finished / "masks").rglob("*.png")} == {(32, 32)}
 
 
-def test_going_on_with_one_that_is_done_trains_nothing(finished: Path) -> None:
+def test_going_on_with_one_that_is_done_trains_nothing(run: Run, finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*.ckpt")}
     numbers = (finished / "out_of_fold.csv").read_text()
     done = run(finished.parent, "resume=run")
@@ -109,18 +106,18 @@ def test_going_on_with_one_that_is_done_trains_nothing(finished: Path) -> None:
     assert (finished / "out_of_fold.csv").read_text() == numbers
 
 
-def test_a_folder_that_has_one_is_not_used_again_by_accident(finished: Path) -> None:
+def test_a_folder_that_has_one_is_not_used_again_by_accident(run: Run, finished: Path) -> None:
     done = run(finished.parent, *FOLDS)
     assert done.returncode == 2
     assert "there is a cross-validation in" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_one_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path, finished: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command(*FOLDS), cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+def test_one_that_was_interrupted_ends_as_one_that_was_not(
+    run: Run, python: str, tmp_path: Path, finished: Path
+) -> None:
+    command = [python, "-m", "lesionseg.crossval", *FOLDS]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         for line in process.stdout:
@@ -140,7 +137,7 @@ def test_one_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path, finis
     assert (tmp_path / "run" / "out_of_fold.csv").read_text() == (finished / "out_of_fold.csv").read_text()
 
 
-def test_seeds_share_a_division_and_one_that_fails_is_told(tmp_path: Path) -> None:
+def test_seeds_share_a_division_and_one_that_fails_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "run" / "seed_1").mkdir(parents=True)
     (tmp_path / "run" / "seed_1" / "config.yaml").write_text("seed: 7\nrun_dir: elsewhere\n")  # another run is there
     words = [
@@ -167,7 +164,7 @@ def test_seeds_share_a_division_and_one_that_fails_is_told(tmp_path: Path) -> No
     assert [row["seed"] for row in rows(tmp_path / "run" / "out_of_fold.csv")] == ["0"] * 4 + ["1"] * 4
 
 
-def test_an_ensemble_is_made_of_any_checkpoints(finished: Path, tmp_path: Path) -> None:
+def test_an_ensemble_is_made_of_any_checkpoints(run: Run, finished: Path, tmp_path: Path) -> None:
     files = ",".join(str(finished / f"fold_{fold}" / "checkpoints" / "best.ckpt") for fold in (0, 1))
     done = run(tmp_path, f"checkpoints=[{files}]", "hydra.run.dir=made")
     assert done.returncode == 0, done.stderr
@@ -189,7 +186,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("words", "message"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_ends_with_one_message_and_exit_code_2(tmp_path: Path, words: list[str], message: str) -> None:
+def test_a_mistake_ends_with_one_message_and_exit_code_2(
+    run: Run, tmp_path: Path, words: list[str], message: str
+) -> None:
     done = run(tmp_path, *words, "hydra.run.dir=run")
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr

@@ -32,12 +32,7 @@ from lesionseg.train import train
 from lesionseg.training.module import SegmentationModule
 from lesionseg.training.testing import open_tested
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_figures_are_drawn() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lesionseg.training.reporting.figures", lambda *_: {})
-        yield
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 def configuration(run: Path, folder: Path, *overrides: str) -> DictConfig:

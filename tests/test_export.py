@@ -1,8 +1,6 @@
 """The command line, and what others of its verbs do with the file."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from lesionseg.errors import InputError
 from lesionseg.evaluate import evaluate
 from lesionseg.export import export
 
+pytestmark = pytest.mark.usefixtures("no_figures")
 Exported = Callable[[str], Path]
 
 
@@ -97,16 +96,17 @@ def test_what_is_not_installed_is_named(smoke_run: Path, tmp_path: Path, monkeyp
         export(configuration(smoke_run, tmp_path / "model.onnx"))
 
 
-def test_the_command_line_needs_a_checkpoint_alone(smoke_run: Path, tmp_path: Path) -> None:
+def test_the_command_line_needs_a_checkpoint_alone(
+    run_verb: Callable[..., Any], smoke_run: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("onnxscript")
     (tmp_path / "best.ckpt").write_bytes((smoke_run / "checkpoints" / "best.ckpt").read_bytes())
-    command = [sys.executable, "-m", "lesionseg.export", "checkpoint=best.ckpt"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_verb(tmp_path, "export", "checkpoint=best.ckpt")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "best.onnx"]
     assert done.stderr == ""
     assert done.stdout.count("\n") < 8  # and nothing of what the exporters have to say
-    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    again = run_verb(tmp_path, "export", "checkpoint=best.ckpt")
     assert again.returncode == 2
     assert "best.onnx is there already" in again.stderr
 

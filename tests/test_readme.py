@@ -3,9 +3,9 @@
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hydra
 import numpy as np
@@ -76,11 +76,11 @@ def test_there_are_two_examples_in_python() -> None:
     assert len(PYTHON) == 2
 
 
-def test_the_python_lines_run(smoke_run: Path, photographs: Path, tmp_path: Path) -> None:
+def test_the_python_lines_run(python: str, smoke_run: Path, photographs: Path, tmp_path: Path) -> None:
     (tmp_path / "best.safetensors").symlink_to(smoke_run / "checkpoints" / "best.safetensors")
     (tmp_path / "photo.jpg").symlink_to(photographs / "images" / "photo 1.jpg")
     shown = f"{PYTHON[0]}\nprint(mask.shape, mask.dtype)"
-    done = subprocess.run([sys.executable, "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run([python, "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "(97, 61) bool\n", done.stderr
 
 
@@ -104,9 +104,8 @@ def test_every_link_leads_somewhere() -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_smoke_runs_from_any_folder(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lesionseg.train", "experiment=smoke", "trainer.max_epochs=1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+def test_smoke_runs_from_any_folder(run_verb: Callable[..., Any], tmp_path: Path) -> None:
+    done = run_verb(tmp_path, "train", "experiment=smoke", "trainer.max_epochs=1")
     assert done.returncode == 0, done.stderr
     assert "best checkpoint" in done.stdout
     assert "tensorboard --logdir" in done.stdout

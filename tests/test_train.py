@@ -19,6 +19,9 @@ from lesionseg.training.experiment import Experiment
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
+FEW = ["experiment=smoke", "trainer.max_epochs=1", "data.train=8", "data.validation=4", "data.test=2"]
+FEW += ["evaluation.resamples=100"]
+
 
 @pytest.fixture(scope="module")
 def events(smoke_run: Path) -> EventAccumulator:
@@ -112,7 +115,7 @@ def test_a_decision_that_is_not_fitted_stays_as_configured(
     compose: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture, override: str
 ) -> None:
     with caplog.at_level("INFO"):
-        train(compose(["experiment=smoke", "trainer.max_epochs=1", "data.test=0", override]))
+        train(compose([*FEW, "data.test=0", override]))
     assert "No post-processing is fitted" in caplog.text
     assert not (tmp_path / "decision.json").exists()
     for path in tmp_path.rglob("*.ckpt"):
@@ -130,7 +133,7 @@ def test_a_run_whose_decision_is_stored_can_be_resumed(compose: Compose, smoke_r
 
 def test_without_a_test_part_nothing_is_tested(compose: Compose, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
-        results = train(compose(["experiment=smoke", "data.test=0", "trainer.max_epochs=1"]))
+        results = train(compose([*FEW, "data.test=0"]))
     assert not any(name.startswith("test/") for name in results)
     assert "the test is skipped" in caplog.text
 
@@ -152,7 +155,7 @@ def test_without_a_test_part_nothing_is_tested(compose: Compose, caplog: pytest.
     ids=" ".join,
 )
 def test_parts_can_be_exchanged(compose: Compose, overrides: list[str]) -> None:
-    results = train(compose(["experiment=smoke", "trainer.max_epochs=1", *overrides]))
+    results = train(compose([*FEW, *overrides]))
     assert math.isfinite(results["val/dice"])
 
 
@@ -167,6 +170,7 @@ QUICK += [
     "min_train_batches=1",
     "callbacks.learning_rate_monitor=null",
     "callbacks.sample_masks=null",
+    "evaluation.resamples=100",
 ]
 
 
@@ -187,7 +191,7 @@ def test_a_network_that_marks_nothing_is_reported_everywhere(
 def test_a_training_that_stops_early_says_so(compose: Compose, caplog: pytest.LogCaptureFixture) -> None:
     early = ["callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=1", "logger=csv"]
     never = ["callbacks.early_stopping.min_delta=1.0", "trainer.max_epochs=9", "postprocessing.fit=false"]
-    train(compose(["experiment=smoke", *early, *never]))
+    train(compose([*FEW, "data.test=0", *early, *never]))
     assert "stopped early, after epoch 2 of 9. val/dice had not improved" in caplog.text
 
 

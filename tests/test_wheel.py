@@ -32,21 +32,20 @@ def test_it_holds_every_yaml(installed: Path) -> None:
 
 
 def test_it_trains_and_evaluates_without_the_checkout(installed: Path, tmp_path: Path) -> None:
-    def run(verb: str, *arguments: str) -> str:
-        # -S and the explicit path keep the editable install of the checkout out of the way.
-        code = (
-            f"import sys; sys.path.insert(0, {str(installed)!r})\n"
-            f"import lesionseg; assert lesionseg.__file__.startswith({str(installed)!r}), lesionseg.__file__\n"
-            f"sys.argv = ['lesionseg.{verb}', *{list(arguments)!r}]\n"
-            f"from lesionseg.{verb} import main; main()"
-        )
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    run("train", "experiment=smoke", "trainer.max_epochs=1")
-    (best,) = tmp_path.glob("logs/smoke/*/checkpoints/best.ckpt")
-    assert "Dice" in run("evaluate", f"checkpoint={best}")
+    # The explicit path keeps the editable install of the checkout out of the way.
+    code = (
+        f"import sys; sys.path.insert(0, {str(installed)!r})\n"
+        f"import lesionseg; assert lesionseg.__file__.startswith({str(installed)!r}), lesionseg.__file__\n"
+        "from lesionseg import evaluate, train\n"
+        "sys.argv = ['lesionseg.train', 'experiment=smoke', 'trainer.max_epochs=1', 'hydra.run.dir=run']\n"
+        "train.main()\n"
+        "print('and now')\n"
+        "sys.argv = ['lesionseg.evaluate', 'checkpoint=run/checkpoints/best.ckpt']\n"
+        "evaluate.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Dice" in done.stdout.partition("and now")[2]
 
 
 @pytest.mark.skipif(

@@ -22,6 +22,8 @@ from lesionseg.postprocessing.postprocessing import Postprocessing
 from lesionseg.study.ensembling import consensus, write_ensemble
 from lesionseg.training.testing import open_tested
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def file(members: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:

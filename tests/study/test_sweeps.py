@@ -1,27 +1,26 @@
 """Sweeps on the command line: one failed job does not end them, and an interrupted one is gone on with."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lesionseg.system.run_folder import read_record
 
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
 JOBS = ["-m", "experiment=smoke", "data.train=8", "data.validation=4", "data.test=0", "image_size=32", "batch_size=4"]
 JOBS += ["trainer.max_epochs=1", "postprocessing.fit=false", "callbacks.sample_masks=null", "logger=csv", "trainer=cpu"]
 JOBS += ["hydra.sweep.dir=sweep"]
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "lesionseg.train", *words]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+@pytest.fixture(scope="session")
+def run(run_verb: Callable[..., Done]) -> Run:
+    return lambda folder, *words: run_verb(folder, "train", *words)
 
 
 def states(sweep: Path) -> dict[str, str]:
@@ -35,7 +34,7 @@ def without_times(leaderboard: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sweep(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of three jobs, one of which cannot be."""
     folder = tmp_path_factory.mktemp("sweep")
     done = run(folder, *JOBS, "batch_size=4,0,2")
@@ -51,7 +50,7 @@ def test_a_failed_job_does_not_end_the_sweep_and_is_listed_with_its_reason(sweep
     assert (sweep / "sweep.png").stat().st_size > 0
 
 
-def test_a_sweep_that_is_gone_on_with_leaves_finished_jobs_alone(sweep: Path) -> None:
+def test_a_sweep_that_is_gone_on_with_leaves_finished_jobs_alone(run: Run, sweep: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in sweep.glob("[02]/*") if path.is_file()}
     board = without_times(sweep / "leaderboard.csv")
     again = run(sweep.parent, "-m", "sweep.resume=sweep")
@@ -62,7 +61,7 @@ def test_a_sweep_that_is_gone_on_with_leaves_finished_jobs_alone(sweep: Path) ->
     assert without_times(sweep / "leaderboard.csv") == board
 
 
-def test_a_damaged_job_record_fails_that_job_alone_until_it_is_removed(tmp_path: Path) -> None:
+def test_a_damaged_job_record_fails_that_job_alone_until_it_is_removed(run: Run, tmp_path: Path) -> None:
     assert run(tmp_path, *JOBS, "seed=0,1").returncode == 0
     board = without_times(tmp_path / "sweep" / "leaderboard.csv")
     record = tmp_path / "sweep" / "0" / "run.json"
@@ -77,10 +76,11 @@ def test_a_damaged_job_record_fails_that_job_alone_until_it_is_removed(tmp_path:
     assert without_times(tmp_path / "sweep" / "leaderboard.csv") == board
 
 
-def test_a_sweep_that_is_killed_and_gone_on_with_ends_as_one_that_was_not(tmp_path: Path, sweep: Path) -> None:
-    command = [sys.executable, "-m", "lesionseg.train", *JOBS, "batch_size=4,0,2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+def test_a_sweep_that_is_killed_and_gone_on_with_ends_as_one_that_was_not(
+    run: Run, python: str, tmp_path: Path, sweep: Path
+) -> None:
+    command = [python, "-m", "lesionseg.train", *JOBS, "batch_size=4,0,2"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("epoch   1"):
@@ -92,10 +92,9 @@ def test_a_sweep_that_is_killed_and_gone_on_with_ends_as_one_that_was_not(tmp_pa
     assert without_times(tmp_path / "sweep" / "leaderboard.csv") == without_times(sweep / "leaderboard.csv")
 
 
-def test_a_signal_ends_the_whole_sweep(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lesionseg.train", *JOBS, "seed=0,1"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+def test_a_signal_ends_the_whole_sweep(python: str, tmp_path: Path) -> None:
+    command = [python, "-m", "lesionseg.train", *JOBS, "seed=0,1"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("on CPU"):
@@ -106,7 +105,7 @@ def test_a_signal_ends_the_whole_sweep(tmp_path: Path) -> None:
     assert states(tmp_path / "sweep") == {"0": "interrupted"}
 
 
-def test_a_job_that_takes_several_processes_gets_a_process_of_its_own(tmp_path: Path) -> None:
+def test_a_job_that_takes_several_processes_gets_a_process_of_its_own(run: Run, tmp_path: Path) -> None:
     done = run(tmp_path, *JOBS, "trainer=ddp_cpu", "seed=0,1")
     assert done.returncode == 0, done.stderr
     assert states(tmp_path / "sweep") == {"0": "finished", "1": "finished"}

@@ -2,11 +2,9 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +20,10 @@ from lesionseg.system.run_folder import read_record
 from lesionseg.training.building import build_module
 from lesionseg.training.module import SegmentationModule
 
+RunVerb = Callable[..., subprocess.CompletedProcess[str]]
+
 SMOKE = ["experiment=smoke", "data.train=16", "data.validation=7", "data.test=5", "batch_size=4", "image_size=32"]
 SMOKE += ["evaluation.resamples=100", "trainer.precision=32-true"]
-
-
-def run(folder: Path, *words: str, verb: str = "train") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", f"lesionseg.{verb}", *words]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
 
 
 def images_of(report: Path) -> list[dict[str, str]]:
@@ -45,10 +37,10 @@ def numbers(path: Path) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(run_verb: RunVerb, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which a training of two processes was started; its run is in `run`."""
     folder = tmp_path_factory.mktemp("two")
-    done = run(folder, *SMOKE, "trainer=ddp_cpu", "hydra.run.dir=run", "resume=auto")
+    done = run_verb(folder, "train", *SMOKE, "trainer=ddp_cpu", "hydra.run.dir=run", "resume=auto")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -70,12 +62,12 @@ def test_every_image_counts_once_though_the_parts_do_not_divide_by_two(trained: 
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_two_processes_score_a_model_as_one_does(trained: Path, part: str) -> None:
+def test_two_processes_score_a_model_as_one_does(run_verb: RunVerb, trained: Path, part: str) -> None:
     results = {}
     for trainer in ("cpu", "ddp_cpu"):
         words: Sequence[str] = ["checkpoint=run/checkpoints/best.ckpt", f"part={part}", f"trainer={trainer}"]
         report = f"{trainer}_{part}"
-        done = run(trained, *words, "trainer.precision=32-true", f"hydra.run.dir={report}", verb="evaluate")
+        done = run_verb(trained, "evaluate", *words, "trainer.precision=32-true", f"hydra.run.dir={report}")
         assert done.returncode == 0, done.stderr
         results[trainer] = images_of(trained / report), (trained / report / "summary.json").read_text()
     assert results["cpu"][0] == results["ddp_cpu"][0]
@@ -102,8 +94,9 @@ def of_one_process(checkpoint: dict[str, Any]) -> tuple[SegmentationModule, Lesi
     return module, LesionDataModule(build("data", cfg.data), **settings, augment=None)
 
 
-def test_a_stopped_training_of_two_processes_goes_on(trained: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def test_a_stopped_training_of_two_processes_goes_on(
+    run_verb: RunVerb, python: str, trained: Path, tmp_path: Path
+) -> None:
     words = [
         *SMOKE,
         "trainer=ddp_cpu",
@@ -111,15 +104,15 @@ def test_a_stopped_training_of_two_processes_goes_on(trained: Path, tmp_path: Pa
         "resume=auto",
         "trainer.max_epochs=2",
     ]
-    command = [sys.executable, "-m", "lesionseg.train", *words]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    command = [python, "-m", "lesionseg.train", *words]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("epoch   1"):
                 process.send_signal(signal.SIGKILL)
                 break
     assert not (tmp_path / "run" / "metrics.json").exists()
-    resumed = run(tmp_path, *words)
+    resumed = run_verb(tmp_path, "train", *words)
     assert resumed.returncode == 0, resumed.stderr
     best, whole = (read(folder / "run" / "checkpoints" / "best.ckpt") for folder in (tmp_path, trained))
     assert best["lesionseg"]["metrics"] == whole["lesionseg"]["metrics"]

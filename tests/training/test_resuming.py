@@ -3,12 +3,10 @@
 import copy
 import filecmp
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,8 @@ from lesionseg.errors import InputError
 from lesionseg.system.run_folder import read_record
 from lesionseg.training.checkpoints import LAST, NEXT, PREVIOUS
 from lesionseg.training.resuming import checkpoint_to_resume, resumed_config, same_config, same_split
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 SETTINGS = ["experiment=smoke", "trainer.max_epochs=4", "data.train=24", "batch_size=4", "model.base_channels=2"]
 SETTINGS += ["image_size=32", "model.dropout=0.2", "scheduler=plateau", "scheduler.patience=0", "trainer=cpu"]
@@ -48,23 +48,24 @@ main()
 """Runs a training that gets a signal when a hook is called for the so-many-th time."""
 
 
-def train(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return run([sys.executable, "-m", "lesionseg.train", *words], folder)
+@pytest.fixture(scope="session")
+def train(run_verb: Run) -> Run:
+    return lambda folder, *words: run_verb(folder, "train", *words)
 
 
-def train_until(folder: Path, hook: str, call: int, signum: int, *words: str) -> subprocess.CompletedProcess[str]:
-    return run([sys.executable, "-c", STOP, hook, str(call), str(int(signum)), *words], folder)
+@pytest.fixture(scope="session")
+def train_until(python: str) -> Run:
+    """Trains until a hook is called for the so-many-th time: `train_until(folder, hook, 2, signal.SIGTERM, *words)`."""
 
+    def run(folder: Path, hook: str, call: int, signum: int, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [python, "-c", STOP, hook, str(call), str(int(signum)), *words]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
-def run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+    return run
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(train: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing has happened to."""
     folder = tmp_path_factory.mktemp("whole")
     done = train(folder, *SETTINGS, "hydra.run.dir=run")
@@ -129,7 +130,7 @@ def test_the_comparison_sees_a_single_bit() -> None:
     ],
 )
 def test_a_training_that_is_killed_and_resumed_ends_bit_for_bit_alike(
-    tmp_path: Path, whole: Path, hook: str, call: int
+    train: Run, train_until: Run, tmp_path: Path, whole: Path, hook: str, call: int
 ) -> None:
     killed = train_until(tmp_path, hook, call, signal.SIGKILL, *SETTINGS, "hydra.run.dir=run")
     assert killed.returncode == -signal.SIGKILL
@@ -140,7 +141,7 @@ def test_a_training_that_is_killed_and_resumed_ends_bit_for_bit_alike(
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_saves_at_once_and_the_resumed_training_ends_bit_for_bit_alike(
-    tmp_path: Path, whole: Path, signum: signal.Signals
+    train: Run, train_until: Run, tmp_path: Path, whole: Path, signum: signal.Signals
 ) -> None:
     stopped = train_until(tmp_path, "on_train_batch_end", 9, signum, *SETTINGS, "hydra.run.dir=run")
     assert stopped.returncode == 128 + signum, stopped.stderr
@@ -154,7 +155,7 @@ def test_a_signal_saves_at_once_and_the_resumed_training_ends_bit_for_bit_alike(
     assert differences(tmp_path / "run", whole) == []
 
 
-def test_a_run_may_be_stopped_again_and_again(tmp_path: Path, whole: Path) -> None:
+def test_a_run_may_be_stopped_again_and_again(train: Run, train_until: Run, tmp_path: Path, whole: Path) -> None:
     words = [*SETTINGS, "hydra.run.dir=run", "resume=auto"]
     for call in (2, 3, 5, 4):
         assert train_until(tmp_path, "on_train_batch_end", call, signal.SIGTERM, *words).returncode == 143
@@ -162,7 +163,7 @@ def test_a_run_may_be_stopped_again_and_again(tmp_path: Path, whole: Path) -> No
     assert differences(tmp_path / "run", whole) == []
 
 
-def test_a_training_that_stopped_early_is_over_when_it_is_resumed(tmp_path: Path) -> None:
+def test_a_training_that_stopped_early_is_over_when_it_is_resumed(train: Run, train_until: Run, tmp_path: Path) -> None:
     early = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=1.0", "hydra.run.dir=run"]
     killed = train_until(tmp_path, "on_fit_end", 1, signal.SIGKILL, *SETTINGS, *early)
     assert killed.returncode == -signal.SIGKILL
@@ -172,7 +173,7 @@ def test_a_training_that_stopped_early_is_over_when_it_is_resumed(tmp_path: Path
     assert "test/dice" in json.loads((tmp_path / "run" / "metrics.json").read_text())
 
 
-def test_a_run_that_has_ended_is_left_alone_unless_it_is_made_longer(tmp_path: Path, whole: Path) -> None:
+def test_a_run_that_has_ended_is_left_alone_unless_it_is_made_longer(train: Run, whole: Path) -> None:
     before = (whole / "metrics.json").stat().st_mtime_ns
     again = train(whole.parent, "resume=run")
     assert again.returncode == 0
@@ -180,7 +181,7 @@ def test_a_run_that_has_ended_is_left_alone_unless_it_is_made_longer(tmp_path: P
     assert (whole / "metrics.json").stat().st_mtime_ns == before
 
 
-def test_a_finished_run_may_be_made_longer(tmp_path: Path) -> None:
+def test_a_finished_run_may_be_made_longer(train: Run, tmp_path: Path) -> None:
     """With a schedule of torch's that takes its length from the stored state."""
     short = [word for word in SETTINGS if not word.startswith("scheduler")]
     short += ["scheduler=onecycle", "trainer.max_epochs=1", "hydra.run.dir=run"]
@@ -192,7 +193,7 @@ def test_a_finished_run_may_be_made_longer(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "run").glob("environment*")} == {"environment.json", "environment_2.json"}
 
 
-def test_a_run_made_shorter_than_it_is_says_so_and_stays_finished(whole: Path) -> None:
+def test_a_run_made_shorter_than_it_is_says_so_and_stays_finished(train: Run, whole: Path) -> None:
     before = read_record(whole)
     shorter = train(whole.parent, "resume=run", "trainer.max_epochs=2")
     assert shorter.returncode == 2
@@ -200,14 +201,14 @@ def test_a_run_made_shorter_than_it_is_says_so_and_stays_finished(whole: Path) -
     assert read_record(whole) == before
 
 
-def test_a_run_is_never_started_over_another(whole: Path) -> None:
+def test_a_run_is_never_started_over_another(train: Run, whole: Path) -> None:
     again = train(whole.parent, *SETTINGS, "hydra.run.dir=run")
     assert again.returncode == 2
     assert "there is a run in" in again.stderr
 
 
-def test_two_processes_never_run_in_one_folder(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "lesionseg.train", *SETTINGS, "trainer.max_epochs=200", "hydra.run.dir=run"]
+def test_two_processes_never_run_in_one_folder(train: Run, python: str, tmp_path: Path) -> None:
+    command = [python, "-m", "lesionseg.train", *SETTINGS, "trainer.max_epochs=200", "hydra.run.dir=run"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + 120
@@ -285,7 +286,7 @@ def test_a_damaged_configuration_is_named_with_the_way_to_go_on(tmp_path: Path, 
             resume(stored(tmp_path, resume="x"))
 
 
-def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_cannot_be_resumed(train: Run, train_until: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no run in"):
         resumed_config(stored(tmp_path, resume="x"), [])
 
