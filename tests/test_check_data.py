@@ -126,4 +126,5 @@ def test_the_real_near_duplicates_are_found(run: Callable[..., int], some_of_isi
     assert {finding["kind"] for finding in findings if finding["severity"] == "error"} == {
         "copy_in_other_part",
         "near_copy_in_other_part",
+        "missing_official_pairs",
     }

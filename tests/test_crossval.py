@@ -18,7 +18,7 @@ Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
 
 SMALL = ["experiment=smoke", "data.train=8", "data.validation=4", "data.test=3", "image_size=32", "batch_size=4"]
-SMALL += ["callbacks.sample_masks=null", "logger=csv", "trainer=cpu", "evaluation.resamples=100"]
+SMALL += ["callbacks=[checkpoint,last_checkpoint,progress]", "logger=csv", "trainer=cpu", "evaluation.resamples=100"]
 SMALL += ["segmenter.threshold=0.2", "postprocessing.thresholds=[0.15,0.2,0.25]"]  # near what an untrained network says
 FOLDS = ["folds=2", "masks=true", *SMALL, "hydra.run.dir=run"]
 

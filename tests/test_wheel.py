@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FEW = ["experiment=smoke", "trainer.max_epochs=1", "data.train=8", "data.validation=4", "data.test=2"]
+FEW += ["evaluation.resamples=100"]
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +39,10 @@ def test_it_trains_and_evaluates_without_the_checkout(installed: Path, tmp_path:
         f"import sys; sys.path.insert(0, {str(installed)!r})\n"
         f"import lesionseg; assert lesionseg.__file__.startswith({str(installed)!r}), lesionseg.__file__\n"
         "from lesionseg import evaluate, train\n"
-        "sys.argv = ['lesionseg.train', 'experiment=smoke', 'trainer.max_epochs=1', 'hydra.run.dir=run']\n"
+        f"sys.argv = ['lesionseg.train', *{FEW}, 'hydra.run.dir=run']\n"
         "train.main()\n"
         "print('and now')\n"
-        "sys.argv = ['lesionseg.evaluate', 'checkpoint=run/checkpoints/best.ckpt']\n"
+        "sys.argv = ['lesionseg.evaluate', 'checkpoint=run/checkpoints/best.ckpt', 'evaluation.resamples=100']\n"
         "evaluate.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

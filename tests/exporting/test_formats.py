@@ -1,8 +1,10 @@
 """What others get: each file is run by its own runtime, without anything of lesionseg."""
 
+import copy
+import functools
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from lesionseg.checkpoint.rebuild import segmenter_of
 from lesionseg.data.synthetic_image import draw_dermoscopy
 from lesionseg.exporting.deployed import Deployed, OwnTorchExport, collect_facts, exported, write_torch_export
 from lesionseg.exporting.facts import EmbeddedFacts
-from lesionseg.exporting.onnx_writing import write_onnx
+from lesionseg.exporting.onnx_writing import converted, write_onnx
 from lesionseg.exporting.opening import ExportedEngine, open_exported
 from lesionseg.exporting.openvino import write_openvino
 from lesionseg.model.segmenter import Segmenter
@@ -30,6 +32,35 @@ from lesionseg.postprocessing.postprocessing import Postprocessing, Tta
 Exported = Callable[[str], Path]
 Run = Callable[[NDArray[np.uint8]], tuple[Any, Any]]
 FORMATS = ("onnx", "torch_export", "openvino")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _a_program_is_converted_once() -> Iterator[None]:
+    """OpenVINO's files are made of ONNX's, and the conversion to ONNX takes seconds."""
+    once = functools.cache(converted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lesionseg.exporting.onnx_writing.converted", lambda program: copy.deepcopy(once(program)))
+        yield
+
+
+@functools.cache
+def network_program(network: str, size: int) -> tuple[Segmenter, torch.export.ExportedProgram]:
+    torch.manual_seed(0)
+    model = UNet(**(SETTINGS | NETWORKS[network]))
+    segmenter = Segmenter(model, mean=[150.0, 120.0, 110.0], std=[40.0] * 3, threshold=0.2).eval()
+    return segmenter, exported(Deployed(segmenter, size))
+
+
+@functools.cache
+def brightness_program(size: int) -> torch.export.ExportedProgram:
+    segmenter = Segmenter(Brightness(), mean=[128.0] * 3, std=[32.0] * 3, threshold=0.5).eval()
+    return exported(Deployed(segmenter, size))
+
+
+@functools.cache
+def uneven_program(postprocessing: Postprocessing) -> tuple[Segmenter, torch.export.ExportedProgram]:
+    segmenter = Segmenter(Uneven(), mean=[128.0] * 3, std=[64.0] * 3, **postprocessing.settings()).eval()
+    return segmenter, exported(Deployed(segmenter, 64))
 
 
 def runner(name: str, path: Path) -> Run:
@@ -149,12 +180,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
 def test_every_kind_of_network_is_the_same_in_every_format(
     name: str, network: str, smoke_run: Path, tmp_path: Path
 ) -> None:
-    torch.manual_seed(0)
     size = 50  # no multiple of any stride
-    model = UNet(**(SETTINGS | NETWORKS[network]))
-    segmenter = Segmenter(model, mean=[150.0, 120.0, 110.0], std=[40.0] * 3, threshold=0.2).eval()
+    segmenter, program = network_program(network, size)
     facts = facts_of(smoke_run, Postprocessing(threshold=0.2), size)
-    file = written(name, exported(Deployed(segmenter, size)), facts, tmp_path)
+    file = written(name, program, facts, tmp_path)
     for image in (drawn(2, size, size), drawn(1, 90, 70)):
         probability, _ = opened(file, facts).run(image)
         assert np.abs(probability - expected_of(segmenter, image, size)).max() < 1e-4
@@ -174,9 +203,8 @@ def test_every_format_averages_over_a_large_photograph_as_pillow_does_it(
     name: str, smoke_run: Path, tmp_path: Path
 ) -> None:
     size, image = 40, np.random.default_rng(0).integers(0, 256, (1, 331, 250, 3), dtype=np.uint8)
-    segmenter = Segmenter(Brightness(), mean=[128.0] * 3, std=[32.0] * 3, threshold=0.5).eval()
     facts = facts_of(smoke_run, Postprocessing(threshold=0.5), size)
-    file = written(name, exported(Deployed(segmenter, size)), facts, tmp_path)
+    file = written(name, brightness_program(size), facts, tmp_path)
     probability, _ = runner(name, file)(image)
     red = Image.fromarray(image[0, ..., 0].astype(np.float32))  # in float32 Pillow does not round
     resized = torch.from_numpy(np.array(red.resize((size, size), Image.Resampling.BILINEAR)))
@@ -199,9 +227,9 @@ def test_views_are_inside_and_changes_of_regions_are_left_to_lesionseg(
     name: str, views: Tta, smoke_run: Path, tmp_path: Path
 ) -> None:
     postprocessing = Postprocessing(threshold=0.5, views=views, largest_component=True, fill_holes=True)
-    segmenter = Segmenter(Uneven(), mean=[128.0] * 3, std=[64.0] * 3, **postprocessing.settings()).eval()
+    segmenter, program = uneven_program(postprocessing)
     facts = facts_of(smoke_run, postprocessing, 64)
-    file = written(name, exported(Deployed(segmenter, 64)), facts, tmp_path)
+    file = written(name, program, facts, tmp_path)
     engine = opened(file, facts)
     image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     probability, mask = engine.run(image)

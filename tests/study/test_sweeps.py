@@ -14,7 +14,8 @@ Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
 
 JOBS = ["-m", "experiment=smoke", "data.train=8", "data.validation=4", "data.test=0", "image_size=32", "batch_size=4"]
-JOBS += ["trainer.max_epochs=1", "postprocessing.fit=false", "callbacks.sample_masks=null", "logger=csv", "trainer=cpu"]
+JOBS += ["trainer.max_epochs=1", "postprocessing.fit=false", "logger=csv", "trainer=cpu"]
+JOBS += ["callbacks=[checkpoint,last_checkpoint,progress,model_summary]"]
 JOBS += ["hydra.sweep.dir=sweep"]
 
 

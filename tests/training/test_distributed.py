@@ -4,7 +4,7 @@ import csv
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ RunVerb = Callable[..., subprocess.CompletedProcess[str]]
 
 SMOKE = ["experiment=smoke", "data.train=16", "data.validation=7", "data.test=5", "batch_size=4", "image_size=32"]
 SMOKE += ["evaluation.resamples=100", "trainer.precision=32-true"]
+SMOKE += [f"callbacks.{name}=null" for name in ("curves", "confusion_matrix", "sample_masks")]
 
 
 def images_of(report: Path) -> list[dict[str, str]]:
@@ -61,16 +62,14 @@ def test_every_image_counts_once_though_the_parts_do_not_divide_by_two(trained: 
     assert numbers(trained / "run" / "decision.json")["images"] == 7
 
 
-@pytest.mark.parametrize("part", ["validation", "test"])
-def test_two_processes_score_a_model_as_one_does(run_verb: RunVerb, trained: Path, part: str) -> None:
+def test_two_processes_score_a_model_as_one_does(run_verb: RunVerb, trained: Path) -> None:
     results = {}
     for trainer in ("cpu", "ddp_cpu"):
-        words: Sequence[str] = ["checkpoint=run/checkpoints/best.ckpt", f"part={part}", f"trainer={trainer}"]
-        report = f"{trainer}_{part}"
-        done = run_verb(trained, "evaluate", *words, "trainer.precision=32-true", f"hydra.run.dir={report}")
+        words = ["checkpoint=run/checkpoints/best.ckpt", "trainer.precision=32-true", f"trainer={trainer}"]
+        done = run_verb(trained, "evaluate", *words, f"hydra.run.dir={trainer}")
         assert done.returncode == 0, done.stderr
-        results[trainer] = images_of(trained / report), (trained / report / "summary.json").read_text()
-    assert results["cpu"][0] == results["ddp_cpu"][0]
+        results[trainer] = images_of(trained / trainer)
+    assert results["cpu"] == results["ddp_cpu"]
 
 
 def test_the_validation_of_training_is_that_of_one_process(trained: Path) -> None:
