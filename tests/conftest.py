@@ -15,6 +15,7 @@ import cv2
 import hydra
 import numpy as np
 import pytest
+from absl import logging as absl_logging
 from filelock import FileLock
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
@@ -55,6 +56,12 @@ def _no_test_writes_the_users_cache(tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LESIONSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_library_closes_what_pytest_captures() -> None:
+    """Hydra closes all handlers when it sets logging up, and absl's, of OpenVINO and TensorBoard, closes its stream."""
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,9 @@ def test_seeds_share_a_division_and_one_that_fails_is_told(run: Run, tmp_path: P
     assert results["test"] is None
     assert results["out_of_fold"]["over_folds"] is None
     assert results["out_of_fold"]["images"] == 4
-    assert results["out_of_fold"]["over_seeds"]["dice"]["deviation"] >= 0
+    means = [one["means"]["dice"] for one in results["out_of_fold"]["trainings"]]
+    assert means[0] != means[1]
+    assert results["out_of_fold"]["over_seeds"]["dice"]["deviation"] == pytest.approx(statistics.stdev(means))
     assert [row["seed"] for row in rows(tmp_path / "run" / "out_of_fold.csv")] == ["0"] * 4 + ["1"] * 4
 
 

@@ -209,7 +209,7 @@ def test_two_processes_never_run_in_one_folder(train: Run, python: str, tmp_path
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + 120
-            while not (tmp_path / "run" / "run.json").exists() and time.monotonic() < deadline:
+            while not (tmp_path / "run" / "config.yaml").exists() and time.monotonic() < deadline:
                 time.sleep(0.1)
             other = train(tmp_path, "resume=run")
         finally:

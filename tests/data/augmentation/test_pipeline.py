@@ -69,7 +69,9 @@ def test_a_seed_gives_the_same_whatever_was_done_before_and_whatever_the_global_
 
 @pytest.mark.parametrize("seed", [0, 2**63 - 1])
 def test_any_seed_of_the_sampler_will_do(seed: int) -> None:
-    Augmentation({"flip": FLIP})(IMAGE, MASK, seed)
+    image, mask = Augmentation({"flip": FLIP})(IMAGE, MASK, seed)
+    assert np.array_equal(image, IMAGE[:, ::-1])
+    assert np.array_equal(mask, MASK[:, ::-1])
 
 
 def test_results_can_become_tensors() -> None:
