@@ -123,7 +123,7 @@ def pair_masks(
     return pairs, faults
 
 
-def read_decision(path: Path, above: int, setting: str, *, stored_as: int = UPRIGHT) -> NDArray[np.uint8]:
+def read_thresholded(path: Path, above: int, setting: str, *, stored_as: int = UPRIGHT) -> NDArray[np.uint8]:
     """Reads a mask file as (H, W) in {0, 1}: lesion where the grey level is above `above`; see `thresholded`.
 
     Args:
@@ -185,10 +185,10 @@ def _score(
     pair: MaskPair, cfg: DictConfig, settings: EvaluationSettings, formulas: Mapping[str, Formula]
 ) -> ImageScores:
     as_prediction, as_truth = (UPRIGHT, UPRIGHT) if pair.upright else pair.orientations
-    target = read_decision(pair.truth, cfg.truth_above, "truth_above", stored_as=as_truth)
+    target = read_thresholded(pair.truth, cfg.truth_above, "truth_above", stored_as=as_truth)
     return score_image(
         pair.id,
-        prediction=read_decision(pair.prediction, cfg.prediction_above, "prediction_above", stored_as=as_prediction),
+        prediction=read_thresholded(pair.prediction, cfg.prediction_above, "prediction_above", stored_as=as_prediction),
         target=target,
         photograph=_photograph(pair, target.shape, settings),
         probability=None,

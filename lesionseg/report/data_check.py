@@ -1,7 +1,6 @@
 """The doctor's report: tables on the terminal, `check.json`, and `check.html` with pictures, which opens offline."""
 
 import base64
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -90,12 +89,9 @@ def subset_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
 
 def page(diagnosis: Diagnosis, title: str, facts: Mapping[str, Any]) -> str:
     """Returns the HTML page, with facts such as the date below its title."""
-    by_id: defaultdict[str, list[Examination]] = defaultdict(list)
-    for examination in diagnosis.examinations:
-        by_id[examination.id].append(examination)
 
     def pictures(finding: Finding) -> list[dict[str, str | None]]:
-        shown = [one for id_ in finding.ids[:MOST_IDS] for one in by_id[id_] if finding.is_about(one.subset)]
+        shown = [one for one in diagnosis.about(finding) if one.id in finding.ids[:MOST_IDS]]
         return [{"caption": f"{one.id} ({one.subset})", "image": _data_uri(one.sample)} for one in shown]
 
     sections = [
@@ -145,7 +141,7 @@ def _subsets_table(diagnosis: Diagnosis) -> Table:
         small, median, large = (row[name] for name in ("small_lesions", "median_lesion", "large_lesions"))
         lesions = ("-", "-") if median is None else (f"{median:.1%}", f"{small:.1%} to {large:.1%}")
         rows.append([row["part"], str(row["pairs"]), row["smallest"] or "-", row["largest"] or "-", *lesions])
-    return Table("parts", ["part", "pairs", "smallest", "largest", "median lesion", "lesions, 5 % to 95 %"], rows)
+    return Table("subsets", ["subset", "pairs", "smallest", "largest", "median lesion", "lesions, 5 % to 95 %"], rows)
 
 
 def _findings_table(diagnosis: Diagnosis) -> Table:

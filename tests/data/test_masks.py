@@ -26,7 +26,7 @@ from lesionseg.data.masks import (
 )
 from lesionseg.data.source import FilePair
 from lesionseg.errors import InputError
-from lesionseg.evaluation.folder_scoring import read_decision
+from lesionseg.evaluation.folder_scoring import read_thresholded
 
 LESION = np.zeros((40, 60), bool)
 LESION[10:30, 15:45] = True
@@ -55,7 +55,7 @@ def save(path: Path, pixels: np.ndarray, mode: str | None = None) -> Path:
 
 
 def scored(path: Path) -> np.ndarray:
-    return read_decision(path, 128, "truth_above")
+    return read_thresholded(path, 128, "truth_above")
 
 
 @pytest.mark.parametrize("pixels", [LESION, levels(0, 255), levels(0, 200)], ids=["bool", "0/255", "0/200"])
@@ -183,13 +183,13 @@ def test_a_map_of_probabilities_may_have_nothing_above_the_threshold(tmp_path: P
 def test_a_threshold_of_0_makes_lesion_of_every_level(tmp_path: Path, value: int) -> None:
     for pixels in (levels(0, value), levels(0, value, 255)):
         path = saved(tmp_path, pixels)
-        assert np.array_equal(read_decision(path, 0, "truth_above"), pixels > 0)
+        assert np.array_equal(read_thresholded(path, 0, "truth_above"), pixels > 0)
 
 
 def test_a_threshold_of_ones_own_is_kept(tmp_path: Path) -> None:
     path = saved(tmp_path, levels(40, 200))
-    assert np.array_equal(read_decision(path, 100, "truth_above"), LESION)
-    assert not read_decision(path, 210, "truth_above").any()
+    assert np.array_equal(read_thresholded(path, 100, "truth_above"), LESION)
+    assert not read_thresholded(path, 210, "truth_above").any()
 
 
 # Masks

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lesionseg.errors import InputError
-from lesionseg.evaluation.folder_scoring import MaskPair, orientation_notes, pair_masks, read_decision
+from lesionseg.evaluation.folder_scoring import MaskPair, orientation_notes, pair_masks, read_thresholded
 
 
 def save(path: Path, *, size: tuple[int, int] = (6, 4), value: int = 255, mode: str = "L") -> None:
@@ -113,13 +113,13 @@ def test_missing_and_empty_folders_are_refused(folders: tuple[Path, Path], tmp_p
 def test_masks_of_0_and_1_are_not_taken_for_empty(tmp_path: Path) -> None:
     save(tmp_path / "a.png", value=1)
     with pytest.raises(InputError, match=r"holds 0 and 1.*set prediction_above=0"):
-        read_decision(tmp_path / "a.png", 128, "prediction_above")
-    assert read_decision(tmp_path / "a.png", 0, "prediction_above").sum() == 4
+        read_thresholded(tmp_path / "a.png", 128, "prediction_above")
+    assert read_thresholded(tmp_path / "a.png", 0, "prediction_above").sum() == 4
 
 
 def test_an_empty_mask_is_a_mask(tmp_path: Path) -> None:
     save(tmp_path / "a.png", value=0)
-    assert read_decision(tmp_path / "a.png", 128, "prediction_above").sum() == 0
+    assert read_thresholded(tmp_path / "a.png", 128, "prediction_above").sum() == 0
 
 
 # Which way up
@@ -148,7 +148,7 @@ def read_both(pair: MaskPair) -> list[np.ndarray]:
     orientations = (1, 1) if pair.upright else pair.orientations
     paths = pair.prediction, pair.truth
     return [
-        read_decision(path, 128, "", stored_as=orientation)
+        read_thresholded(path, 128, "", stored_as=orientation)
         for path, orientation in zip(paths, orientations, strict=True)
     ]
 

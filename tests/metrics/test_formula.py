@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from sklearn import metrics as sklearn
 
-from lesionseg.evaluation.folder_scoring import read_decision
+from lesionseg.evaluation.folder_scoring import read_thresholded
 from lesionseg.metrics.definitions import standard_formulas
 from lesionseg.metrics.formula import Counts, Formula, image_scores, mean_scores, total
 from lesionseg.metrics.image_scores import count
@@ -179,6 +179,6 @@ def test_files_score_as_the_challenge_scores_them(name: str, tmp_path: Path) -> 
     for stem, rows in (("prediction", prediction), ("truth", truth)):
         grey = np.array([[GREY[character] for character in row] for row in rows], np.uint8)
         Image.fromarray(grey).save(tmp_path / f"{stem}.png")
-        masks.append(read_decision(tmp_path / f"{stem}.png", 128, f"{stem}_above"))
+        masks.append(read_thresholded(tmp_path / f"{stem}.png", 128, f"{stem}_above"))
     scores = image_scores(FORMULAS, count(*masks))
     assert tuple(scores[name] for name in NAMES) == figures

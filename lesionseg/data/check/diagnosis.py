@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,18 @@ class Diagnosis:
     def counts(self) -> dict[Severity, int]:
         """Number of findings of each severity."""
         return {severity: sum(one.kind.severity == severity for one in self.findings) for severity in SEVERITIES}
+
+    @cached_property
+    def _by_id(self) -> dict[str, list[Examination]]:
+        groups: dict[str, list[Examination]] = {}
+        for examination in self.examinations:
+            groups.setdefault(examination.id, []).append(examination)
+        return groups
+
+    def about(self, finding: Finding) -> list[Examination]:
+        """Lists the samples that a finding is about."""
+        members = (one for id_ in finding.ids for one in self._by_id.get(id_, ()))
+        return [one for one in members if finding.is_about(one.subset)]
 
     def by_kind(self) -> dict[str, list[Finding]]:
         """Groups the findings by the name of their kind, the worst first."""

@@ -24,6 +24,7 @@ from lesionseg.data.source import FilePair, Sample, Subset
 from lesionseg.errors import InputError
 
 Array = NDArray[np.uint8]
+Key = tuple[str, str]
 SMALL = 96  # pixels, height and width of the copy that is kept of an image and of a mask
 LARGE = (
     1024  # pixels, longer side from which regions are counted in a smaller copy, as labelling is slower than reading
@@ -92,6 +93,11 @@ class Examination:
     def id(self) -> str:
         """Id of the sample."""
         return self.sample.id
+
+    @property
+    def key(self) -> Key:
+        """Id and subset, as an id may be in several subsets."""
+        return self.id, self.subset
 
 
 def examine(sample: Sample, subset: Subset) -> Examination:

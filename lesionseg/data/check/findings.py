@@ -77,14 +77,14 @@ ERRORS = {
         "They fit no better than exchanged ones; check the names.",
     ),
     "id_in_two_parts": (
-        "one name in two parts",
-        "Take it out of all parts but one; rename it if the pictures are different.",
+        "one name in two subsets",
+        "Take it out of all subsets but one; rename it if the pictures are different.",
     ),
-    "copy_in_other_part": ("one picture in two parts (copy)", DROP_OR_SPLIT),
-    "near_copy_in_other_part": ("one lesion in two parts (near duplicate)", DROP_OR_SPLIT),
-    "group_in_two_parts": ("one lesion or patient in two parts (metadata)", DROP_OR_SPLIT),
+    "copy_in_other_part": ("one picture in two subsets (copy)", DROP_OR_SPLIT),
+    "near_copy_in_other_part": ("one lesion in two subsets (near duplicate)", DROP_OR_SPLIT),
+    "group_in_two_parts": ("one lesion or patient in two subsets (metadata)", DROP_OR_SPLIT),
     "changed_file": ("image or mask that has changed since the split was made", "Put it back, or make a new split."),
-    "archive_image_in_two_parts": ("one image of a public archive in two parts", DROP_OR_SPLIT),
+    "archive_image_in_two_parts": ("one image of a public archive in two subsets", DROP_OR_SPLIT),
     "missing_official_pairs": ("fewer pairs than were published", "Download again what is missing."),
 }
 WARNINGS = {
@@ -101,18 +101,24 @@ WARNINGS = {
     "scattered_mask": ("mask of many pieces", "Look at it: a lesion is one region, or a few."),
     "repeated_mask": ("one mask for different images", "Masks may have been copied or shuffled."),
     # The set as a whole.
-    "archive_image_twice_in_part": ("one image of a public archive twice in a part", "It counts twice; take one out."),
+    "archive_image_twice_in_part": (
+        "one image of a public archive twice in a subset",
+        "It counts twice; take one out.",
+    ),
     "image_without_group": (
         "image that is missing in the table of lesions or patients",
-        "Add its row: it counts as a lesion of its own, even if the same patient is in another part.",
+        "Add its row: it counts as a lesion of its own, even if the same patient is in another subset.",
     ),
-    "copy_in_part": ("one picture twice in a part (copy)", "It counts twice; take one out."),
-    "near_copy_in_part": ("one lesion twice in a part (near duplicate)", "Splits by lesionseg keep the two together."),
+    "copy_in_part": ("one picture twice in a subset (copy)", "It counts twice; take one out."),
+    "near_copy_in_part": (
+        "one lesion twice in a subset (near duplicate)",
+        "Splits by lesionseg keep the two together.",
+    ),
     "copy_in_other_source": ("one picture in two sources", "Leave one out of training, or combine other sources."),
     "other_truth": ("one picture with two different masks", "Keep the right one."),
-    "lesion_size_shift": ("parts whose lesion sizes differ", "Results will not carry over from one to the other."),
+    "lesion_size_shift": ("subsets whose lesion sizes differ", "Results will not carry over from one to the other."),
     "unexpected_pairs": ("more pairs than were published", "Look for files of another set."),
-    "small_part": ("a part of under 10 images", "Results on so few images say little."),
+    "small_part": ("a subset of under 10 images", "Results on so few images say little."),
 }
 NOTES = {
     "deep_image": ("image of 16 bits a channel", "It is brought to 8 bits, 65535 as white."),

@@ -2,11 +2,10 @@
 
 import csv
 import shutil
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionseg.data.check.diagnosis import Diagnosis
-from lesionseg.data.check.examination import Examination, ImageFacts, MaskFacts
-from lesionseg.data.check.findings import Finding
+from lesionseg.data.check.examination import Examination, ImageFacts, Key, MaskFacts
+from lesionseg.data.check.triage import triage
 from lesionseg.data.colours import WHITE
 from lesionseg.data.folder import Folder
 from lesionseg.data.image_file import UPRIGHT, open_image
 from lesionseg.data.masks import read_grey, white_mask
-from lesionseg.data.names import archive_image, as_read
-from lesionseg.data.source import SUBSETS, FilePair, Source
+from lesionseg.data.names import as_read
+from lesionseg.data.source import FilePair, Source
 from lesionseg.errors import InputError
 from lesionseg.system.machine import on_all_cores
 
@@ -30,14 +29,6 @@ COLUMNS = ("id", "part", "image", "mask", "what was wrong", "what was done")
 LEFT_OUT = "left out"
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "TIFF": ".tif", "BMP": ".bmp", "GIF": ".gif", "WEBP": ".webp"}
 """Right suffixes of formats that occur under other names."""
-FATAL = ("no_pairs", "masks_named_otherwise", "pairs_do_not_fit")
-"""Faults of the whole set, after which no copy of it would be right."""
-BEYOND_REPAIR = (
-    *("unreadable_image", "truncated_image", "empty_image_file", "tiny_image", "blank_image"),
-    *("unreadable_mask", "truncated_mask", "empty_mask_file", "mask_of_other_size", "turned_mask"),
-    *("photograph_as_mask", "class_mask"),
-)
-IN_SUBSETS = ("copy_in_other_part", "near_copy_in_other_part", "group_in_two_parts", "archive_image_in_two_parts")
 LOOSE = ("image_without_mask", "mask_without_image", "images_of_one_name", "masks_of_one_name", "unused_picture")
 """Findings about files that are in no sample."""
 WORDS = {
@@ -49,16 +40,6 @@ WORDS = {
 }
 
 Array = NDArray[np.uint8]
-Key = tuple[str, str]
-"""Id and subset of a sample."""
-
-
-class Treatment(NamedTuple):
-    """A sample, the kinds of its findings, and the reason why it is left out, if it is."""
-
-    examination: Examination
-    kinds: frozenset[str]
-    left_out: str | None
 
 
 @dataclass(frozen=True)
@@ -97,10 +78,10 @@ def repair(diagnosis: Diagnosis, folder: Path) -> Repair:
     Raises:
         InputError: The set as a whole is wrong, nothing in it can be used, or it is computed and has no files.
     """
-    decided = treatments(diagnosis)
+    kinds, left_out = triage(diagnosis)
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
-        done = _write(decided, temporary, folder, diagnosis)
+        done = _write(diagnosis, kinds, left_out, temporary, folder)
         if folder.exists():
             folder.rmdir()
         temporary.rename(folder)
@@ -118,59 +99,6 @@ def repaired_source(done: Repair, source: Source) -> Folder:
     return Folder(root=done.folder, groups=groups, group_id_column="image_id", group_column="lesion_id", **settings)
 
 
-def treatments(diagnosis: Diagnosis) -> list[Treatment]:
-    """Decides about every sample.
-
-    Samples are left out that cannot be read or understood. Of copies in one subset the first is kept, or none where
-    their masks differ. Of one lesion, or one image of a public archive, in several subsets, the last of these keeps it.
-    Other pictures of one name in several subsets all stay; they are renamed.
-
-    Raises:
-        InputError: The set as a whole is wrong.
-    """
-    kinds: defaultdict[Key, set[str]] = defaultdict(set)
-    reasons: dict[Key, str] = {}
-    by_id: defaultdict[str, list[Examination]] = defaultdict(list)
-    for examination in diagnosis.examinations:
-        by_id[examination.id].append(examination)
-    for finding in diagnosis.findings:
-        if finding.name in FATAL:
-            raise InputError(f"{finding.text}. {finding.kind.title}: no copy is written. {finding.kind.advice}")
-        for one in (one for id_ in finding.ids for one in by_id[id_] if finding.is_about(one.subset)):
-            kinds[_key(one)].add(finding.name)
-            if finding.name in BEYOND_REPAIR:
-                reasons[_key(one)] = finding.text
-    for one, reason in _repeated(diagnosis.findings, by_id, reasons):
-        reasons.setdefault(_key(one), reason)
-    return [Treatment(one, frozenset(kinds[_key(one)]), reasons.get(_key(one))) for one in diagnosis.examinations]
-
-
-def _key(examination: Examination) -> Key:
-    return examination.id, examination.subset
-
-
-def _repeated(
-    findings: Sequence[Finding], by_id: Mapping[str, Sequence[Examination]], gone: Mapping[Key, str]
-) -> Iterator[tuple[Examination, str]]:
-    """Yields samples whose picture or lesion is also kept elsewhere; `gone` grows meanwhile."""
-    other_truths = {frozenset(finding.ids) for finding in findings if finding.name == "other_truth"}
-    for finding in findings:
-        members = [one for id_ in finding.ids for one in by_id.get(id_, ()) if _key(one) not in gone]
-        if _is_repeated_in_subsets(finding) and members:
-            last = max(SUBSETS.index(one.subset) for one in members)
-            yield from ((one, finding.text) for one in members if SUBSETS.index(one.subset) < last)
-        elif finding.name == "copy_in_part" and len(members) > 1:
-            differ = frozenset(finding.ids) in other_truths
-            reason = f"{finding.text}{', with different masks' if differ else ''}"
-            yield from ((one, reason) for one in members[0 if differ else 1 :])
-
-
-def _is_repeated_in_subsets(finding: Finding) -> bool:
-    """Tells whether a finding is about one picture or lesion in several subsets, as a name given by an archive is."""
-    is_of_archive = finding.name == "id_in_two_parts" and archive_image(finding.ids[0]) is not None
-    return finding.name in IN_SUBSETS or is_of_archive
-
-
 def _roots(settings: Mapping[str, Any]) -> Iterator[Path]:
     for key, value in settings.items():
         if key == "root" and value is not None:
@@ -179,21 +107,26 @@ def _roots(settings: Mapping[str, Any]) -> Iterator[Path]:
             yield from _roots(value)
 
 
-def _write(decided: Sequence[Treatment], temporary: Path, folder: Path, diagnosis: Diagnosis) -> Repair:
-    kept = [treatment.examination for treatment in decided if treatment.left_out is None]
-    has_subsets = len({examination.subset for examination in kept}) > 1
+def _write(
+    diagnosis: Diagnosis, kinds: Mapping[Key, set[str]], left_out: Mapping[Key, str], temporary: Path, folder: Path
+) -> Repair:
+    samples = diagnosis.examinations
+    kept = [one for one in samples if one.key not in left_out]
+    has_subsets = len({one.subset for one in kept}) > 1
     names = _names(kept)
     places = {key: temporary / key[1] if has_subsets else temporary for key in names}
     for place in dict.fromkeys(places.values()):
         for kind in ("images", "masks"):
             (place / kind).mkdir(parents=True)
 
-    def treat(treatment: Treatment) -> dict[str, str] | None:
-        key = _key(treatment.examination)
-        return _treat(treatment, places.get(key, temporary), names.get(key, ""))
+    def treat(one: Examination) -> dict[str, str] | None:
+        key = one.key
+        if key in left_out:
+            return _row(one, left_out[key], LEFT_OUT)
+        return _treat(one, kinds[key], places[key], names[key])
 
-    rows = on_all_cores(treat, decided, f"copying {len(decided)} pairs")
-    written = [one for one, row in zip(decided, rows, strict=True) if not row or row["what was done"] != LEFT_OUT]
+    rows = on_all_cores(treat, samples, f"copying {len(samples)} pairs")
+    written = [one for one, row in zip(samples, rows, strict=True) if not row or row["what was done"] != LEFT_OUT]
     if not written:
         raise InputError(f"fix={folder}: nothing can be repaired safely, so no copy is written; see check.html")
     loose = [
@@ -202,12 +135,12 @@ def _write(decided: Sequence[Treatment], temporary: Path, folder: Path, diagnosi
         if finding.name in LOOSE
     ]
     _write_table(temporary / LOG, COLUMNS, [*filter(None, rows), *loose])
-    grouped = [one.examination for one in written if one.examination.sample.group is not None]
+    grouped = [one for one in written if one.sample.group is not None]
     if grouped:
-        groups = ({"image_id": names[_key(one)], "lesion_id": one.sample.group} for one in grouped)
+        groups = ({"image_id": names[one.key], "lesion_id": one.sample.group} for one in grouped)
         _write_table(temporary / GROUPS, ("image_id", "lesion_id"), groups)
-    copied, left_out = rows.count(None), len(decided) - len(written) + len(loose)
-    return Repair(folder, copied, len(written) - copied, left_out, bool(grouped))
+    copied = rows.count(None)
+    return Repair(folder, copied, len(written) - copied, len(samples) - len(written) + len(loose), bool(grouped))
 
 
 def _names(kept: Iterable[Examination]) -> dict[Key, str]:
@@ -220,7 +153,7 @@ def _names(kept: Iterable[Examination]) -> dict[Key, str]:
         while name.lower() in taken:
             name, number = f"{plain}_{number}", number + 1
         taken.add(name.lower())
-        names[_key(examination)] = name
+        names[examination.key] = name
     return names
 
 
@@ -228,15 +161,24 @@ def _plain_name(id_: str) -> str:
     return as_read(id_).replace("/", "_")
 
 
-def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | None:
-    """Writes a sample's two files; returns its row of the log, or None if both were right."""
-    examination, kinds = treatment.examination, treatment.kinds
-    sample, image, mask = examination.sample, examination.image, examination.mask
+def _row(examination: Examination, wrong: str, done: str) -> dict[str, str]:
+    """Describes a sample in the log.
+
+    Raises:
+        InputError: The sample has no files.
+    """
+    sample = examination.sample
     if not isinstance(sample, FilePair):
         raise InputError("fix copies files, and these data have none; leave fix out")
     row = {"id": sample.id, "part": examination.subset, "image": str(sample.image_path), "mask": str(sample.mask_path)}
-    if treatment.left_out is not None or not isinstance(image, ImageFacts) or not isinstance(mask, MaskFacts):
-        return row | {"what was wrong": treatment.left_out or "cannot be read", "what was done": LEFT_OUT}
+    return row | {"what was wrong": wrong, "what was done": done}
+
+
+def _treat(examination: Examination, kinds: Collection[str], place: Path, name: str) -> dict[str, str] | None:
+    """Writes a sample's two files; returns its row of the log, or None if both were right."""
+    sample, image, mask = examination.sample, examination.image, examination.mask
+    if not isinstance(sample, FilePair) or not isinstance(image, ImageFacts) or not isinstance(mask, MaskFacts):
+        return _row(examination, "cannot be read", LEFT_OUT)
     wrong, done = [], []
     target = place / "masks" / f"{name}.png"
     if _is_clean(mask) and "inverted_mask" not in kinds:
@@ -245,7 +187,7 @@ def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | Non
         try:
             Image.fromarray(_cleaned(sample.mask_path, mask, kinds)).save(target)
         except InputError as error:
-            return row | {"what was wrong": str(error), "what was done": LEFT_OUT}
+            return _row(examination, str(error), LEFT_OUT)
         wrong.append(f"mask: {_faults_in_words(mask, kinds)}")
         done.append(f"mask {'inverted and ' if 'inverted_mask' in kinds else ''}saved as PNG of 0 and 255")
     if name != _plain_name(sample.id):
@@ -257,7 +199,7 @@ def _treat(treatment: Treatment, place: Path, name: str) -> dict[str, str] | Non
         wrong.append(f"image: {image.file.format} named {sample.image_path.suffix}")
         done.append(f"image renamed to {suffix}")
     shutil.copyfile(sample.image_path, place / "images" / f"{name}{suffix}")
-    return row | {"what was wrong": "; ".join(wrong), "what was done": "; ".join(done)} if done else None
+    return _row(examination, "; ".join(wrong), "; ".join(done)) if done else None
 
 
 def _is_clean(mask: MaskFacts) -> bool:
