@@ -31,6 +31,11 @@ class Estimate:
     deviation: float | None = None  # standard deviation over images; None for pooled scores and for one image
     median: float | None = None  # over images; None for pooled scores
 
+    @property
+    def interval(self) -> Interval | None:
+        """Both ends of the interval, if there is one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Group:

@@ -218,8 +218,8 @@ def _strata(summary: Summary) -> Figure:
 
 def _draw_overall(axes: Axes, overall: Estimate, images: int) -> None:
     """Draws the mean over all images behind the groups, with its interval as a band."""
-    if overall.low is not None and overall.high is not None:
-        axes.axvspan(overall.low, overall.high, color=BLUE, alpha=0.1, linewidth=0)
+    if overall.interval:
+        axes.axvspan(*overall.interval, color=BLUE, alpha=0.1, linewidth=0)
     axes.axvline(overall.value, color=BLUE, linewidth=1, label=f"all {images:,} images: {overall.value:.3f}")
     _legend_above(axes)
 
@@ -227,8 +227,8 @@ def _draw_overall(axes: Axes, overall: Estimate, images: int) -> None:
 def _draw_group(axes: Axes, place: float, group: Group) -> None:
     """Draws one group at a height; a single image has no interval."""
     estimate = group.metrics["jaccard"]
-    if estimate.low is not None and estimate.high is not None:
-        axes.plot([estimate.low, estimate.high], [place, place], color="0.2", linewidth=1.4)
+    if estimate.interval:
+        axes.plot(estimate.interval, [place, place], color="0.2", linewidth=1.4)
     axes.plot([estimate.value], [place], "s", color=ORANGE, markersize=5)
     text = f"{estimate.value:.3f}, n = {group.images:,}"
     axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=9)

@@ -55,9 +55,7 @@ def html_page(summary: Summary, images: Sequence[ImageScores], figures: Mapping[
         return _number(value, DECIMALS[definitions[name].unit])
 
     def interval(estimate: Estimate, name: str = "dice") -> str:
-        if estimate.low is None or estimate.high is None:
-            return MISSING
-        return f"{number(estimate.low, name)} to {number(estimate.high, name)}"
+        return " to ".join(number(end, name) for end in estimate.interval) if estimate.interval else MISSING
 
     values = {
         "summary": summary,
@@ -139,7 +137,7 @@ def render(name: str, values: Mapping[str, Any], filters: Mapping[str, Callable[
 
 def interval_text(estimate: Estimate) -> str:
     """Writes the interval, or a dash where one image allows none."""
-    return "-" if estimate.low is None or estimate.high is None else f"{estimate.low:.4f} to {estimate.high:.4f}"
+    return " to ".join(f"{end:.4f}" for end in estimate.interval) if estimate.interval else "-"
 
 
 def area_in_words(area: float | None, error: float | None) -> str:

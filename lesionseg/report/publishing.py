@@ -108,7 +108,6 @@ def print_alarms(alarms: Sequence[str], *, what: str, advice: str = "") -> None:
 
 
 def _in_percent(estimate: Estimate, factor: int) -> str:
-    """Writes a score and its interval in %; one image has no interval."""
-    if estimate.low is None or estimate.high is None:
-        return f"{factor * estimate.value:.1f}"
-    return f"{factor * estimate.value:.1f} [{factor * estimate.low:.1f}, {factor * estimate.high:.1f}]"
+    """Writes a score and its interval, if it has one, in %."""
+    interval = f" [{', '.join(f'{factor * end:.1f}' for end in estimate.interval)}]" if estimate.interval else ""
+    return f"{factor * estimate.value:.1f}{interval}"
