@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from lesionseg.benchmarking.timing import STAGES, Speed, paired_ratio
 from lesionseg.report.chart import PALETTE, QUIET, literal, save, style
-from lesionseg.report.table import Table
-from lesionseg.report.terminal import print_lines, print_tables
+from lesionseg.report.table import Table, print_lines, print_tables
 from lesionseg.system.files import whole_folder, write_json, write_whole
 from lesionseg.system.machine import usable_cores, usable_memory
 

@@ -20,8 +20,7 @@ from lesionseg.data.masks import LESION_ABOVE, draw_contours, read_grey
 from lesionseg.data.source import SUBSETS, FilePair, Sample, Subset
 from lesionseg.errors import InputError
 from lesionseg.report.pages import render
-from lesionseg.report.table import Table
-from lesionseg.report.terminal import console, print_lines, print_tables
+from lesionseg.report.table import Table, console, print_lines, print_tables
 from lesionseg.system.environment import code_version
 from lesionseg.system.files import write_json, write_whole
 

@@ -14,8 +14,7 @@ from lesionseg.metrics.image_scores import ImageScores
 from lesionseg.report.chart import as_svg, save
 from lesionseg.report.figures import TITLES
 from lesionseg.report.pages import html_page, interval_text, model_card
-from lesionseg.report.table import Table
-from lesionseg.report.terminal import print_lines, print_tables, print_warning, short
+from lesionseg.report.table import Table, print_lines, print_tables, print_warning, short
 from lesionseg.system.files import whole_folder, write_json, write_whole
 
 AS_TABLE = "confusion_matrix"  # figure that the page shows as a table

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 
 from lesionseg.metrics.formula import Definition
 from lesionseg.report.chart import BLUE, ORANGE, QUIET, keep_apart, save, style, wrapped
-from lesionseg.report.table import Table, markdown_text
-from lesionseg.report.terminal import print_lines, print_tables
+from lesionseg.report.table import Table, markdown_text, print_lines, print_tables
 from lesionseg.study.comparison import NOTE, Comparison, Pair, Standing
 from lesionseg.system.files import whole_folder, write_json, write_whole
 

@@ -16,8 +16,7 @@ from lesionseg.metrics.definitions import own_names
 from lesionseg.metrics.formula import Definition
 from lesionseg.metrics.jaccard import Jaccard
 from lesionseg.report.chart import BLUE, ORANGE, SKY_BLUE, keep_apart, save, style
-from lesionseg.report.table import Table, markdown_text
-from lesionseg.report.terminal import print_notes, print_tables
+from lesionseg.report.table import Table, markdown_text, print_notes, print_tables
 from lesionseg.study.crossval_results import CrossvalResults, FittedScore, Scored, Spread, SubsetResults
 from lesionseg.study.scored_run import PER_IMAGE, Array, Run
 from lesionseg.system.files import whole_folder, write_json, write_whole

@@ -14,8 +14,7 @@ import yaml
 
 from lesionseg.errors import InputError
 from lesionseg.metrics.delivered import EXPLANATION, delivered_name
-from lesionseg.report.table import Table, markdown_text
-from lesionseg.report.terminal import print_tables
+from lesionseg.report.table import Table, markdown_text, print_tables
 from lesionseg.system.files import write_whole
 from lesionseg.system.run_folder import RECORD, read_record
 

@@ -74,7 +74,7 @@ def end_sweep(folder: Path) -> "Sweep":
         InputError: There are no jobs, or none of them says what is monitored.
         OSError: The disk is full, read-only or gone.
     """
-    from lesionseg.report.terminal import print_lines, short
+    from lesionseg.report.table import print_lines, short
     from lesionseg.study.sweep import CSV, MARKDOWN, print_leaderboard, read_sweep, write_leaderboard
     from lesionseg.study.sweep_chart import write_pictures
 
@@ -94,7 +94,7 @@ def end_sweep(folder: Path) -> "Sweep":
 
 def _next_steps(sweep: "Sweep") -> dict[str, str]:
     """Returns the best checkpoint and useful commands."""
-    from lesionseg.report.terminal import short
+    from lesionseg.report.table import short
 
     folder, best = shlex.quote(short(sweep.folder)), sweep.ranking[0]
     steps = {}

@@ -18,7 +18,7 @@ from lesionseg.data.datamodule import LesionDataModule
 from lesionseg.metrics.delivered import AS_DELIVERED, AS_TRAINED
 from lesionseg.model.segmenter import Segmenter
 from lesionseg.postprocessing.fitting import FittedPostprocessing
-from lesionseg.report.terminal import print_lines, short
+from lesionseg.report.table import print_lines, short
 from lesionseg.system.device import describe_device
 
 HEADINGS = {
