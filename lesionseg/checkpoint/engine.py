@@ -60,6 +60,7 @@ class CheckpointEngine:
 
     def _predicted(self, images: NDArray[np.uint8], predict: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
         refuse_gpu_after_fork(self._device, self._opened_by)
+        images = np.require(images, requirements="W")  # Pillow's pixels are read-only, which torch warns of
         batch = torch.from_numpy(images).permute(0, 3, 1, 2)  # (B, 3, S, S), channels_last as it lies
         autocast = torch.autocast(self._device.type, self._autocast) if self._autocast else nullcontext()
         with self._turn, torch.inference_mode(), autocast:

@@ -28,6 +28,20 @@ def test_a_path_an_image_and_an_array_give_one_mask(segmenter: Any, photograph: 
     assert np.mean(masks[0] != (pixels[..., 0] < 128)) < 0.02
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_image_of_the_networks_size_is_predicted_without_a_warning(smoke_run: Path, tmp_path: Path) -> None:
+    import torch
+
+    segmenter = lesionseg.load(smoke_run / "checkpoints" / "best.ckpt")
+    size = (segmenter.image_size, segmenter.image_size)
+    Image.new("RGB", size, (200, 150, 140)).save(tmp_path / "photo.jpg")
+    torch.set_warn_always(True)  # torch warns once in a process otherwise, maybe in an earlier test
+    try:
+        assert segmenter.predict(tmp_path / "photo.jpg").shape == size
+    finally:
+        torch.set_warn_always(False)
+
+
 def test_grey_counts_as_colour(segmenter: Any, photograph: Any) -> None:
     pixels = photograph(120, 90)
     np.testing.assert_array_equal(segmenter.predict(pixels[..., 0]), segmenter.predict(pixels))
