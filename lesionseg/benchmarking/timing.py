@@ -21,7 +21,7 @@ class NotMeasurableError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """What is measured, in words.
+    """Description of a measurement.
 
     Attributes:
         stage: Stage that the work belongs to.

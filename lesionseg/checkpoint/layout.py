@@ -1,4 +1,4 @@
-"""What a checkpoint holds, how its contents are put together, and how they are checked.
+"""Contents of a checkpoint: how they are put together and checked.
 
 Beside what Lightning needs to resume, a checkpoint holds plain values under `lesionseg`:
 

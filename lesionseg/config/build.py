@@ -90,7 +90,7 @@ def flat(settings: Mapping[str, Any], separator: str = ".", prefix: str = "") ->
 
 @dataclass(frozen=True)
 class Contract:
-    """What the parts of a group have to be.
+    """The contract that the parts of a group fulfil.
 
     Attributes:
         kinds: Dotted names of classes, one of which a part has to be an instance of; none for anything callable.
@@ -191,7 +191,7 @@ def _is_of(contract: Contract, part: Any) -> bool:
 
 
 def _any_kind(contract: Contract, is_of: Callable[[type], bool]) -> bool:
-    """Whether one of the classes fits; those after it are not imported."""
+    """Tells whether one of the classes fits; those after it are not imported."""
     return any(is_of(get_object(kind)) for kind in contract.kinds)
 
 

@@ -154,7 +154,7 @@ def _quoted_around_interpolations(value: str) -> str:
 
 
 def _is_literal(word: str, value: str) -> bool:
-    """Whether Hydra and OmegaConf read the word as this very text, so that it need not be quoted."""
+    """Tells whether Hydra and OmegaConf read the word as this very text, so that it needs no quotes."""
     override = _parsed(word)
     if override is None or override.is_sweep_override() or "${" in value:
         return False

@@ -43,7 +43,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
     "postprocessing": ("decision", "postprocess", "post_processing"),
     "max_time": ("time", "minutes", "hours"),
 }
-"""What other programs call a key."""
+"""Names that other programs give to a key."""
 OF_ANOTHER_CHOICE = {
     "root": ("data", "data=folder data.root=FOLDER"),
     "masks": ("data", "data=folder data.masks=FOLDER"),
@@ -123,7 +123,7 @@ def near_keys(key: str, place: str, config: Any) -> list[str]:
 
 
 def _is_setting(path: str) -> bool:
-    """Whether a path is a key that somebody may mean, which neither a list's items nor Hydra's own keys are."""
+    """Tells whether somebody may mean a path: list items and Hydra's own keys are left out."""
     return bool(_name(path)) and not (path.startswith(NO_SETTINGS) or "[" in path or _name(path).startswith("_"))
 
 

@@ -1,4 +1,4 @@
-"""Where the configuration is, and the closed schema of each verb's root.
+"""The configuration's folder, and the closed schema of each verb's root.
 
 A schema has every key that the verb's YAML file and the command line may set; values and units are explained there.
 """

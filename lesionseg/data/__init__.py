@@ -1,1 +1,1 @@
-"""Where images and masks come from, how they are read, split and batched."""
+"""Sources of images and masks, and how they are read, split and batched."""

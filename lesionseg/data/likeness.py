@@ -59,7 +59,7 @@ class Keypoints(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """How one picture lies on another."""
+    """Placement of one picture on another."""
 
     points: int  # number of keypoints that agree
     warp: Floats  # (2, 3) affine: places of the first -> places of the second

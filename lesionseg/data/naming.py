@@ -1,4 +1,4 @@
-"""How masks are named after their images: given by the user, or found out from the names."""
+"""Rules that name masks after their images: given by the user, or detected from the names."""
 
 import re
 from collections import Counter, defaultdict
@@ -150,7 +150,7 @@ KEYS: tuple[Callable[[tuple[str, ...], str], Hashable], ...] = (
     lambda folders, name: (folders, name.lower()),
     lambda folders, name: name.lower(),
 )
-"""What image and mask must have in common, the strictest first. A key of several images stands for none."""
+"""Keys that image and mask may share, the strictest first. A key of several images counts for none."""
 
 
 def match(

@@ -23,7 +23,7 @@ OUTLINE_GRID = 64  # pixels a side that the outline is drawn at: its finest nois
 SHIFT = 4  # OpenCV draws at a sixteenth of a pixel
 BROWN, TAN, RED, PINK = (0.58, 1.0, 1.3), (0.3, 0.75, 1.25), (0.22, 0.78, 0.68), (0.42, 0.88, 0.95)
 GREY, BLACK, BLUE_GREY = (0.92, 0.96, 0.92), (1.25, 1.4, 1.38), (1.15, 0.98, 0.78)
-"""How strongly one unit of pigment darkens red, green and blue (exponent of the Beer-Lambert law)."""
+"""Absorption of red, green and blue by one unit of pigment (exponent of the Beer-Lambert law)."""
 MAIN_PIGMENTS = np.array([BROWN, BROWN, BROWN, TAN, PINK, PINK, GREY, GREY, BLACK], np.float32)[..., None, None]
 SECOND_PIGMENTS = np.array([BROWN, TAN, RED, BLACK, BLUE_GREY], np.float32)[..., None, None]
 MELANIN, BLOOD = np.array([(0.45, 0.9, 1.3), (0.1, 0.85, 0.7)], np.float32)[..., None, None]
@@ -32,7 +32,7 @@ SKIN_TONES = np.array([(240, 232, 230), (240, 160, 150), (226, 212, 186), (176, 
 
 
 class Outline(NamedTuple):
-    """Where a lesion is; every field is (size, size)."""
+    """Place and shape of a lesion; every field is (size, size)."""
 
     opacity: FloatImage  # 0..1, fading over a sharp or a soft border
     depth: FloatImage  # 0..1: 0 outside, 1 well inside
@@ -277,4 +277,4 @@ ARTEFACTS: tuple[tuple[Artefact, float], ...] = (
     (_add_ruler, 0.35),
     (_add_aperture, 0.60),
 )
-"""In the order they are drawn, with the share of images that show them."""
+"""Details in the order of drawing, with the share of images that show them."""

@@ -1,4 +1,4 @@
-"""Whether an exported file computes what its checkpoint does, on real photographs."""
+"""Compares an exported file with its checkpoint on real photographs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

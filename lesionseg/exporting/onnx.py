@@ -27,7 +27,7 @@ MOST_FIELDS = 100_000
 """Limit of a message's fields; the deepest U-Net here has some hundreds of nodes and weights."""
 
 Rules = Mapping[int, "str | Rules"]
-"""What a message may not hold, in words, and the rules of the messages in it, by the numbers of their fields."""
+"""Rules of a message: fields that it may not hold, in words, and the rules of the messages in it, by field number."""
 # Numbers of onnx.proto3, see github.com/onnx/onnx.
 TENSOR: Rules = {13: "weights in another file", 14: "weights in another file"}
 ATTRIBUTE: Rules = {5: TENSOR, 10: TENSOR, 6: "a subgraph", 11: "subgraphs", 22: "sparse tensors", 23: "sparse tensors"}

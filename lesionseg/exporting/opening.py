@@ -1,4 +1,4 @@
-"""What every exported model is to its user, and how a model file of any kind is opened."""
+"""Opens model files of any kind as engines with one interface."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What each score of an evaluation is called and means, and which scores there are."""
+"""Names and meanings of all scores of an evaluation."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict

@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Definition:
-    """What tables and axes say about one score of an image; evaluations average it over images."""
+    """Name, unit and direction of one score of an image; evaluations average it over images."""
 
     title: str
     unit: str
@@ -72,7 +72,7 @@ class Formula(ABC):
 
     @property
     def definition(self) -> Definition:
-        """What reports say about the score."""
+        """Description of the score in reports."""
         return Definition(self.title, self.unit, bool(self.higher_is_better), self.meaning, self.lowest)
 
 

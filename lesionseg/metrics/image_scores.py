@@ -1,4 +1,4 @@
-"""What an evaluation knows about one image."""
+"""Scores and traits of one image."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Picture:
-    """What the gallery shows of one image; outlines are SVG path data in its pixels, `M1 2L3 4...Z`."""
+    """Picture of one image in the gallery; outlines are SVG path data in its pixels, `M1 2L3 4...Z`."""
 
     width: int
     height: int
@@ -33,7 +33,7 @@ class ImageScores:
     width: int
     counts: Counts
     scores: dict[str, float]
-    """By name, in the order of tables."""
+    """Scores by name, in the order of tables."""
     traits: dict[str, float | None] = field(default_factory=dict)
     """Numbers that describe the image, such as `lesion_share`; None if unknown."""
     strata: dict[str, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ SIDE = 32
 
 
 def is_foreign(part: Any) -> bool:
-    """Whether a part is not lesionseg's own; its own parts are covered by its tests."""
+    """Tells whether a part is a user's own; lesionseg's parts are covered by its tests."""
     return not type(part).__module__.startswith("lesionseg.")
 
 

@@ -12,7 +12,7 @@ from lesionseg.postprocessing.postprocessing import Postprocessing
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a model file says of itself."""
+    """Facts that a model file states about itself."""
 
     name: str
     """Name of the run that trained it."""
@@ -21,7 +21,7 @@ class ModelFacts:
     postprocessing: Postprocessing
     """The engine does its test-time augmentation; the mask is left to the caller."""
     sha256: str
-    """Of the file's bytes in hexadecimal digits, which identifies the model."""
+    """Hash of the file in hexadecimal digits, which identifies the model."""
     version: str
     """Version of lesionseg that trained it."""
     temperature: float

@@ -45,7 +45,7 @@ class Postprocessing:
     """
 
     threshold: float
-    """In (0, 1)."""
+    """Probability above which a pixel is lesion, in (0, 1)."""
     views: Tta = "none"
     """Test-time augmentation; `flips` takes four times as long, `turns` eight times, `sizes` six times."""
     largest_component: bool = False

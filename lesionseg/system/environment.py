@@ -1,4 +1,4 @@
-"""What a result depends on beside its configuration: code, libraries and machine."""
+"""Code, libraries and machine that a result depends on beside its configuration."""
 
 import importlib.metadata
 import platform

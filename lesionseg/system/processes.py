@@ -29,7 +29,7 @@ STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR
 """Ctrl-C, a batch system's request to leave, and its warning that the time is nearly over."""
 
 Handler = Any
-"""What `signal.signal` takes and returns."""
+"""Type of a handler for `signal.signal`."""
 
 
 def process_rank() -> int:
@@ -39,7 +39,7 @@ def process_rank() -> int:
 
 
 def is_first_process() -> bool:
-    """Whether this is the process that makes folders and writes files."""
+    """Tells whether this is the process that makes folders and writes files."""
     return process_rank() == 0
 
 
@@ -50,7 +50,7 @@ def local_processes(world_size: int) -> int:
 
 
 def takes_processes(cfg: DictConfig) -> bool:
-    """Whether the trainer of a configuration runs in several processes."""
+    """Tells whether the trainer of a configuration runs in several processes."""
     return str(cfg.trainer.get("strategy") or "auto") != "auto" or str(cfg.trainer.devices) not in ("1", "auto")
 
 

@@ -34,7 +34,7 @@ STEPS = 2
 LEAST_STEPS_AN_EPOCH = 10
 """However much memory there is: a batch of all images would train one step an epoch."""
 FORMATS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-"""What a forward pass is cast to, by Lightning's word for the precision."""
+"""Autocast dtype of a forward pass by Lightning's name of the precision."""
 
 
 def batch_size_for(cfg: DictConfig, module: SegmentationModule, *, images: int) -> int:

@@ -16,7 +16,7 @@ from lesionseg.system.processes import Signals
 NEXT, LAST, PREVIOUS = "next.ckpt", "last.ckpt", "previous.ckpt"
 """A checkpoint is written as the first, becomes the second, and then the third, each by renaming."""
 Place = Literal["between_epochs", "within_epoch", "at_the_end"]
-"""Where in a training it was saved, as the checkpoint's `place`; Lightning's own counters tell these poorly apart."""
+"""Names of the moments of saving, the checkpoint's `place`; Lightning's own counters hardly tell them apart."""
 
 
 class BestCheckpoint(ModelCheckpoint):

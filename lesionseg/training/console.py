@@ -1,4 +1,4 @@
-"""What a run prints: its network before the training; why it stopped, its results and their places after it."""
+"""Lines that a run prints: the network before training; the reason for stopping, results and their files after it."""
 
 import copy
 import shlex
@@ -26,7 +26,7 @@ HEADINGS = {
     AS_DELIVERED: "validation, as delivered",
     "test": "test, as delivered",
 }
-"""What people call the phases of results."""
+"""Names of the phases of results."""
 READING = (
     "As trained: at the network's size, with the configured threshold. As delivered: at each ground truth's own size, "
     "with the post-processing that was fitted on the validation images, which look better for it."

@@ -1,4 +1,4 @@
-"""What stops a training: a full disk, too little memory, a worker that was killed, a loss that is no number."""
+"""Faults that stop a training: a full disk, too little memory, a killed worker, a loss that is NaN or infinite."""
 
 import logging
 import multiprocessing
@@ -20,7 +20,7 @@ from lesionseg.system.files import disk_fault_of
 log = logging.getLogger(__name__)
 
 DISK_WORDS = ("No space left on device", "PytorchStreamWriter failed", "unexpected pos")
-"""In what torch raises when a checkpoint cannot be written."""
+"""Words of torch's errors when a checkpoint cannot be written."""
 MEMORY = (
     "lower batch_size (and raise trainer.accumulate_grad_batches by as much), image_size or model.base_channels, or "
     "set model.activation_checkpointing=true"

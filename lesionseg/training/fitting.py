@@ -1,4 +1,4 @@
-"""What the validation images show of a trained network: the post-processing to hand over, and masks that are blank."""
+"""Fits the post-processing of a trained network on validation images, and notices blank masks."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ ADVICE = (
     "data=...); train longer (trainer.max_epochs=...); lower the learning rate (optimizer.lr=...). curves.png and "
     "samples.png show how the training went."
 )
-"""What to do about masks that are worthless."""
+"""Advice for worthless masks."""
 
 
 def fit_segmenter(

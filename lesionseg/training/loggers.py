@@ -1,4 +1,4 @@
-"""What a run tells its loggers beside the numbers of its epochs, and the logger that writes them all into one table."""
+"""Hyperparameters and results for a run's loggers, and the logger that writes every number into one table."""
 
 import csv
 import os
@@ -36,7 +36,7 @@ TUNED = (
     "data",
     "seed",
 )
-"""What people tune, and so compare runs by, whether the command line names it or not."""
+"""Settings that people tune and compare runs by, even if the command line does not name them."""
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler")
 """Groups of which loggers that find constants themselves get every setting, behind the others."""
 NO_SETTINGS = ("resume", "run_dir", "name", "logger", "sweep")

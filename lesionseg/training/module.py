@@ -176,7 +176,7 @@ class SegmentationModule(LightningModule):
         return dict(means.items())
 
     def _step(self, batch: Batch, phase: Phase) -> Tensor:
-        """Forward pass, loss and metrics of one batch; nothing here waits for the device."""
+        """Computes loss and metrics of one batch without waiting for the device."""
         if self.loss is None:
             raise TypeError("this module has no loss: it can only test")
         logits = self.segmenter(batch["image"])  # (B, 1, H, W)

@@ -1,4 +1,4 @@
-"""How far and how fast the training is: a bar within the epoch, one line after it."""
+"""Progress and speed of the training: a bar within each epoch and one line after it."""
 
 import logging
 import sys

@@ -15,7 +15,7 @@ from lesionseg.system.files import write_json
 from lesionseg.system.run_folder import read_record
 
 FILE = "monitored.json"
-"""In each job's folder: its monitored values so far, which the other jobs of the sweep compare theirs with."""
+"""File in each job's folder with its monitored values so far, which other jobs of the sweep compare with theirs."""
 
 History = dict[int, float]
 """The monitored value by epoch, counted from 1; epochs without validation, or with NaN or infinity, have none."""

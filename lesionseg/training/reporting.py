@@ -1,4 +1,4 @@
-"""What a test leaves behind: every image's scores, the report's files, and the same figures in TensorBoard."""
+"""Results of a test: every image's scores, the report's files, and the same figures in TensorBoard."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TestedModel:
-    """What testing needs of a model."""
+    """A model to test, with the facts that its report states."""
 
     __test__ = False  # pytest would take it for tests
 

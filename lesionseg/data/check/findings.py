@@ -1,4 +1,4 @@
-"""What the doctor looks for: how bad each kind of finding is, what it is called and what to do about it."""
+"""Kinds of findings of the data doctor: severity, title and advice of each."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
