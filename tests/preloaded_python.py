@@ -144,7 +144,7 @@ class Server:
         _seed_anew()
 
     def _kill(self, pid: int) -> None:
-        """Kills the fork of a program that is gone; of one that has been told how its fork ended nothing is left."""
+        """Kills the fork of a program that is gone."""
         self._selector.unregister(self._asked[pid])
         os.kill(pid, signal.SIGKILL)
 
